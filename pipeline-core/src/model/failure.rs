@@ -1,0 +1,66 @@
+//! Why a stage could not be done: one stable code for each cause.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Retryability, chain};
+
+/// The stable code of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// A port answered with this kind of error.
+    Port(ErrorKind),
+    /// The process ended three times while the stage ran.
+    CrashLoop,
+    /// A required input was not there.
+    MissingInput,
+    /// A condition could not be evaluated.
+    ConditionError,
+    /// A call's outcome is unknown and a person gave it up.
+    OutcomeUnknown,
+}
+
+impl FailureCode {
+    /// Returns the code as one word, for example `crash_loop` or `timeout`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Port(kind) => kind.code(),
+            Self::CrashLoop => "crash_loop",
+            Self::MissingInput => "missing_input",
+            Self::ConditionError => "condition_error",
+            Self::OutcomeUnknown => "outcome_unknown",
+        }
+    }
+}
+
+impl fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a stage could not be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of cause.
+    pub code: FailureCode,
+    /// What a retry could do.
+    pub retry: Retryability,
+    /// The whole chain of causes in one line; carries no secrets.
+    pub message: String,
+}
+
+impl Failure {
+    /// Makes a failure that no retry can help.
+    pub fn permanent(code: FailureCode, message: impl Into<String>) -> Self {
+        Self { code, retry: Retryability::Permanent, message: message.into() }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self { code: FailureCode::Port(error.kind()), retry: error.retryability(), message: chain(error) }
+    }
+}

@@ -1,0 +1,17 @@
+//! The words of the domain as types: states, counts, verdicts, failures, money and files.
+
+mod artifact;
+mod capability;
+mod counts;
+mod failure;
+mod money;
+mod status;
+mod verdict;
+
+pub use artifact::{Artifact, MediaType};
+pub use capability::Capability;
+pub use counts::Counts;
+pub use failure::{Failure, FailureCode};
+pub use money::Money;
+pub use status::{Control, ItemStatus, JobStatus, UnknownWord};
+pub use verdict::{Reason, Verdict};

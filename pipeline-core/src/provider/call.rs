@@ -1,0 +1,85 @@
+//! What every provider call carries and every provider says about itself.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::CallId;
+use crate::model::{Capability, Money};
+
+/// What may be done about a call whose outcome is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeat {
+    /// Free and deterministic: just do it again. Such calls need no ledger entry.
+    Free,
+    /// Repeating with the same idempotency key is not charged again.
+    Idempotent,
+    /// Repeating may be charged again: a person must decide.
+    Unsafe,
+}
+
+/// What one call costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// For each call.
+    pub per_call: Money,
+    /// For each unit delivered (an image, an answer).
+    pub per_unit: Money,
+}
+
+/// What a provider says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderInfo {
+    /// The vendor or implementation, for example `procedural`.
+    pub name: String,
+    /// The model used, when there is more than one.
+    pub model: Option<String>,
+    /// What it can do.
+    pub capability: Capability,
+    /// One sentence for `providers list`.
+    pub summary: String,
+    /// Whether it runs on this machine, without network and keys.
+    pub local: bool,
+    /// What may be done about an unknown outcome.
+    pub repeat: Repeat,
+    /// `None` when the price is not known; local providers are free.
+    pub price: Option<Price>,
+}
+
+impl ProviderInfo {
+    /// Describes a free, deterministic provider that runs on this machine.
+    pub fn local(name: &str, capability: Capability, summary: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            model: None,
+            capability,
+            summary: summary.to_owned(),
+            local: true,
+            repeat: Repeat::Free,
+            price: Some(Price::default()),
+        }
+    }
+}
+
+/// What every request carries beside its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallContext {
+    /// The ledger's id of the call; the same for every repeat of it.
+    pub idempotency_key: CallId,
+    /// When the caller stops waiting.
+    pub timeout: Option<Duration>,
+}
+
+/// What a call used, as the provider reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// What it cost, when the provider says so.
+    pub cost: Option<Money>,
+    /// Tokens read.
+    pub input_tokens: Option<u64>,
+    /// Tokens written.
+    pub output_tokens: Option<u64>,
+    /// The vendor's id of the request or task.
+    pub external_id: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Templates: minijinja over an item's fields, strict about missing variables.
