@@ -263,4 +263,6 @@ pub trait BackgroundRemover: fmt::Debug + Send + Sync + 'static {
     async fn remove_background(&self, request: RemoveBackgroundRequest) -> Result<RemoveBackgroundResponse>;
 }
 
-const _: Option<(Arc<dyn ImageGenerator>, Arc<dyn ImageProcessor>, Arc<dyn BackgroundRemover>)> = None;
+const _: Option<Arc<dyn ImageGenerator>> = None;
+const _: Option<Arc<dyn ImageProcessor>> = None;
+const _: Option<Arc<dyn BackgroundRemover>> = None;

@@ -1,1 +1,1 @@
-//! To come.
+//! The port of a stage. To come.

@@ -1,1 +1,47 @@
-//! To come.
+//! The ports of storage: records (jobs, items, queue, ledger, events, names) and artifacts.
+//!
+//! Each trait numbers the clauses of its contract; the conformance suite has one test a clause.
+
+mod artifact;
+mod event;
+mod item;
+mod job;
+mod ledger;
+mod queue;
+mod registry;
+
+use std::fmt;
+
+pub use artifact::ArtifactStore;
+pub use event::{EventBody, EventLog, EventRecord};
+pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
+pub use job::{JobPlan, JobQuery, JobRecord, JobStore, NewJob};
+pub use ledger::{CallLedger, CallQuery, CallRecord, CallState, NewCall, SettleReply, Settlement};
+pub use queue::{ClaimRequest, Claimed, Claims, Commit, CommitReply, Heartbeat, NewSession, SessionRecord, WorkQueue};
+pub use registry::{FingerprintMark, NameRequest, Registry};
+
+/// What a store says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct StoreInfo {
+    /// `memory`, `sqlite`, …
+    pub backend: String,
+    /// Where it is, without credentials.
+    pub location: String,
+    /// The number of the newest migration applied.
+    pub schema: i64,
+    /// The version of the database engine.
+    pub engine: String,
+    /// Whether an acknowledged commit survives a crash of the process.
+    pub durable: bool,
+}
+
+/// A complete record store.
+pub trait Store:
+    JobStore + ItemStore + WorkQueue + CallLedger + EventLog + Registry + fmt::Debug + Send + Sync + 'static
+{
+    /// Says what and where it is.
+    fn info(&self) -> StoreInfo;
+}
+
+const _: Option<std::sync::Arc<dyn Store>> = None;
+const _: Option<std::sync::Arc<dyn ArtifactStore>> = None;

@@ -1,0 +1,172 @@
+//! A person's decisions about an ended item: retry, approve, discard.
+
+use crate::pipeline::{Plan, Role, StageIndex};
+
+use super::event::Decision;
+use super::state::{ItemMachine, StageState, Stop, Why};
+use super::step::{Walk, illegal};
+use super::transition::{IllegalTransition, ItemEvent};
+
+/// Why an item cannot be retried.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RetryRefused {
+    /// It has not ended.
+    #[error("the item has not ended yet")]
+    NotEnded,
+    /// It was replaced by its children.
+    #[error("the item was replaced by its children; retry those")]
+    Expanded,
+    /// The job was cancelled.
+    #[error("the item was cancelled; make a new job from this one instead")]
+    Cancelled,
+    /// No rounds are left.
+    #[error("the item has had {rounds} rounds, and `max_rounds` is {rounds}")]
+    NoRoundsLeft {
+        /// `max_rounds`.
+        rounds: u32,
+    },
+    /// There is no such stage.
+    #[error("the pipeline has no stage {0}")]
+    NoSuchStage(StageIndex),
+    /// The stage was done by the parent, for all its children.
+    #[error("`{0}` was done once for all siblings; retry from a later stage, or make a new job")]
+    BeforeExpansion(String),
+    /// A stage the start needs has not been done.
+    #[error("`{stage}` needs `{need}`, which is not done; retry from there")]
+    MissingInput {
+        /// The start.
+        stage: String,
+        /// What it needs.
+        need: String,
+    },
+}
+
+impl ItemMachine {
+    /// Returns the stage a retry would start from, or why there can be none.
+    ///
+    /// Without `from` it is the pipeline's `retry_from` stage when everything before it is there, else the first stage
+    /// that ended the walk.
+    pub fn can_retry(&self, plan: &Plan, from: Option<StageIndex>) -> Result<StageIndex, RetryRefused> {
+        if self.expanded.is_some() {
+            return Err(RetryRefused::Expanded);
+        }
+        if !self.is_ended() {
+            return Err(RetryRefused::NotEnded);
+        }
+        if self.cancelled || matches!(self.stop(), Some((_, Stop::Cancelled))) {
+            return Err(RetryRefused::Cancelled);
+        }
+        if self.round >= plan.max_rounds {
+            return Err(RetryRefused::NoRoundsLeft { rounds: plan.max_rounds });
+        }
+        match from {
+            Some(index) => self.ready_to_start(plan, index).map(|()| index),
+            None => {
+                let default = plan.retry_from.filter(|index| self.ready_to_start(plan, *index).is_ok());
+                let index = default.or_else(|| self.stop().map(|(index, _)| index)).unwrap_or(0);
+                self.ready_to_start(plan, index).map(|()| index)
+            }
+        }
+    }
+
+    fn ready_to_start(&self, plan: &Plan, index: StageIndex) -> Result<(), RetryRefused> {
+        let stage = plan.stage(index).ok_or(RetryRefused::NoSuchStage(index))?;
+        let inside = plan.suffix(index);
+        for (expanded, _) in &self.slots {
+            if *expanded != index && inside.get(*expanded) == Some(&true) {
+                return Err(RetryRefused::BeforeExpansion(stage.name.to_string()));
+            }
+        }
+        for (need, state) in self.stages.iter().enumerate() {
+            let before = plan.suffix(need).get(index) == Some(&true) && need != index;
+            let check = plan.stage(need).is_some_and(|stage| stage.role == Role::Check);
+            let there = match state {
+                StageState::Done { .. } => true,
+                StageState::Skipped { why } => why.passes(),
+                StageState::Stopped { .. } => check,
+                StageState::Blocked
+                | StageState::Ready { .. }
+                | StageState::Running { .. }
+                | StageState::Waiting { .. } => false,
+            };
+            if before && !there {
+                let need = plan.stage(need).map(|stage| stage.name.to_string()).unwrap_or_default();
+                return Err(RetryRefused::MissingInput { stage: stage.name.to_string(), need });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Walk {
+    pub(super) fn decided(&mut self, plan: &Plan, decision: Decision) -> Result<bool, IllegalTransition> {
+        match decision {
+            Decision::Retry { from } => {
+                let from = self.next.can_retry(plan, from).map_err(|why| illegal("retry", why.to_string()))?;
+                self.retry(plan, from);
+            }
+            Decision::Approve => self.approve(plan)?,
+            Decision::Discard => {
+                if !self.next.is_ended() {
+                    return Err(illegal("discard", "the item has not ended yet".to_owned()));
+                }
+            }
+        }
+        self.events.push(ItemEvent::Decided { decision, round: self.next.round });
+        Ok(true)
+    }
+
+    /// Begins a round: the suffix walks again. Checks before it are not repeated; what an earlier stop kept from
+    /// starting, and work that failed beside the suffix, walks again too.
+    fn retry(&mut self, plan: &Plan, from: StageIndex) {
+        let inside = plan.suffix(from);
+        for (index, stage) in plan.stages.iter().enumerate() {
+            let Some(state) = self.next.stages.get(index) else { continue };
+            let next = match state {
+                _ if inside.get(index) == Some(&true) => StageState::Blocked,
+                StageState::Stopped { .. } if stage.role == Role::Check => {
+                    StageState::Skipped { why: Why::NotRepeated }
+                }
+                StageState::Stopped { .. } | StageState::Skipped { why: Why::ItemStopped | Why::Upstream } => {
+                    StageState::Blocked
+                }
+                kept => kept.clone(),
+            };
+            self.set(index, next);
+        }
+        self.begin_round();
+    }
+
+    /// Goes on after the checks that stopped the item.
+    fn approve(&mut self, plan: &Plan) -> Result<(), IllegalTransition> {
+        let refuse = |reason: &str| Err(illegal("approve", reason.to_owned()));
+        if !self.next.is_ended() {
+            return refuse("the item has not ended yet");
+        }
+        let mut approved = false;
+        for (index, stage) in plan.stages.iter().enumerate() {
+            match self.next.stages.get(index) {
+                Some(StageState::Stopped { stop: Stop::Rejected | Stop::Undecided { .. }, .. })
+                    if stage.role == Role::Check =>
+                {
+                    self.set(index, StageState::Skipped { why: Why::Approved });
+                    approved = true;
+                }
+                Some(StageState::Stopped { .. }) => return refuse("the item is not rejected or undecided by a check"),
+                Some(StageState::Skipped { why: Why::ItemStopped }) => self.set(index, StageState::Blocked),
+                _ => {}
+            }
+        }
+        if !approved {
+            return refuse("the item is neither rejected nor undecided");
+        }
+        self.begin_round();
+        Ok(())
+    }
+
+    fn begin_round(&mut self) {
+        self.next.round += 1;
+        self.next.crashes = 0;
+        self.next.cancelled = false;
+    }
+}

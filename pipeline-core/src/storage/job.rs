@@ -1,0 +1,126 @@
+//! The port that keeps jobs.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::id::{EventSeq, JobId};
+use crate::model::{Control, Counts, JobStatus, Money};
+use crate::pipeline::Plan;
+use crate::time::Timestamp;
+
+use super::item::NewItem;
+
+/// A job to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewJob {
+    /// Minted by the caller.
+    pub id: JobId,
+    /// For people; need not be unique.
+    pub label: String,
+    /// Whose it is.
+    pub owner: String,
+    /// Higher is served first.
+    pub priority: i32,
+    /// The frozen plan and where each setting came from.
+    pub plan: JobPlan,
+    /// Where finished files go, for display.
+    pub out: Option<String>,
+    /// The job it was made from.
+    pub parent: Option<JobId>,
+}
+
+/// What a job does: the compiled plan and the settings as resolved, with origins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobPlan {
+    /// What the executor walks.
+    pub plan: Plan,
+    /// Every setting with its value and origin, for people. Holds no secrets.
+    pub settings: Value,
+}
+
+/// A stored job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// For people.
+    pub label: String,
+    /// Whose it is.
+    pub owner: String,
+    /// Higher is served first.
+    pub priority: i32,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// What a person asked of it.
+    pub control: Control,
+    /// Derived from control and counts; see [`JobStatus::derive`].
+    pub status: JobStatus,
+    /// Leaves by state; always adds up.
+    pub counts: Counts,
+    /// Σ settled stages × leaves, for progress.
+    pub steps_done: u64,
+    /// Stages × planned leaves.
+    pub steps_planned: u64,
+    /// What its results cost.
+    pub cost: Money,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When its first item was claimed.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Its newest event.
+    pub last_event: EventSeq,
+    /// Where finished files go.
+    pub out: Option<String>,
+    /// The job it was made from.
+    pub parent: Option<JobId>,
+}
+
+/// Which jobs to list, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobQuery {
+    /// Only ids that begin so.
+    pub id_prefix: Option<String>,
+    /// Only this label.
+    pub label: Option<String>,
+    /// Only jobs submitted before this one.
+    pub before: Option<JobId>,
+    /// At most this many; 0 means 100.
+    pub limit: u32,
+}
+
+/// Keeps jobs.
+///
+/// # Contract
+/// 1. *Durable submit.* When `submit` returns, job and items survive a crash; when it fails, nothing is stored.
+/// 2. *Whole submit.* Job, all items and the event `Submitted` (sequence 1) appear together. A job without items is
+///    `empty` at once and also has `Finished`.
+/// 3. *Unique.* A second `submit` of the same id is a `Conflict` and changes nothing.
+/// 4. *Counts reconcile* in every record returned.
+/// 5. *Newest first.* `jobs` orders by id descending (ids are UUIDv7) and honours every field of the query.
+/// 6. *Not found* is an error of kind `NotFound`, for `job`, `plan` and `control`.
+/// 7. *Control.* `control` of an ended job is a `Conflict`; `Cancel` is sticky: a later `Run` or `Pause` is a `Conflict`.
+///    The same control twice is no error and writes no second event.
+/// 8. *Cancel* ends at once, in the same commit, every item that no live session holds; items held end through their
+///    holder's commit. When none is held the job ends with the event `Finished`.
+/// 9. *The plan is returned as stored*, byte for byte equal after serialisation.
+#[async_trait]
+pub trait JobStore {
+    /// Stores a job with its items.
+    async fn submit(&self, job: NewJob, items: Vec<NewItem>) -> Result<JobRecord>;
+
+    /// Returns a job.
+    async fn job(&self, id: JobId) -> Result<JobRecord>;
+
+    /// Lists jobs.
+    async fn jobs(&self, query: JobQuery) -> Result<Vec<JobRecord>>;
+
+    /// Returns what a job does.
+    async fn plan(&self, id: JobId) -> Result<JobPlan>;
+
+    /// Writes the control column.
+    async fn control(&self, id: JobId, control: Control) -> Result<JobRecord>;
+}

@@ -1,0 +1,143 @@
+//! The port that keeps the ledger of provider calls: intent before, settlement after.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::id::{CallId, Digest, ItemId, JobId, StageName};
+use crate::model::{Capability, Failure, Money};
+use crate::time::Timestamp;
+
+/// The intent of a call, written durably before anything is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewCall {
+    /// Also the idempotency key.
+    pub id: CallId,
+    /// The job.
+    pub job: JobId,
+    /// The stage.
+    pub stage: StageName,
+    /// The items it serves, in the order of the request.
+    pub items: Vec<ItemId>,
+    /// The round of the items.
+    pub round: u32,
+    /// The provider's name.
+    pub provider: String,
+    /// What it is asked to do.
+    pub capability: Capability,
+    /// The hash of the full request.
+    pub request: Digest,
+    /// What it may cost at most, as far as known.
+    pub reserved: Money,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// Sent, or about to be: no answer recorded.
+    Open,
+    /// Answered; the raw response is recorded.
+    Succeeded,
+    /// Answered with an error, or certainly not sent.
+    Failed,
+    /// We cannot know; a person or a policy decides.
+    Unknown,
+}
+
+/// A stored call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CallRecord {
+    /// Its id.
+    pub id: CallId,
+    /// The job.
+    pub job: JobId,
+    /// The stage.
+    pub stage: StageName,
+    /// The items it serves, in the order of the request.
+    pub items: Vec<ItemId>,
+    /// The round of the items.
+    pub round: u32,
+    /// The provider's name.
+    pub provider: String,
+    /// What it was asked to do.
+    pub capability: Capability,
+    /// The hash of the full request.
+    pub request: Digest,
+    /// Where it stands.
+    pub state: CallState,
+    /// What was reserved.
+    pub reserved: Money,
+    /// What it cost, once settled.
+    pub cost: Option<Money>,
+    /// The raw response, once it succeeded. Holds artifacts by digest.
+    pub response: Option<Value>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// The vendor's id of the task.
+    pub external_id: Option<String>,
+    /// When the intent was written.
+    pub opened_at: Timestamp,
+    /// When it was settled.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// The call.
+    pub call: CallId,
+    /// `Succeeded`, `Failed` or `Unknown`.
+    pub state: CallState,
+    /// What it cost.
+    pub cost: Money,
+    /// The raw response.
+    pub response: Option<Value>,
+    /// Why it failed, or why it is unknown.
+    pub failure: Option<Failure>,
+    /// The vendor's id of the task.
+    pub external_id: Option<String>,
+}
+
+/// What became of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettleReply {
+    /// It is durable.
+    Settled,
+    /// The call was settled before; nothing changed.
+    AlreadySettled,
+}
+
+/// Which calls to list, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallQuery {
+    /// Only of this job.
+    pub job: Option<JobId>,
+    /// Only those that serve this item.
+    pub item: Option<ItemId>,
+    /// Only of this stage.
+    pub stage: Option<StageName>,
+    /// Only in these states; empty means all.
+    pub states: Vec<CallState>,
+    /// At most this many; 0 means 100.
+    pub limit: u32,
+}
+
+/// Keeps the ledger. Intents are written by [`super::WorkQueue::commit`].
+///
+/// # Contract
+/// 1. *Not fenced.* `settle` is accepted from anyone, whoever holds the item.
+/// 2. *Once.* The first settlement of an open or unknown call as `Succeeded` or `Failed` wins; later ones are
+///    `AlreadySettled` and change nothing. `Unknown` may be settled later by a known outcome.
+/// 3. *Durable* when it returns.
+/// 4. *Not found* is an error of kind `NotFound`.
+/// 5. *By item.* A call that serves several items is found by each of them; every field of the query is honoured.
+#[async_trait]
+pub trait CallLedger {
+    /// Records how a call ended.
+    async fn settle(&self, settlement: Settlement) -> Result<SettleReply>;
+
+    /// Lists calls.
+    async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>>;
+}

@@ -1,0 +1,56 @@
+//! The port for answers that concern several items: names of published files, fingerprints of pictures.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::id::{ItemId, JobId};
+
+/// A wish for a file name in an output folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameRequest {
+    /// The folder, canonical.
+    pub scope: String,
+    /// The name wanted.
+    pub name: String,
+    /// For which job.
+    pub job: JobId,
+    /// For which item.
+    pub item: ItemId,
+    /// Take the name over from an item of another job.
+    pub take_over: bool,
+    /// Only say whether it is this item's already; reserve nothing.
+    pub only_if_mine: bool,
+}
+
+/// A picture's fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FingerprintMark {
+    /// Compared only with marks of this job.
+    pub job: JobId,
+    /// And of this scope, normally the stage.
+    pub scope: String,
+    /// For which item.
+    pub item: ItemId,
+    /// The 64-bit perceptual hash.
+    pub fingerprint: u64,
+    /// Hashes at most this many bits apart are the same picture.
+    pub max_distance: u32,
+}
+
+/// Decides what concerns several items.
+///
+/// # Contract
+/// 1. *One owner a name.* `reserve_name` is true exactly when the name in the scope belongs to the item afterwards (or,
+///    with `only_if_mine`, belonged to it before). Compared without regard to upper and lower case.
+/// 2. *Repeatable.* Asking again for the same item gives the same answer.
+/// 3. *Take-over* replaces only an owner of another job.
+/// 4. *First come.* `mark_fingerprint` returns the first other item within the distance and then stores nothing;
+///    otherwise it stores the mark (replacing the item's own) and returns `None`. Deciding and storing are one step.
+#[async_trait]
+pub trait Registry {
+    /// Reserves a file name.
+    async fn reserve_name(&self, request: NameRequest) -> Result<bool>;
+
+    /// Looks for a near-duplicate, and marks the item when there is none.
+    async fn mark_fingerprint(&self, mark: FingerprintMark) -> Result<Option<ItemId>>;
+}
