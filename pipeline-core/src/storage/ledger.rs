@@ -22,6 +22,8 @@ pub struct NewCall {
     pub items: Vec<ItemId>,
     /// The round of the items.
     pub round: u32,
+    /// The try of the stage.
+    pub attempt: u32,
     /// The provider's name.
     pub provider: String,
     /// What it is asked to do.
@@ -59,6 +61,8 @@ pub struct CallRecord {
     pub items: Vec<ItemId>,
     /// The round of the items.
     pub round: u32,
+    /// The try of the stage.
+    pub attempt: u32,
     /// The provider's name.
     pub provider: String,
     /// What it was asked to do.
