@@ -1,0 +1,111 @@
+//! What a running stage may use: files, providers, the ledger, and answers that concern several items.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::id::{Digest, ItemId, JobId, StageName};
+use crate::model::Money;
+use crate::provider::{
+    BackgroundRemover, CallContext, ChartRenderer, DatasetAnalyzer, Embedder, ImageGenerator, ImageProcessor,
+    ProviderInfo, TextModel, VisionModel,
+};
+use crate::storage::ArtifactStore;
+
+/// A provider call to be made under the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSpec {
+    /// Who is called.
+    pub provider: ProviderInfo,
+    /// The items it serves, in order.
+    pub items: Vec<ItemId>,
+    /// The round of the items.
+    pub round: u32,
+    /// The try of the stage.
+    pub attempt: u32,
+    /// The hash of the full request.
+    pub request: Digest,
+    /// How many units are asked for, to estimate the price.
+    pub units: u32,
+}
+
+/// A provider's answer in the form the ledger keeps; files are in it by digest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The raw response.
+    pub response: Value,
+    /// What the provider says it cost.
+    pub cost: Option<Money>,
+    /// The vendor's id of the request or task.
+    pub external_id: Option<String>,
+}
+
+/// Sends the request once; called at most once.
+pub type Send = Box<
+    dyn FnOnce(CallContext) -> Pin<Box<dyn Future<Output = Result<Answer>> + std::marker::Send>> + std::marker::Send,
+>;
+
+/// What a running stage may use. Implemented by the engine; tests use the testkit's.
+#[async_trait]
+pub trait StageContext: fmt::Debug + std::marker::Send + Sync {
+    /// Returns the job.
+    fn job(&self) -> JobId;
+
+    /// Returns the stage's name in the pipeline.
+    fn stage(&self) -> &StageName;
+
+    /// Returns the artifact store.
+    fn artifacts(&self) -> &Arc<dyn ArtifactStore>;
+
+    /// Returns the image generator of this name.
+    fn image_generator(&self, name: &str) -> Result<Arc<dyn ImageGenerator>>;
+
+    /// Returns the vision model of this name.
+    fn vision_model(&self, name: &str) -> Result<Arc<dyn VisionModel>>;
+
+    /// Returns the text model of this name.
+    fn text_model(&self, name: &str) -> Result<Arc<dyn TextModel>>;
+
+    /// Returns the embedder of this name.
+    fn embedder(&self, name: &str) -> Result<Arc<dyn Embedder>>;
+
+    /// Returns the background remover of this name.
+    fn background_remover(&self, name: &str) -> Result<Arc<dyn BackgroundRemover>>;
+
+    /// Returns the image processor of this name.
+    fn image_processor(&self, name: &str) -> Result<Arc<dyn ImageProcessor>>;
+
+    /// Returns the dataset analyzer of this name.
+    fn dataset_analyzer(&self, name: &str) -> Result<Arc<dyn DatasetAnalyzer>>;
+
+    /// Returns the chart renderer of this name.
+    fn chart_renderer(&self, name: &str) -> Result<Arc<dyn ChartRenderer>>;
+
+    /// Makes a provider call under the ledger: intent, time limit, send, settle.
+    ///
+    /// A call of the same items, round and try that was answered before a crash is not made again: its recorded answer
+    /// is returned. The call and its settlement go on even when the caller is dropped. Returns the answer and what the
+    /// call cost.
+    ///
+    /// # Errors
+    /// What `send` answered, or `Indeterminate` when an earlier call's outcome is unknown and may not be repeated.
+    async fn call(&self, spec: CallSpec, send: Send) -> Result<(Answer, Money)>;
+
+    /// Reserves a file name in an output folder for an item; see [`crate::storage::Registry::reserve_name`].
+    async fn reserve_name(
+        &self,
+        item: ItemId,
+        scope: &str,
+        name: &str,
+        take_over: bool,
+        only_if_mine: bool,
+    ) -> Result<bool>;
+
+    /// Looks for a near-duplicate of an item's picture in the job, and marks the item when there is none.
+    async fn mark_fingerprint(&self, item: ItemId, fingerprint: u64, max_distance: u32) -> Result<Option<ItemId>>;
+}
