@@ -1,1 +1,28 @@
-//! Placeholder replaced below.
+//! The asynchronous driver: claims items, runs their stages, commits what the pure executor decides.
+//!
+//! No rule about a job's meaning lives here: what an event does to an item is [`pipeline_core::executor`]'s.
+
+#![warn(clippy::indexing_slicing)]
+
+mod bindings;
+mod builder;
+mod clock;
+mod definition;
+mod engine;
+mod preview;
+mod request;
+mod submit;
+mod watch;
+
+pub mod presets;
+pub mod stages;
+mod worker;
+
+pub use bindings::{IntoBinding, ProviderEntry};
+pub use builder::{BuildError, EngineBuilder};
+pub use clock::SystemClock;
+pub use engine::{Engine, RunSummary};
+pub use preview::{Preview, StagePreview};
+pub use request::{JobRequest, PipelineSource};
+pub use submit::SubmitError;
+pub use watch::Watch;

@@ -222,11 +222,28 @@ pub struct ProcessResponse {
     pub applied: Vec<String>,
 }
 
+/// What a picture is, found by decoding all of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageInfo {
+    /// Its size in pixels, after its EXIF orientation is applied.
+    pub size: Dimensions,
+    /// The dominant colours, most frequent first, red, green and blue of each.
+    pub colors: Vec<[u8; 3]>,
+    /// Everyday names of those colours, without repetition.
+    pub color_names: Vec<String>,
+}
+
 /// Transforms pictures. Deterministic: the same request gives the same bytes.
 #[async_trait]
 pub trait ImageProcessor: fmt::Debug + Send + Sync + 'static {
     /// Says who it is.
     fn info(&self) -> &ProviderInfo;
+
+    /// Decodes a picture strictly and says what it is.
+    ///
+    /// # Errors
+    /// `Corrupt` for a damaged or truncated picture, `Unsupported` for a format or size it cannot read.
+    async fn inspect(&self, image: ImageFile) -> Result<ImageInfo>;
 
     /// Transforms one picture.
     ///

@@ -30,6 +30,7 @@ mock! {
     #[async_trait]
     impl ImageProcessor for ImageProcessor {
         fn info(&self) -> &ProviderInfo;
+        async fn inspect(&self, image: ImageFile) -> Result<ImageInfo>;
         async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse>;
     }
 }

@@ -26,7 +26,7 @@ pub use call::{CallContext, Price, ProviderInfo, Repeat, Usage};
 pub use dataset::{AnalyzeRequest, AnalyzeResponse, ChartRenderer, ChartRequest, ChartResponse, DatasetAnalyzer};
 pub use image::{
     BackgroundRemover, Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent,
-    ImageFile, ImageGenerator, ImageProcessor, OutputFormat, ProcessRequest, ProcessResponse, ProcessStep,
+    ImageFile, ImageGenerator, ImageInfo, ImageProcessor, OutputFormat, ProcessRequest, ProcessResponse, ProcessStep,
     RemoveBackgroundRequest, RemoveBackgroundResponse, ResizeFit,
 };
 pub use text::{EmbedRequest, EmbedResponse, Embedder, TextModel, TextRequest, TextResponse, TextTask};

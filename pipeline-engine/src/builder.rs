@@ -1,0 +1,174 @@
+//! Putting an engine together; every missing piece is reported at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipeline_core::pipeline::Catalog;
+use pipeline_core::stage::{Source, Stage};
+use pipeline_core::storage::{ArtifactStore, Store};
+use pipeline_core::time::Clock;
+
+use crate::bindings::{AnyBindings, Bindings, IntoBinding};
+use crate::clock::SystemClock;
+use crate::engine::Engine;
+use crate::stages;
+use crate::worker::{Shared, Tuning};
+
+/// What is missing or contradictory, all at once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the engine cannot be built: {}", problems.join("; "))]
+pub struct BuildError {
+    /// One sentence each.
+    pub problems: Vec<String>,
+}
+
+/// Puts an [`Engine`] together.
+#[derive(Debug)]
+pub struct EngineBuilder {
+    store: Option<Arc<dyn Store>>,
+    artifacts: Option<Arc<dyn ArtifactStore>>,
+    bindings: Bindings,
+    stages: HashMap<String, Arc<dyn Stage>>,
+    sources: HashMap<String, Arc<dyn Source>>,
+    problems: Vec<String>,
+    clock: Arc<dyn Clock>,
+    tuning: Tuning,
+}
+
+impl EngineBuilder {
+    /// Starts with the built-in stages, and without store, artifacts and providers.
+    pub fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        let mut builder = Self {
+            store: None,
+            artifacts: None,
+            bindings: Bindings::default(),
+            stages: HashMap::new(),
+            sources: HashMap::new(),
+            problems: Vec::new(),
+            clock: Arc::new(SystemClock),
+            tuning: Tuning {
+                concurrency: (4 * cores).max(8),
+                lease: Duration::from_secs(30),
+                poll: Duration::from_millis(500),
+                patience: Duration::from_secs(30),
+            },
+        };
+        for source in stages::sources() {
+            builder = builder.shared_source(source);
+        }
+        for stage in stages::stages() {
+            builder = builder.shared_stage(stage);
+        }
+        builder
+    }
+
+    /// Sets the record store.
+    pub fn store(self, store: impl Store) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// Sets a record store that is used elsewhere too.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Sets the artifact store.
+    pub fn artifacts(mut self, artifacts: impl ArtifactStore) -> Self {
+        self.artifacts = Some(Arc::new(artifacts));
+        self
+    }
+
+    /// Binds a provider under the name settings choose it by. One type may be bound under several names.
+    pub fn provider<M>(mut self, name: &str, provider: impl IntoBinding<M>) -> Self {
+        provider.bind(name, &mut AnyBindings(&mut self.bindings));
+        self
+    }
+
+    /// Adds a stage kind; one of the same name is replaced.
+    pub fn stage(self, stage: impl Stage) -> Self {
+        self.shared_stage(Arc::new(stage))
+    }
+
+    /// Adds a stage kind that begins items.
+    pub fn source(self, source: impl Source) -> Self {
+        self.shared_source(Arc::new(source))
+    }
+
+    /// Says how many items are in work at once; four a core, at least eight, unless said otherwise.
+    pub fn concurrency(mut self, items: u32) -> Self {
+        if items == 0 {
+            self.problems.push("concurrency is 0; expected at least 1".to_owned());
+        }
+        self.tuning.concurrency = items;
+        self
+    }
+
+    /// Says how long the session counts as alive without a heartbeat; 30 seconds unless said otherwise.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        if lease < Duration::from_millis(10) {
+            self.problems.push(format!("lease is {lease:?}; expected at least 10 ms"));
+        }
+        self.tuning.lease = lease;
+        self
+    }
+
+    /// Says how long a failing store is tried again before a run gives up; 30 seconds unless said otherwise.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.tuning.patience = patience;
+        self
+    }
+
+    /// Sets the clock; the system's unless said otherwise.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Builds the engine.
+    ///
+    /// # Errors
+    /// [`BuildError`] with everything that is missing or wrong.
+    pub fn build(mut self) -> Result<Engine, BuildError> {
+        if self.store.is_none() {
+            self.problems.push("no store is set; call `.store(…)`".to_owned());
+        }
+        if self.artifacts.is_none() {
+            self.problems.push("no artifact store is set; call `.artifacts(…)`".to_owned());
+        }
+        match (self.store, self.artifacts) {
+            (Some(store), Some(artifacts)) if self.problems.is_empty() => {
+                let mut catalog = Catalog::new();
+                for stage in self.stages.values() {
+                    catalog.insert(stage.spec());
+                }
+                let shared = Shared::new(store, artifacts, self.bindings, self.stages, self.clock, self.tuning);
+                Ok(Engine::new(Arc::new(shared), catalog, self.sources))
+            }
+            _ => Err(BuildError { problems: self.problems }),
+        }
+    }
+
+    fn shared_stage(mut self, stage: Arc<dyn Stage>) -> Self {
+        let kind = stage.spec().kind;
+        self.sources.remove(&kind);
+        self.stages.insert(kind, stage);
+        self
+    }
+
+    fn shared_source(mut self, source: Arc<dyn Source>) -> Self {
+        let kind = source.spec().kind;
+        let stage: Arc<dyn Stage> = Arc::<dyn Source>::clone(&source);
+        self.stages.insert(kind.clone(), stage);
+        self.sources.insert(kind, source);
+        self
+    }
+}
+
+impl Default for EngineBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

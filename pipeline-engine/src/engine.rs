@@ -1,0 +1,238 @@
+//! The engine as an embedding program sees it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use pipeline_core::id::{EventSeq, ItemId, JobId};
+use pipeline_core::model::Control;
+use pipeline_core::pipeline::Catalog;
+use pipeline_core::stage::Source;
+use pipeline_core::storage::{ArtifactStore, ItemQuery, ItemRecord, JobQuery, JobRecord, ResultRecord, Store};
+use pipeline_core::{Error, Result};
+
+use crate::bindings::ProviderEntry;
+use crate::builder::EngineBuilder;
+use crate::watch::Watch;
+use crate::worker::{RunEnd, RunOptions, Shared, Stop, run};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunSummary {
+    /// Nothing is left that could go on by itself.
+    Idle,
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// Runs jobs. Cheap to clone; clones are the same engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) sources: Arc<HashMap<String, Arc<dyn Source>>>,
+    stop: Arc<watch::Sender<Stop>>,
+    background: Arc<Mutex<Option<JoinHandle<Result<RunEnd>>>>>,
+}
+
+impl Engine {
+    /// Starts putting an engine together.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::new()
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, catalog: Catalog, sources: HashMap<String, Arc<dyn Source>>) -> Self {
+        Self {
+            shared,
+            catalog: Arc::new(catalog),
+            sources: Arc::new(sources),
+            stop: Arc::new(watch::Sender::new(Stop::Run)),
+            background: Arc::default(),
+        }
+    }
+
+    /// Returns every stage kind it knows.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Returns every provider bound to it.
+    pub fn providers(&self) -> Vec<ProviderEntry> {
+        self.shared.bindings.entries()
+    }
+
+    /// Returns the record store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// Returns the artifact store.
+    pub fn artifacts(&self) -> &Arc<dyn ArtifactStore> {
+        &self.shared.artifacts
+    }
+
+    /// Returns a job.
+    ///
+    /// # Errors
+    /// `NotFound`, or the store's.
+    pub async fn job(&self, id: JobId) -> Result<JobRecord> {
+        self.shared.store.job(id).await
+    }
+
+    /// Lists jobs, newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn jobs(&self, query: JobQuery) -> Result<Vec<JobRecord>> {
+        self.shared.store.jobs(query).await
+    }
+
+    /// Lists items of a job.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn items(&self, query: ItemQuery) -> Result<Vec<ItemRecord>> {
+        self.shared.store.items(query).await
+    }
+
+    /// Returns an item with everything its stages recorded, oldest first.
+    ///
+    /// # Errors
+    /// `NotFound`, or the store's.
+    pub async fn item(&self, id: ItemId) -> Result<(ItemRecord, Vec<ResultRecord>)> {
+        let item = self.shared.store.item(id).await?;
+        let mut history = Vec::new();
+        if let Some(parent) = item.parent {
+            history.extend(self.shared.store.history(parent).await?);
+        }
+        history.extend(self.shared.store.history(id).await?);
+        Ok((item, history))
+    }
+
+    /// Follows a job's events after a point; use [`EventSeq::START`] for all of them.
+    pub fn watch(&self, job: JobId, after: EventSeq) -> Watch {
+        Watch::new(Arc::clone(&self.shared), job, after)
+    }
+
+    /// Cancels a job: sticky at once; what runs ends, what it has paid for is recorded.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when the job has ended.
+    pub async fn cancel(&self, job: JobId) -> Result<JobRecord> {
+        let record = self.shared.store.control(job, Control::Cancel).await?;
+        if let Some(job) = self.shared.known(job) {
+            job.control.send_replace(Control::Cancel);
+        }
+        self.shared.bell.notify_waiters();
+        Ok(record)
+    }
+
+    /// Works on every job of the store until nothing is left that could go on by itself.
+    ///
+    /// # Errors
+    /// The store's, when it keeps failing; items are resumable then.
+    pub async fn run_until_idle(&self) -> Result<RunSummary> {
+        self.run(None).await
+    }
+
+    /// Works on one job until nothing is left of it that could go on by itself.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when another process works on the job; the store's.
+    pub async fn run_job(&self, job: JobId) -> Result<RunSummary> {
+        self.shared.store.job(job).await?;
+        if let Some(holder) = self.shared.store.sessions(Some(job)).await?.first() {
+            return Err(Error::conflict("another process works on this job")
+                .with("job", job)
+                .with("pid", holder.pid)
+                .with("host", &holder.host)
+                .with("since", holder.started_at));
+        }
+        self.run(Some(job)).await
+    }
+
+    /// Works in the background until [`Engine::shutdown`].
+    pub async fn start(&self) {
+        let mut background = self.background.lock().await;
+        if background.is_none() {
+            let options = RunOptions { focus: None, until_idle: false, stop: self.stop.subscribe() };
+            *background = Some(tokio::spawn(run(Arc::clone(&self.shared), options)));
+        }
+    }
+
+    /// Asks every run of this engine to end: nothing more is claimed, what runs ends in its own time.
+    pub fn drain(&self) {
+        self.stop.send_replace(Stop::Drain);
+    }
+
+    /// Asks every run of this engine to end at once. Items that were running are resumable.
+    pub fn stop_now(&self) {
+        self.stop.send_replace(Stop::Now);
+    }
+
+    /// Drains; after `patience` stops at once.
+    ///
+    /// # Errors
+    /// What the background run ended with.
+    pub async fn shutdown(&self, patience: Duration) -> Result<()> {
+        self.drain();
+        let Some(mut background) = self.background.lock().await.take() else { return Ok(()) };
+        let ended = match tokio::time::timeout(patience, &mut background).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                self.stop_now();
+                background.await
+            }
+        };
+        ended.map_err(|error| Error::unexpected("the background run panicked").because(error))?.map(|_| ())
+    }
+
+    /// Returns the files a job has published, in the order of its items.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn published(&self, job: JobId) -> Result<Vec<PathBuf>> {
+        let plan = self.shared.store.plan(job).await?.plan;
+        let publishing: Vec<usize> = plan
+            .stages
+            .iter()
+            .enumerate()
+            .filter(|(_, stage)| stage.kind == "output.folder")
+            .map(|(index, _)| index)
+            .collect();
+        let mut files = Vec::new();
+        let mut after = None;
+        loop {
+            let items = self.shared.store.items(ItemQuery { after, limit: 500, ..ItemQuery::of(job) }).await?;
+            let Some(last) = items.last() else { return Ok(files) };
+            after = Some((last.ordinal, last.slot));
+            let ids: Vec<_> = items
+                .iter()
+                .flat_map(|item| {
+                    item.machine.results().filter(|(index, _)| publishing.contains(index)).map(|(_, id)| id)
+                })
+                .collect();
+            let mut paths: HashMap<_, _> = self
+                .shared
+                .store
+                .results(ids.clone())
+                .await?
+                .into_iter()
+                .filter_map(|result| Some((result.id, PathBuf::from(result.fields.get("path")?.as_str()?))))
+                .collect();
+            files.extend(ids.iter().filter_map(|id| paths.remove(id)));
+        }
+    }
+
+    async fn run(&self, focus: Option<JobId>) -> Result<RunSummary> {
+        let options = RunOptions { focus, until_idle: true, stop: self.stop.subscribe() };
+        match run(Arc::clone(&self.shared), options).await? {
+            RunEnd::Idle => Ok(RunSummary::Idle),
+            RunEnd::Stopped => Ok(RunSummary::Stopped),
+        }
+    }
+}

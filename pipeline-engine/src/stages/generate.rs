@@ -1,0 +1,198 @@
+//! `image.generate`: pictures from a prompt; one call serves all variations of a generation.
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use pipeline_core::id::Digest;
+use pipeline_core::model::{Artifact, Capability};
+use pipeline_core::pipeline::{GroupBy, PortSpec, StageSpec};
+use pipeline_core::provider::{GenerateRequest, ImageContent};
+use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
+use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
+use pipeline_core::{Error, ErrorKind, Result, Retryability};
+
+use super::{paid, size};
+
+/// Settings of `image.generate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GenerateSettings {
+    /// Provider that makes the pictures.
+    pub provider: String,
+    /// How many pictures to make from each prompt.
+    #[schemars(range(min = 1, max = 20))]
+    pub variations: u32,
+    /// Sizes (`1024x768`) or aspects (`16:9`), one or a list that goes round from generation to generation.
+    #[schemars(length(min = 1))]
+    pub sizes: Vec<String>,
+    /// About how many million pixels a picture has whose size is given as an aspect.
+    #[schemars(range(min = 0.02, max = 4.2))]
+    pub megapixels: f64,
+    /// A style by name; the provider lists its styles. Absent lets the provider choose from the prompt.
+    pub style: Option<String>,
+    /// What not to show; refused by providers that cannot honour it.
+    pub negative_prompt: Option<String>,
+}
+
+impl Default for GenerateSettings {
+    fn default() -> Self {
+        Self {
+            provider: "procedural".to_owned(),
+            variations: 1,
+            sizes: vec!["1024x1024".to_owned()],
+            megapixels: 1.048_576,
+            style: None,
+            negative_prompt: None,
+        }
+    }
+}
+
+impl StageSettings for GenerateSettings {
+    fn inert(&self) -> Vec<Inert> {
+        if self.sizes.iter().any(|size| size.contains(':')) {
+            return Vec::new();
+        }
+        vec![Inert::new("megapixels", "every size is given in pixels, none as an aspect")]
+    }
+
+    fn problems(&self) -> Vec<(String, String)> {
+        let wrong = self.sizes.iter().filter(|text| !size::looks_right(text));
+        wrong.map(|text| ("sizes".to_owned(), format!("`{text}` is not a size; expected {}", size::ACCEPTED))).collect()
+    }
+}
+
+/// What the ledger keeps of a response: one entry a delivered picture.
+#[derive(Debug, Serialize, Deserialize)]
+struct Delivery {
+    index: usize,
+    seed: Option<u64>,
+    artifact: Option<Artifact>,
+    remote: Option<String>,
+}
+
+/// The stage kind `image.generate`.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageGenerate;
+
+#[async_trait]
+impl Stage for ImageGenerate {
+    fn spec(&self) -> StageSpec {
+        StageSpec::new("image.generate", "Makes pictures from a prompt", SettingsSchema::of::<GenerateSettings>())
+            .provider(Capability::GenerateImage)
+            .expands("variations")
+            .grouped(GroupBy::Siblings)
+            .input(PortSpec::field("prompt", json!({"type": "string"})))
+            .output(PortSpec::file("image"))
+            .output(PortSpec::field("width", json!({"type": "integer"})))
+            .output(PortSpec::field("height", json!({"type": "integer"})))
+            .output(PortSpec::field("seed", json!({"type": "string"})))
+    }
+
+    async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {
+        let missing = || Err(Error::unexpected("the stage gave no answer"));
+        self.run_group(context, vec![task]).await.pop().unwrap_or_else(missing)
+    }
+
+    async fn run_group(&self, context: &dyn StageContext, tasks: Vec<Task>) -> Vec<Result<StageEnd>> {
+        let most = tasks
+            .first()
+            .and_then(|task| task.settings::<GenerateSettings>().ok())
+            .and_then(|settings| context.image_generator(&settings.provider).ok())
+            .map_or(1, |generator| generator.capabilities().max_per_call.max(1));
+        let mut ends = Vec::with_capacity(tasks.len());
+        for chunk in tasks.chunks(most as usize) {
+            match generate(context, chunk).await {
+                Ok(some) => ends.extend(some),
+                // One call served them all, so its error is everyone's.
+                Err(error) => ends.extend(chunk.iter().map(|_| Err(copy(&error)))),
+            }
+        }
+        ends
+    }
+}
+
+async fn generate(context: &dyn StageContext, tasks: &[Task]) -> Result<Vec<Result<StageEnd>>> {
+    let Some(first) = tasks.first() else { return Ok(Vec::new()) };
+    let settings: GenerateSettings = first.settings()?;
+    let generator = context.image_generator(&settings.provider)?;
+    let able = generator.capabilities().clone();
+    let place = first.ordinal as usize % settings.sizes.len().max(1);
+    let text = settings.sizes.get(place).map_or("1024x1024", String::as_str);
+    let size = size::parse(text, settings.megapixels * 1_000_000.0, &able)?;
+    if settings.negative_prompt.is_some() && !able.negative_prompt {
+        return Err(Error::new(ErrorKind::Unsupported, "the generator has no negative prompt")
+            .with("provider", &settings.provider)
+            .with("setting", "negative_prompt"));
+    }
+    let request = GenerateRequest {
+        prompt: first.text("prompt").unwrap_or_default().to_owned(),
+        negative_prompt: settings.negative_prompt.clone(),
+        size,
+        seeds: tasks.iter().map(|task| task.seed("image")).collect(),
+        style: settings.style.clone(),
+        context: paid::unnamed(),
+    };
+    let info = generator.info().clone();
+    let digest: Digest = paid::request_digest(&info, &request)?;
+    let (sender, artifacts) = (std::sync::Arc::clone(&generator), std::sync::Arc::clone(context.artifacts()));
+    let (response, cost) = paid::call(context, &info, tasks, digest, move |call| async move {
+        let answer = sender.generate(GenerateRequest { context: call, ..request }).await?;
+        let mut deliveries = Vec::with_capacity(answer.images.len());
+        for image in answer.images {
+            let (artifact, remote) = match image.content {
+                ImageContent::Inline(file) => (Some(artifacts.put(file.bytes).await?), None),
+                ImageContent::Remote(reference) => (None, Some(reference)),
+            };
+            deliveries.push(Delivery { index: image.index, seed: image.seed, artifact, remote });
+        }
+        Ok((json!(deliveries), answer.usage))
+    })
+    .await?;
+    let deliveries: Vec<Delivery> = paid::reread(response)?;
+    let delivered = deliveries.len().max(1);
+    let ends = tasks.iter().enumerate().map(|(index, task)| {
+        let found = deliveries.iter().position(|delivery| delivery.index == index);
+        let (generator, info, deliveries) = (&generator, &info, &deliveries);
+        async move {
+            let Some((order, delivery)) = found.and_then(|order| Some((order, deliveries.get(order)?))) else {
+                return Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "the generator delivered fewer pictures than asked for",
+                )
+                .with("asked", tasks.len())
+                .with("delivered", deliveries.len()));
+            };
+            let artifact = match (&delivery.artifact, &delivery.remote) {
+                (Some(artifact), _) => artifact.clone(),
+                (None, Some(reference)) => {
+                    let file = generator.download(reference).await?;
+                    context.artifacts().put(file.bytes).await?
+                }
+                (None, None) => return Err(Error::corrupt("the generator delivered an empty picture")),
+            };
+            if !artifact.media_type.is_image() {
+                return Err(Error::corrupt("the generator delivered something that is no picture")
+                    .with("content", artifact.media_type));
+            }
+            let seed = delivery.seed.unwrap_or_else(|| task.seed("image"));
+            Ok(Output::new()
+                .file("image", artifact)
+                .field("width", size.width)
+                .field("height", size.height)
+                .field("seed", seed.to_string())
+                .by(&info.name)
+                .cost(cost.share(order, delivered))
+                .into())
+        }
+    });
+    Ok(join_all(ends).await)
+}
+
+/// An error for each item of a failed call, with the same meaning.
+fn copy(error: &Error) -> Error {
+    let retry: Retryability = error.retryability();
+    Error::new(error.kind(), pipeline_core::error::chain(error)).retry(retry)
+}

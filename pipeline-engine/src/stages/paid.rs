@@ -1,0 +1,65 @@
+//! Provider requests under the ledger: hashing the request, keeping the answer, splitting the cost.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use pipeline_core::id::{CallId, Digest};
+use pipeline_core::model::Money;
+use pipeline_core::provider::{CallContext, ProviderInfo, Usage};
+use pipeline_core::stage::{Answer, CallSpec, StageContext, Task};
+use pipeline_core::{Error, Result};
+
+/// A context for hashing a request before its call has an id.
+pub(super) fn unnamed() -> CallContext {
+    CallContext { idempotency_key: CallId::from_uuid(uuid::Uuid::nil()), timeout: None }
+}
+
+/// Hashes the full request: who, and what.
+pub(super) fn request_digest(provider: &ProviderInfo, request: &impl Serialize) -> Result<Digest> {
+    let text = serde_json::to_vec(&(&provider.name, &provider.model, provider.capability, request))
+        .map_err(|error| Error::unexpected("cannot write the request down").because(error))?;
+    Ok(Digest::of(&text))
+}
+
+/// Makes one call that serves `tasks`; `send` turns the call's context into the raw response and its usage.
+pub(super) async fn call<F, Fut>(
+    context: &dyn StageContext,
+    provider: &ProviderInfo,
+    tasks: &[Task],
+    request: Digest,
+    send: F,
+) -> Result<(Value, Money)>
+where
+    F: FnOnce(CallContext) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(Value, Usage)>> + Send + 'static,
+{
+    let (round, attempt) = tasks.first().map_or((1, 1), |task| (task.round, task.attempt));
+    let spec = CallSpec {
+        provider: provider.clone(),
+        items: tasks.iter().map(|task| task.item).collect(),
+        round,
+        attempt,
+        request,
+        units: u32::try_from(tasks.len()).unwrap_or(u32::MAX),
+    };
+    let (answer, cost) = context
+        .call(
+            spec,
+            Box::new(move |context| {
+                Box::pin(async move {
+                    let (response, usage) = send(context).await?;
+                    Ok(Answer { response, cost: usage.cost, external_id: usage.external_id })
+                })
+            }),
+        )
+        .await?;
+    Ok((answer.response, cost))
+}
+
+/// Reads a raw response back as what it was.
+pub(super) fn reread<T: serde::de::DeserializeOwned>(response: Value) -> Result<T> {
+    serde_json::from_value(response)
+        .map_err(|error| Error::corrupt("the recorded response does not fit").because(error))
+}

@@ -1,0 +1,243 @@
+//! `output.folder`: the finished picture under a readable name in an output folder: temporary file, fsync, rename.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use pipeline_core::pipeline::{PortSpec, StageSpec};
+use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
+use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
+use pipeline_core::template::Template;
+use pipeline_core::{Error, ErrorKind, Result};
+
+/// What happens when a file of the wanted name is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CollisionPolicy {
+    /// The new file gets a number: `name-2.png`.
+    #[default]
+    Append,
+    /// The new file replaces it.
+    Overwrite,
+    /// The item fails.
+    Error,
+}
+
+/// What is written beside the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sidecar {
+    /// Nothing.
+    #[default]
+    None,
+    /// `NAME.json` with title, description, tags, prompt, seed and the item's id.
+    Json,
+}
+
+/// Settings of `output.folder`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PublishSettings {
+    /// The folder; without one nothing is published and finished pictures stay in the artifact store.
+    pub folder: Option<String>,
+    /// Template of the file name without extension, over the item's fields and `n` (its number), `v` (its variation),
+    /// `stem` (the source file's name), `id`.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// What happens when a file of that name is there already.
+    pub policy: CollisionPolicy,
+    /// What is written beside the picture.
+    pub sidecar: Sidecar,
+}
+
+impl Default for PublishSettings {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            name: "{{ keyword }}-{{ n }}-{{ v }}".to_owned(),
+            policy: CollisionPolicy::Append,
+            sidecar: Sidecar::None,
+        }
+    }
+}
+
+impl StageSettings for PublishSettings {
+    fn inert(&self) -> Vec<Inert> {
+        if self.folder.is_some() {
+            return Vec::new();
+        }
+        ["name", "policy", "sidecar"].map(|key| Inert::new(key, "no output folder is given")).to_vec()
+    }
+}
+
+/// The stage kind `output.folder`.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputFolder;
+
+#[async_trait]
+impl Stage for OutputFolder {
+    fn spec(&self) -> StageSpec {
+        let text = || json!({"type": "string"});
+        StageSpec::new(
+            "output.folder",
+            "Writes the finished picture into a folder under a readable name",
+            SettingsSchema::of::<PublishSettings>(),
+        )
+        .input(PortSpec::file("image"))
+        .input(PortSpec::field("keyword", text()).optional())
+        .input(PortSpec::field("stem", text()).optional())
+        .input(PortSpec::field("prompt", text()).optional())
+        .input(PortSpec::field("seed", text()).optional())
+        .input(PortSpec::field("title", text()).optional())
+        .input(PortSpec::field("description", text()).optional())
+        .input(PortSpec::field("tags", json!({"type": "array"})).optional())
+        .output(PortSpec::field("path", text()).optional())
+    }
+
+    async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {
+        let settings: PublishSettings = task.settings()?;
+        let Some(folder) = &settings.folder else { return Ok(Output::new().into()) };
+        let folder = PathBuf::from(folder);
+        let artifact = task.file("image")?.clone();
+        let stem = file_stem(&settings.name, &task)?;
+        let scope = folder.to_string_lossy().into_owned();
+        let path = choose(context, &task, &settings, &folder, &scope, &stem, artifact.media_type.extension()).await?;
+        let bytes = context.artifacts().get(artifact.digest).await?;
+        let sidecar = (settings.sidecar == Sidecar::Json).then(|| description(&task));
+        let (target, item) = (path.clone(), task.item.to_string());
+        tokio::task::spawn_blocking(move || {
+            if let Some(text) = sidecar {
+                write(&target.with_extension("json"), text.as_bytes(), &format!("{item}-json"))?;
+            }
+            write(&target, &bytes, &item)
+        })
+        .await
+        .map_err(|error| Error::unexpected("writing was interrupted").because(error))??;
+        Ok(Output::new().field("path", path.to_string_lossy().into_owned()).into())
+    }
+}
+
+/// Finds a name that is this item's. A name is reserved in the store before anything is written, so a run that was
+/// interrupted finds its own name again and writes the same file once more.
+async fn choose(
+    context: &dyn StageContext,
+    task: &Task,
+    settings: &PublishSettings,
+    folder: &Path,
+    scope: &str,
+    stem: &str,
+    extension: &str,
+) -> Result<PathBuf> {
+    let overwrite = settings.policy == CollisionPolicy::Overwrite;
+    for number in 1..=100_000_u32 {
+        let name = if number == 1 { format!("{stem}.{extension}") } else { format!("{stem}-{number}.{extension}") };
+        let path = folder.join(&name);
+        let exists = tokio::fs::try_exists(&path).await.unwrap_or(false);
+        // A file that is there may be taken only if it is ours already, or may be replaced.
+        let only_if_mine = exists && !overwrite;
+        if context.reserve_name(task.item, scope, &name, overwrite, only_if_mine).await? {
+            return Ok(path);
+        }
+        if settings.policy == CollisionPolicy::Error {
+            return Err(Error::conflict("a file of this name is there already")
+                .with("path", path.display())
+                .with("accepted", "publish.policy = append or overwrite, or another publish.name"));
+        }
+    }
+    Err(Error::conflict("no free file name was found").with("folder", folder.display()).with("name", stem))
+}
+
+fn file_stem(template: &str, task: &Task) -> Result<String> {
+    let mut variables = task.inputs.variables.clone();
+    variables.insert("n".to_owned(), Value::from(format!("{:03}", task.ordinal + 1)));
+    variables.insert("v".to_owned(), Value::from(format!("{:02}", task.slot + 1)));
+    variables.insert("id".to_owned(), Value::from(task.item.to_string()));
+    variables.entry("keyword".to_owned()).or_insert_with(|| Value::from(task.name.clone()));
+    variables.entry("stem".to_owned()).or_insert_with(|| Value::from(task.name.clone()));
+    let text = Template::parse(template)
+        .and_then(|template| template.render(&variables))
+        .map_err(|error| Error::invalid("cannot fill in the file name template").because(error))?;
+    Ok(safe_name(&text))
+}
+
+/// Turns any text into a file name that every file system takes: letters, digits, `-`, `_`; at most 80 characters.
+fn safe_name(text: &str) -> String {
+    let mut name = String::new();
+    for c in text.chars() {
+        if c.is_alphanumeric() || c == '_' {
+            name.push(c);
+        } else if !name.ends_with('-') {
+            name.push('-');
+        }
+    }
+    // 180 bytes leave room for a number and an extension below the usual limit of 255.
+    let mut bytes = 0;
+    let fits = |c: &char| {
+        bytes += c.len_utf8();
+        bytes <= 180
+    };
+    let name: String = name.trim_matches('-').chars().take(80).take_while(fits).collect();
+    let name = name.trim_matches('-');
+    let reserved = ["con", "prn", "aux", "nul"].contains(&name.to_lowercase().as_str())
+        || (name.len() == 4 && ["com", "lpt"].iter().any(|device| name.to_lowercase().starts_with(device)));
+    if name.is_empty() || reserved { format!("image-{name}").trim_matches('-').to_owned() } else { name.to_owned() }
+}
+
+fn description(task: &Task) -> String {
+    let mut fields = Map::new();
+    for key in ["title", "description", "tags", "keyword", "prompt", "seed"] {
+        if let Some(value) = task.inputs.fields.get(key) {
+            fields.insert(key.to_owned(), value.clone());
+        }
+    }
+    fields.insert("item".to_owned(), Value::from(task.item.to_string()));
+    serde_json::to_string_pretty(&Value::Object(fields)).unwrap_or_default() + "\n"
+}
+
+/// Writes a file so that it is there whole or not at all. The temporary name belongs to the item, so an interrupted
+/// run leaves nothing that the next one does not replace.
+fn write(path: &Path, bytes: &[u8], owner: &str) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let temporary = folder.join(format!(".{owner}.part"));
+    let outcome = (|| -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let mut file = std::fs::File::create(&temporary)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()?;
+        drop(file);
+        std::fs::rename(&temporary, path)?;
+        // The rename is durable once the folder is; folders cannot be opened for this on every platform.
+        if let Ok(folder) = std::fs::File::open(folder) {
+            folder.sync_all().ok();
+        }
+        Ok(())
+    })();
+    outcome.map_err(|error| {
+        std::fs::remove_file(&temporary).ok();
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Unauthorized,
+            _ => ErrorKind::Unavailable,
+        };
+        Error::new(kind, "cannot write file").with("path", path.display()).because(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_on_every_file_system() {
+        assert_eq!(safe_name("A red fox / at dawn!"), "A-red-fox-at-dawn");
+        assert_eq!(safe_name("../../etc/passwd"), "etc-passwd");
+        assert_eq!(safe_name("CON"), "image-CON");
+        assert_eq!(safe_name("..."), "image");
+        assert_eq!(safe_name("Überfahrt 東京"), "Überfahrt-東京");
+        assert!(safe_name(&"x".repeat(500)).len() <= 80);
+        assert!(safe_name(&"東".repeat(500)).len() <= 180);
+    }
+}

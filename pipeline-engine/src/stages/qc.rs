@@ -1,0 +1,187 @@
+//! `image.qc`: a vision model's verdict on a picture, before any processing.
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use pipeline_core::model::{Capability, Reason, Verdict};
+use pipeline_core::pipeline::{PortSpec, StageSpec};
+use pipeline_core::provider::{Dimensions, ImageFile, QualityRules, Question, VisionRequest, VisionResponse};
+use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
+use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
+use pipeline_core::{Error, Result};
+
+use super::paid;
+
+/// Settings of `image.qc`. A rule set to `null` is not applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct QcSettings {
+    /// Provider that looks at the picture.
+    pub provider: String,
+    /// Least sharpness: variance of the Laplacian of the brightness at a longest side of 512 pixels.
+    #[schemars(range(min = 0.0))]
+    pub min_sharpness: Option<f64>,
+    /// Least mean brightness, 0 to 255.
+    #[schemars(range(min = 0.0, max = 255.0))]
+    pub min_brightness: Option<f64>,
+    /// Greatest mean brightness, 0 to 255.
+    #[schemars(range(min = 0.0, max = 255.0))]
+    pub max_brightness: Option<f64>,
+    /// Greatest share of pure black or pure white pixels, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_clipping: Option<f64>,
+    /// Least contrast: standard deviation of the brightness.
+    #[schemars(range(min = 0.0, max = 128.0))]
+    pub min_contrast: Option<f64>,
+    /// Greatest noise, in brightness levels.
+    #[schemars(range(min = 0.0))]
+    pub max_noise: Option<f64>,
+    /// Whether a picture of one colour is refused.
+    pub reject_blank: bool,
+    /// Greatest share of the height or width taken by even bars at the edges, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_letterbox: Option<f64>,
+    /// Least length of the shorter side, in pixels.
+    #[schemars(range(min = 1))]
+    pub min_side: Option<u32>,
+    /// Greatest relative difference between the aspect asked for and the aspect found, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_aspect_error: Option<f64>,
+    /// Whether a near-duplicate of an earlier picture of the job is refused.
+    pub reject_duplicates: bool,
+    /// Pictures whose 64-bit fingerprints differ in at most this many bits are near-duplicates.
+    #[schemars(range(min = 0, max = 32))]
+    pub duplicate_distance: u32,
+}
+
+impl Default for QcSettings {
+    fn default() -> Self {
+        let QualityRules {
+            min_sharpness,
+            min_brightness,
+            max_brightness,
+            max_clipping,
+            min_contrast,
+            max_noise,
+            reject_blank,
+            max_letterbox,
+            min_side,
+            max_aspect_error,
+        } = QualityRules::default();
+        Self {
+            provider: "measures".to_owned(),
+            min_sharpness,
+            min_brightness,
+            max_brightness,
+            max_clipping,
+            min_contrast,
+            max_noise,
+            reject_blank,
+            max_letterbox,
+            min_side,
+            max_aspect_error,
+            reject_duplicates: true,
+            duplicate_distance: 4,
+        }
+    }
+}
+
+impl QcSettings {
+    fn rules(&self) -> QualityRules {
+        QualityRules {
+            min_sharpness: self.min_sharpness,
+            min_brightness: self.min_brightness,
+            max_brightness: self.max_brightness,
+            max_clipping: self.max_clipping,
+            min_contrast: self.min_contrast,
+            max_noise: self.max_noise,
+            reject_blank: self.reject_blank,
+            max_letterbox: self.max_letterbox,
+            min_side: self.min_side,
+            max_aspect_error: self.max_aspect_error,
+        }
+    }
+}
+
+impl StageSettings for QcSettings {
+    fn inert(&self) -> Vec<Inert> {
+        if self.reject_duplicates {
+            return Vec::new();
+        }
+        vec![Inert::new("duplicate_distance", "near-duplicates are not refused")]
+    }
+
+    fn problems(&self) -> Vec<(String, String)> {
+        match (self.min_brightness, self.max_brightness) {
+            (Some(min), Some(max)) if min > max => vec![(
+                "min_brightness".to_owned(),
+                format!("{min} is above `max_brightness` ({max}); expected at most that"),
+            )],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The stage kind `image.qc`.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageQc;
+
+#[async_trait]
+impl Stage for ImageQc {
+    fn spec(&self) -> StageSpec {
+        let number = || json!({"type": "number"});
+        StageSpec::new("image.qc", "Judges a picture's quality", SettingsSchema::of::<QcSettings>())
+            .check()
+            .provider(Capability::Vision)
+            .input(PortSpec::file("image"))
+            .input(PortSpec::field("width", json!({"type": "integer"})).optional())
+            .input(PortSpec::field("height", json!({"type": "integer"})).optional())
+            .output(PortSpec::field("sharpness", number()).optional())
+            .output(PortSpec::field("brightness", number()).optional())
+            .output(PortSpec::field("contrast", number()).optional())
+            .output(PortSpec::field("noise", number()).optional())
+            .output(PortSpec::field("clipping", number()).optional())
+            .output(PortSpec::field("letterbox", number()).optional())
+            .output(PortSpec::field("duplicate_of", json!({"type": "string"})).optional())
+    }
+
+    async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {
+        let settings: QcSettings = task.settings()?;
+        let artifact = task.file("image")?.clone();
+        let model = context.vision_model(&settings.provider)?;
+        let info = model.info().clone();
+        let side =
+            |port: &str| task.inputs.fields.get(port).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());
+        let requested = side("width").zip(side("height")).map(|(width, height)| Dimensions { width, height });
+        let question = Question::Quality { rules: settings.rules(), requested };
+        let digest = paid::request_digest(&info, &(&question, artifact.digest))?;
+        let bytes = context.artifacts().get(artifact.digest).await?;
+        let image = ImageFile { bytes, media_type: artifact.media_type };
+        let (response, cost) =
+            paid::call(context, &info, std::slice::from_ref(&task), digest, move |call| async move {
+                let answer = model.look(VisionRequest { image, question, context: call }).await?;
+                let usage = answer.usage.clone();
+                Ok((json!(answer), usage))
+            })
+            .await?;
+        let response: VisionResponse = paid::reread(response)?;
+        let mut verdict = response.verdict.ok_or_else(|| {
+            Error::corrupt("the vision model answered without a verdict").with("provider", &info.name)
+        })?;
+        let mut fields = match response.answer {
+            Value::Object(fields) => fields,
+            other => Map::from_iter([("answer".to_owned(), other)]),
+        };
+        // Only a picture that is good otherwise may stand for its kind.
+        if let (true, Verdict::Pass, Some(fingerprint)) = (settings.reject_duplicates, &verdict, response.fingerprint)
+            && let Some(other) = context.mark_fingerprint(task.item, fingerprint, settings.duplicate_distance).await?
+        {
+            fields.insert("duplicate_of".to_owned(), Value::from(other.to_string()));
+            let message = format!("nearly the same as item {other} of this job");
+            verdict = Verdict::Fail { reasons: vec![Reason::new("near_duplicate", message)] };
+        }
+        Ok(Output { fields, ..Output::new() }.verdict(verdict).by(&info.name).cost(cost).into())
+    }
+}

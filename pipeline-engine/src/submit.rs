@@ -1,0 +1,228 @@
+//! From a request to a stored job: compile, plan the items, check the output folder, store.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use pipeline_core::executor::ItemMachine;
+use pipeline_core::id::{ItemId, JobId};
+use pipeline_core::model::Capability;
+use pipeline_core::pipeline::{Compiled, Definition, Plan, ProviderNames, compile};
+use pipeline_core::settings::{Layer, Origin, Problem, Problems};
+use pipeline_core::stage::{PlannedItem, SourceRequest};
+use pipeline_core::storage::{JobPlan, JobRecord, NewItem, NewJob};
+use pipeline_core::template::Template;
+use pipeline_core::{Error, ErrorKind};
+
+use crate::definition;
+use crate::engine::Engine;
+use crate::request::JobRequest;
+use crate::worker::draw;
+
+/// Why a job was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The pipeline or the settings are wrong.
+    #[error(transparent)]
+    Definition(#[from] Problems),
+    /// The inputs are wrong.
+    #[error(transparent)]
+    Input(Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(Error),
+}
+
+/// A job that is ready to be stored.
+pub(crate) struct Prepared {
+    pub(crate) compiled: Compiled,
+    pub(crate) items: Vec<PlannedItem>,
+    pub(crate) out: Option<PathBuf>,
+}
+
+impl Engine {
+    /// Compiles a request's pipeline with its settings; plans and stores nothing.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong, each with its place or origin.
+    pub fn compile(&self, request: &JobRequest) -> Result<Compiled, Problems> {
+        let definition = definition::read(&request.pipeline)?;
+        self.compile_definition(request, &definition)
+    }
+
+    /// Stores a job; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`SubmitError`] says whether the request or the store is to blame; nothing is stored then.
+    pub async fn submit(&self, request: JobRequest) -> Result<JobRecord, SubmitError> {
+        let prepared = self.prepare(&request).await?;
+        if let Some(out) = prepared.out.clone() {
+            let checked = tokio::task::spawn_blocking(move || check_writable(&out)).await;
+            checked
+                .map_err(|error| SubmitError::Store(Error::unexpected("interrupted").because(error)))?
+                .map_err(SubmitError::Input)?;
+        }
+        let Prepared { compiled, items, out } = prepared;
+        let items =
+            items.into_iter().enumerate().map(|(ordinal, item)| new_item(&compiled.plan, ordinal, item)).collect();
+        let id = JobId::from_uuid(uuid::Uuid::now_v7());
+        let label = request.label.unwrap_or_else(|| default_label(&compiled.plan, id));
+        let settings = json!(compiled.resolved.lines());
+        let job = NewJob {
+            id,
+            label,
+            owner: request.owner,
+            priority: request.priority,
+            plan: JobPlan { plan: compiled.plan, settings },
+            out: out.map(|out| out.to_string_lossy().into_owned()),
+            parent: None,
+        };
+        let record = self.shared.store.submit(job, items).await.map_err(SubmitError::Store)?;
+        self.shared.bell.notify_waiters();
+        Ok(record)
+    }
+
+    pub(crate) async fn prepare(&self, request: &JobRequest) -> Result<Prepared, SubmitError> {
+        let definition = definition::read(&request.pipeline)?;
+        let compiled = self.compile_definition(request, &definition)?;
+        let max_items = compiled.resolved.job().max_items;
+        let plan = &compiled.plan;
+        let source = plan.stages.iter().find(|stage| stage.needs.is_empty());
+        let stage = source.ok_or_else(|| SubmitError::Input(Error::invalid("the pipeline has no source")))?;
+        let code = self.sources.get(&stage.kind).ok_or_else(|| {
+            SubmitError::Input(Error::invalid("this stage kind cannot begin items").with("kind", &stage.kind))
+        })?;
+        let wanted = SourceRequest {
+            settings: stage.settings.clone(),
+            inputs: request.inputs.clone(),
+            count: request.count,
+            seed: plan.seed,
+            max_items: u64::from(max_items),
+            leaves_per_item: plan.leaves_per_item(),
+        };
+        let items = code.plan(wanted).await.map_err(SubmitError::Input)?;
+        let leaves = items.len() as u64 * u64::from(plan.leaves_per_item());
+        if leaves > u64::from(max_items) {
+            return Err(SubmitError::Input(
+                Error::invalid("too many items for one job")
+                    .with("items", leaves)
+                    .with("accepted", format!("at most {max_items} (job.max_items)")),
+            ));
+        }
+        self.check_templates(&definition, plan, &items)?;
+        let out = publishing_folder(plan);
+        Ok(Prepared { compiled, items, out })
+    }
+
+    fn compile_definition(&self, request: &JobRequest, definition: &Definition) -> Result<Compiled, Problems> {
+        let mut layers = request.layers.clone();
+        if !request.keywords.is_empty() {
+            for stage in definition.stages.iter().filter(|stage| stage.kind == "source.keywords") {
+                layers.push(Layer::new(Origin::Program, json!({ stage.name.as_str(): { "list": request.keywords } })));
+            }
+        }
+        if let Some(out) = &request.out {
+            let folder = std::path::absolute(out).unwrap_or_else(|_| out.clone());
+            let publishing: Vec<_> = definition.stages.iter().filter(|stage| stage.kind == "output.folder").collect();
+            if publishing.is_empty() {
+                let problem = Problem::new("out", "the pipeline has no stage that publishes files")
+                    .hint("add a stage of kind output.folder");
+                return Err(Problems(vec![problem]));
+            }
+            for stage in publishing {
+                layers.push(Layer::new(
+                    Origin::Argument,
+                    json!({ stage.name.as_str(): { "folder": folder.to_string_lossy() } }),
+                ));
+            }
+        }
+        // A JSON number is exact only below 2^53; a seed travels through files and people's hands.
+        compile(definition, &self.catalog, &self.provider_names(), &layers, draw() >> 11)
+    }
+
+    fn provider_names(&self) -> ProviderNames {
+        use Capability::{
+            AnalyzeDataset, Embed, GenerateImage, ProcessImage, RemoveBackground, RenderChart, Text, Vision,
+        };
+        [GenerateImage, Vision, Text, Embed, RemoveBackground, ProcessImage, AnalyzeDataset, RenderChart]
+            .into_iter()
+            .map(|capability| (capability, self.shared.bindings.names(capability)))
+            .collect::<BTreeMap<_, _>>()
+    }
+
+    /// Checks the templates against the columns the items really have; known only now.
+    fn check_templates(&self, definition: &Definition, plan: &Plan, items: &[PlannedItem]) -> Result<(), Problems> {
+        let Some(first) = items.first() else { return Ok(()) };
+        let mut problems = Vec::new();
+        for stage in plan.stages.iter().filter(|stage| stage.enabled) {
+            let Some(spec) = self.catalog.get(&stage.kind) else { continue };
+            for setting in &spec.templates {
+                let Some(text) = stage.settings.get(setting).and_then(|value| value.as_str()) else { continue };
+                let Ok(template) = Template::parse(text) else { continue };
+                for variable in template.variables() {
+                    let declared = spec.inputs.iter().any(|port| port.name == variable)
+                        || spec.template_variables.contains(&variable)
+                        || definition.stages.iter().any(|stage| stage.name == variable)
+                        || plan
+                            .stages
+                            .iter()
+                            .filter_map(|stage| self.catalog.get(&stage.kind))
+                            .any(|spec| spec.source && spec.outputs.iter().any(|port| port.name == variable));
+                    if !declared && !first.input.contains_key(&variable) {
+                        let columns: Vec<&str> = first.input.keys().map(String::as_str).collect();
+                        problems.push(
+                            Problem::new(
+                                format!("{}.{setting}", stage.name),
+                                format!("`{variable}` is not in the input; it has {}", columns.join(", ")),
+                            )
+                            .suggest(&variable, columns.iter().copied()),
+                        );
+                    }
+                }
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
+}
+
+fn new_item(plan: &Plan, ordinal: usize, item: PlannedItem) -> NewItem {
+    let id = ItemId::from_uuid(uuid::Uuid::now_v7());
+    let machine = ItemMachine::new(id, plan);
+    NewItem {
+        id,
+        parent: None,
+        ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
+        slot: 0,
+        name: item.name,
+        input: item.input,
+        status: machine.status(plan),
+        machine,
+        unit: None,
+    }
+}
+
+fn publishing_folder(plan: &Plan) -> Option<PathBuf> {
+    let publishing = plan.stages.iter().filter(|stage| stage.enabled && stage.kind == "output.folder");
+    publishing.filter_map(|stage| stage.settings.get("folder")?.as_str()).map(PathBuf::from).next()
+}
+
+fn default_label(plan: &Plan, id: JobId) -> String {
+    let text = id.to_string();
+    let tail = text.get(text.len().saturating_sub(6)..).unwrap_or_default();
+    format!("{}-{tail}", plan.pipeline)
+}
+
+/// Finds out before anything is spent whether files can be written into the folder.
+fn check_writable(folder: &Path) -> Result<(), Error> {
+    let probe = folder.join(format!(".{}.part", uuid::Uuid::now_v7()));
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&probe, b""))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|error| {
+            Error::new(ErrorKind::Unauthorized, "cannot write into the output folder")
+                .with("out", folder.display())
+                .with("accepted", "a folder this user may write to")
+                .because(error)
+        })
+}

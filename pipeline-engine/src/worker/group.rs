@@ -1,0 +1,120 @@
+//! One claimed unit: its items walk side by side, and a stage that serves several of them at once runs once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use tokio::sync::{oneshot, watch};
+
+use pipeline_core::executor::Event;
+use pipeline_core::id::ResultId;
+use pipeline_core::pipeline::StageIndex;
+use pipeline_core::storage::Claimed;
+use pipeline_core::{Error, ErrorKind, Result};
+
+use super::committer::Committer;
+use super::inputs::Results;
+use super::shared::Shared;
+use super::walk::{RunOutcome, Start, Walk, late};
+
+/// Walks the items of one unit until none of them is held any more.
+pub(crate) async fn walk_unit(
+    shared: Arc<Shared>,
+    committer: Committer,
+    unit: Vec<Claimed>,
+    lost: watch::Receiver<bool>,
+) -> Result<()> {
+    let Some(first) = unit.first() else { return Ok(()) };
+    let job = shared.job(first.item.job).await?;
+    let mut results = load(&shared, &unit).await?;
+    let mut walks = Vec::with_capacity(unit.len());
+    let mut shareable: BTreeMap<StageIndex, Vec<(usize, Start)>> = BTreeMap::new();
+    for claimed in unit {
+        let own = results.remove(&claimed.item.id).unwrap_or_default();
+        let mut walk = Walk::new(&shared, &committer, &job, claimed, own);
+        for start in walk.apply(Event::Claimed, None).await? {
+            if job.plan.stage(start.stage).is_some_and(|stage| stage.group.is_some()) {
+                shareable.entry(start.stage).or_default().push((walks.len(), start));
+            } else {
+                walk.start(start);
+            }
+        }
+        walks.push(walk);
+    }
+    for (stage, mut starts) in shareable {
+        let most = job.plan.stage(stage).and_then(|stage| stage.group).map_or(1, |group| group.max.max(1)) as usize;
+        while !starts.is_empty() {
+            let rest = starts.split_off(starts.len().min(most));
+            start_together(&mut walks, stage, std::mem::replace(&mut starts, rest));
+        }
+    }
+    try_join_all(walks.into_iter().map(|walk| walk.drive(lost.clone()))).await?;
+    Ok(())
+}
+
+/// Runs one stage once for several items; each walk follows its own answer.
+fn start_together(walks: &mut [Walk], stage: StageIndex, mut starts: Vec<(usize, Start)>) {
+    if starts.len() == 1 {
+        if let Some((index, start)) = starts.pop()
+            && let Some(walk) = walks.get_mut(index)
+        {
+            walk.start(start);
+        }
+        return;
+    }
+    let (mut tasks, mut answers) = (Vec::with_capacity(starts.len()), Vec::with_capacity(starts.len()));
+    let mut shared_run = None;
+    for (index, start) in starts {
+        let Some(walk) = walks.get_mut(index) else { continue };
+        if shared_run.is_none() {
+            shared_run = walk
+                .job
+                .stage(stage)
+                .zip(walk.context(stage))
+                .map(|(code, context)| (code, context, walk.limit(stage)));
+        }
+        let (answer, reply) = oneshot::channel::<RunOutcome>();
+        let gone = || Err(Error::new(ErrorKind::Cancelled, "the stage was given up"));
+        walk.follow(stage, start.attempt, async move { reply.await.unwrap_or_else(|_| gone()) });
+        tasks.push(start.task);
+        answers.push(answer);
+    }
+    let Some((code, context, limit)) = shared_run else { return };
+    tokio::spawn(async move {
+        let count = tasks.len();
+        let run = code.run_group(&context, tasks);
+        let outcomes = match limit {
+            None => run.await,
+            Some(limit) => tokio::time::timeout(limit, run)
+                .await
+                .unwrap_or_else(|_| (0..count).map(|_| Err(late(limit))).collect()),
+        };
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            answer.send(outcome).ok();
+        }
+    });
+}
+
+/// Loads what the items' stages have recorded so far, in one read.
+async fn load(
+    shared: &Shared,
+    unit: &[Claimed],
+) -> Result<std::collections::HashMap<pipeline_core::id::ItemId, Results>> {
+    let mut ids: Vec<ResultId> =
+        unit.iter().flat_map(|claimed| claimed.item.machine.results().map(|(_, id)| id)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(std::collections::HashMap::new());
+    }
+    let found = shared.store.results(ids).await?;
+    let by_id: std::collections::HashMap<ResultId, _> = found.into_iter().map(|result| (result.id, result)).collect();
+    Ok(unit
+        .iter()
+        .map(|claimed| {
+            let own = claimed.item.machine.results();
+            let results = own.filter_map(|(index, id)| by_id.get(&id).map(|result| (index, result.clone()))).collect();
+            (claimed.item.id, results)
+        })
+        .collect())
+}

@@ -1,0 +1,58 @@
+//! What a stage reads, found in the results of the stages before it.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use pipeline_core::expression::Facts;
+use pipeline_core::pipeline::{Plan, StageIndex};
+use pipeline_core::stage::Inputs;
+use pipeline_core::storage::ResultRecord;
+
+use super::job::JobContext;
+
+/// The results an item's stages refer to, by stage.
+pub(crate) type Results = HashMap<StageIndex, ResultRecord>;
+
+/// Returns what conditions see: every output by stage name, and the planned input as `item`.
+pub(crate) fn facts(plan: &Plan, input: &Map<String, Value>, results: &Results) -> Facts {
+    let mut facts = Facts::new();
+    facts.insert("item".to_owned(), Value::Object(input.clone()));
+    for (index, result) in results {
+        if let Some(stage) = plan.stage(*index) {
+            facts.insert(stage.name.to_string(), Value::Object(result.fields.clone()));
+        }
+    }
+    facts
+}
+
+/// Binds the ports of the stage at `index`: each to the nearest ancestor that made it.
+pub(crate) fn bind(job: &JobContext, index: StageIndex, results: &Results) -> Inputs {
+    let mut inputs = Inputs::default();
+    let Some(stage) = job.plan.stage(index) else { return inputs };
+    for (port, makers) in &stage.inputs {
+        for result in makers.iter().filter_map(|maker| results.get(maker)) {
+            if let Some(file) = result.files.get(port) {
+                inputs.files.insert(port.clone(), file.clone());
+                break;
+            }
+            if let Some(value) = result.fields.get(port).filter(|value| !value.is_null()) {
+                inputs.fields.insert(port.clone(), value.clone());
+                break;
+            }
+        }
+    }
+    for place in job.ancestors(index) {
+        let (Some(ancestor), Some(result)) = (job.plan.stage(*place), results.get(place)) else { continue };
+        if ancestor.needs.is_empty() {
+            for (key, value) in &result.fields {
+                inputs.variables.insert(key.clone(), value.clone());
+            }
+        }
+        inputs.variables.insert(ancestor.name.to_string(), Value::Object(result.fields.clone()));
+    }
+    for (key, value) in &inputs.fields {
+        inputs.variables.insert(key.clone(), value.clone());
+    }
+    inputs
+}

@@ -1,0 +1,55 @@
+//! A job as the worker knows it: its plan, the code of its stages, and what people ask of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use pipeline_core::id::JobId;
+use pipeline_core::model::Control;
+use pipeline_core::pipeline::{Plan, StageIndex};
+use pipeline_core::stage::Stage;
+
+/// A job as the worker knows it.
+#[derive(Debug)]
+pub(crate) struct JobContext {
+    pub(crate) id: JobId,
+    pub(crate) plan: Plan,
+    pub(crate) control: watch::Sender<Control>,
+    /// Whether any stage has a condition; without one nothing needs the facts.
+    pub(crate) conditional: bool,
+    stages: Vec<(Option<Arc<dyn Stage>>, Arc<Value>)>,
+    ancestors: Vec<Vec<StageIndex>>,
+}
+
+impl JobContext {
+    pub(crate) fn new(id: JobId, plan: Plan, known: &HashMap<String, Arc<dyn Stage>>) -> Self {
+        let stages = plan
+            .stages
+            .iter()
+            .map(|stage| (known.get(&stage.kind).cloned(), Arc::new(stage.settings.clone())))
+            .collect();
+        let before = |index: StageIndex| {
+            (0..index).filter(|place| plan.suffix(*place).get(index) == Some(&true)).collect::<Vec<_>>()
+        };
+        let ancestors = (0..plan.stages.len()).map(before).collect();
+        let conditional = plan.stages.iter().any(|stage| stage.when.is_some());
+        Self { id, plan, control: watch::Sender::new(Control::Run), conditional, stages, ancestors }
+    }
+
+    /// Returns the stages that come before a stage, in order.
+    pub(crate) fn ancestors(&self, index: StageIndex) -> &[StageIndex] {
+        self.ancestors.get(index).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the code of a stage; `None` when this program does not know its kind.
+    pub(crate) fn stage(&self, index: StageIndex) -> Option<Arc<dyn Stage>> {
+        self.stages.get(index).and_then(|(stage, _)| stage.clone())
+    }
+
+    /// Returns the frozen settings of a stage.
+    pub(crate) fn settings(&self, index: StageIndex) -> Arc<Value> {
+        self.stages.get(index).map(|(_, settings)| Arc::clone(settings)).unwrap_or_default()
+    }
+}

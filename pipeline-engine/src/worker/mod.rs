@@ -1,0 +1,15 @@
+//! What runs inside a process: the session, the loop that claims, the walks of the items, the one committer.
+
+mod calls;
+mod committer;
+mod context;
+mod group;
+mod inputs;
+mod job;
+mod run;
+mod session;
+mod shared;
+mod walk;
+
+pub(crate) use run::{RunEnd, RunOptions, Stop, run};
+pub(crate) use shared::{Shared, Tuning, draw};

@@ -1,0 +1,151 @@
+//! The loop that claims work while there is room, and knows when there is nothing left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use pipeline_core::error::chain;
+use pipeline_core::id::JobId;
+use pipeline_core::storage::{ClaimRequest, Claims};
+use pipeline_core::{Error, Result};
+
+use super::committer::Committer;
+use super::group::walk_unit;
+use super::session::Session;
+use super::shared::Shared;
+
+/// How a worker is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stop {
+    /// Not at all.
+    Run,
+    /// Claim nothing more; what runs ends in its own time.
+    Drain,
+    /// At once.
+    Now,
+}
+
+/// What a worker is to do.
+#[derive(Debug)]
+pub(crate) struct RunOptions {
+    /// Only this job.
+    pub(crate) focus: Option<JobId>,
+    /// End when nothing is left that could go on by itself.
+    pub(crate) until_idle: bool,
+    /// How it is asked to end.
+    pub(crate) stop: watch::Receiver<Stop>,
+}
+
+/// Why a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunEnd {
+    /// Nothing is left that could go on by itself.
+    Idle,
+    /// It was asked to.
+    Stopped,
+}
+
+/// Runs a worker with a session of its own.
+pub(crate) async fn run(shared: Arc<Shared>, options: RunOptions) -> Result<RunEnd> {
+    let session = Session::open(&shared, options.focus).await?;
+    let committer = Committer::start(Arc::clone(&shared), session.id);
+    let outcome = work(&shared, &committer, &session, options).await;
+    let closed = session.close(&shared).await;
+    let end = outcome?;
+    closed?;
+    Ok(end)
+}
+
+async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, options: RunOptions) -> Result<RunEnd> {
+    let RunOptions { focus, until_idle, mut stop } = options;
+    let room = shared.tuning.concurrency.max(1);
+    let places = Arc::new(Semaphore::new(room as usize));
+    let mut walks: JoinSet<Result<()>> = JoinSet::new();
+    let mut lost = session.lost.clone();
+    loop {
+        let asked = *stop.borrow_and_update();
+        if *lost.borrow_and_update() {
+            walks.shutdown().await;
+            return Err(Error::conflict("the store has declared this session dead; its work goes on elsewhere"));
+        }
+        if asked == Stop::Now {
+            walks.shutdown().await;
+            return Ok(RunEnd::Stopped);
+        }
+        if asked == Stop::Drain && walks.is_empty() {
+            return Ok(RunEnd::Stopped);
+        }
+        // Registered before the claim, so that nothing that becomes claimable after it is missed.
+        let bell = shared.bell.notified();
+        let busy = !walks.is_empty();
+        let free = u32::try_from(places.available_permits()).unwrap_or(0);
+        let mut pause = shared.tuning.poll;
+        if asked == Stop::Run && free > 0 {
+            let request = ClaimRequest { session: session.id, limit: free, job: focus };
+            let Claims { units, next_at } = patiently(shared, || shared.store.claim(request.clone())).await?;
+            if units.is_empty() {
+                if !busy && until_idle && next_at.is_none() {
+                    return Ok(RunEnd::Idle);
+                }
+                if let Some(at) = next_at {
+                    pause = pause.min(at.since(shared.store.now().await?)).max(Duration::from_millis(1));
+                }
+                shared.forget_idle_jobs();
+            } else {
+                for unit in units {
+                    // An item that was running when a process ended before runs alone: it may be what ended it.
+                    let suspect = unit.iter().any(|claimed| claimed.item.machine.crashes > 0);
+                    let (places, shared, committer) = (Arc::clone(&places), Arc::clone(shared), committer.clone());
+                    let lost = session.lost.clone();
+                    let place = if suspect { None } else { places.clone().try_acquire_owned().ok() };
+                    walks.spawn(async move {
+                        let _place = match place {
+                            Some(place) => place,
+                            None => wait_for(places, if suspect { room } else { 1 }).await?,
+                        };
+                        walk_unit(shared, committer, unit, lost).await
+                    });
+                }
+                continue;
+            }
+        }
+        tokio::select! {
+            Some(ended) = walks.join_next(), if busy => {
+                let outcome = ended.unwrap_or_else(|error| Err(Error::unexpected("a walk ended early").because(error)));
+                if let Err(error) = outcome {
+                    // A walk ends early only when the store keeps failing; nothing is lost, the items are resumable.
+                    walks.shutdown().await;
+                    return Err(error);
+                }
+            }
+            () = bell => {}
+            Ok(()) = stop.changed() => {}
+            Ok(()) = lost.changed() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn wait_for(places: Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit> {
+    places.acquire_many_owned(count).await.map_err(|error| Error::unexpected("the worker has ended").because(error))
+}
+
+/// Tries a store operation again while the worker has patience.
+async fn patiently<T, F: Future<Output = Result<T>>>(shared: &Shared, operation: impl Fn() -> F) -> Result<T> {
+    let mut waited = Duration::ZERO;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match operation().await {
+            Ok(value) => return Ok(value),
+            Err(error) if waited >= shared.tuning.patience => return Err(error),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "claiming failed, trying again");
+                tokio::time::sleep(pause).await;
+                waited += pause;
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What every part of a worker uses: ports, bindings, stages, tuning, and the bell that wakes the claim loop.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use pipeline_core::Result;
+use pipeline_core::id::JobId;
+use pipeline_core::stage::Stage;
+use pipeline_core::storage::{ArtifactStore, Store};
+use pipeline_core::time::{Clock, Timestamp};
+
+use crate::bindings::Bindings;
+
+use super::job::JobContext;
+
+/// How a worker behaves; none of it changes what a job means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    /// Items in work at once.
+    pub(crate) concurrency: u32,
+    /// How long the session counts as alive without a heartbeat.
+    pub(crate) lease: Duration,
+    /// How long to wait before looking again when another process may have made work.
+    pub(crate) poll: Duration,
+    /// How long a failing store is tried again before the worker gives up.
+    pub(crate) patience: Duration,
+}
+
+/// What every part of a worker uses.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    pub(crate) bindings: Bindings,
+    pub(crate) stages: HashMap<String, Arc<dyn Stage>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tuning: Tuning,
+    /// Rung whenever something may have become claimable, or has been told.
+    pub(crate) bell: Notify,
+    jobs: Mutex<HashMap<JobId, Arc<JobContext>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        artifacts: Arc<dyn ArtifactStore>,
+        bindings: Bindings,
+        stages: HashMap<String, Arc<dyn Stage>>,
+        clock: Arc<dyn Clock>,
+        tuning: Tuning,
+    ) -> Self {
+        Self { store, artifacts, bindings, stages, clock, tuning, bell: Notify::new(), jobs: Mutex::default() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Returns a job's plan and control, loading them at first.
+    pub(crate) async fn job(&self, id: JobId) -> Result<Arc<JobContext>> {
+        if let Some(job) = self.known(id) {
+            return Ok(job);
+        }
+        let plan = self.store.plan(id).await?.plan;
+        let job = Arc::new(JobContext::new(id, plan, &self.stages));
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(jobs.entry(id).or_insert(job)))
+    }
+
+    /// Returns a job that is loaded.
+    pub(crate) fn known(&self, id: JobId) -> Option<Arc<JobContext>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// Drops the jobs no walk uses any more.
+    pub(crate) fn forget_idle_jobs(&self) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, job| Arc::strong_count(job) > 1);
+    }
+}
+
+/// Draws a random number.
+pub(crate) fn draw() -> u64 {
+    // The low half of a version 7 UUID is random but for its two variant bits.
+    uuid::Uuid::now_v7().as_u64_pair().1 & 0x3fff_ffff_ffff_ffff
+}

@@ -1,0 +1,392 @@
+//! One item's walk while this process holds it: events in, commits out, stages started.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+
+use pipeline_core::error::chain;
+use pipeline_core::executor::{Effect, Event, ItemMachine, NewChild, Outcome, Resume, StageState, Wait};
+use pipeline_core::id::{HoldId, ItemId, ResultId, Token};
+use pipeline_core::model::{Control, Failure, FailureCode, ItemStatus};
+use pipeline_core::pipeline::{GroupBy, Role, StageIndex};
+use pipeline_core::stage::{Output, StageEnd, Task};
+use pipeline_core::storage::{Claimed, Commit, CommitReply, ItemRecord, NewCall, NewItem, ResultRecord};
+use pipeline_core::time::Timestamp;
+use pipeline_core::{Error, ErrorKind, Result, Retryability};
+
+use super::calls::{Caller, IntentRequest};
+use super::committer::Committer;
+use super::context::RunContext;
+use super::inputs::{self, Results};
+use super::job::JobContext;
+use super::shared::{Shared, draw};
+
+/// What one try of a stage came to.
+pub(crate) type RunOutcome = Result<StageEnd>;
+
+/// A try that is to be started.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) stage: StageIndex,
+    pub(crate) attempt: u32,
+    pub(crate) task: Task,
+}
+
+#[derive(Debug)]
+struct Running {
+    stage: StageIndex,
+    attempt: u32,
+    started_at: Timestamp,
+    abort: AbortHandle,
+}
+
+/// One item's walk.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    shared: Arc<Shared>,
+    committer: Committer,
+    pub(crate) job: Arc<JobContext>,
+    item: ItemRecord,
+    token: Token,
+    machine: ItemMachine,
+    results: Results,
+    runs: JoinSet<RunOutcome>,
+    running: HashMap<Id, Running>,
+    intents: (mpsc::Sender<IntentRequest>, mpsc::Receiver<IntentRequest>),
+    /// True once another claim has superseded this one.
+    superseded: bool,
+}
+
+impl Walk {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        committer: &Committer,
+        job: &Arc<JobContext>,
+        claimed: Claimed,
+        results: Results,
+    ) -> Self {
+        let Claimed { mut item, token } = claimed;
+        // The machine is kept once: the record's copy would be stale after the first step.
+        let machine = std::mem::replace(&mut item.machine, ItemMachine::new(item.id, &job.plan));
+        Self {
+            shared: Arc::clone(shared),
+            committer: committer.clone(),
+            job: Arc::clone(job),
+            item,
+            token,
+            machine,
+            results,
+            runs: JoinSet::new(),
+            running: HashMap::new(),
+            intents: mpsc::channel(4),
+            superseded: false,
+        }
+    }
+
+    /// Applies an event: step, commit, adopt. Returns what is to be started.
+    pub(crate) async fn apply(&mut self, event: Event, made: Option<(StageIndex, ResultRecord)>) -> Result<Vec<Start>> {
+        let now = self.shared.now();
+        let facts = if self.job.conditional {
+            let mut facts = inputs::facts(&self.job.plan, &self.item.input, &self.results);
+            if let Some((index, result)) = &made
+                && let Some(stage) = self.job.plan.stage(*index)
+            {
+                facts.insert(stage.name.to_string(), serde_json::Value::Object(result.fields.clone()));
+            }
+            facts
+        } else {
+            pipeline_core::expression::Facts::new()
+        };
+        let transition = self
+            .machine
+            .step(&self.job.plan, &facts, now, draw(), &event)
+            .map_err(|error| Error::unexpected("the item cannot take this event").because(error))?;
+        if transition.ignored {
+            return Ok(Vec::new());
+        }
+        let result = made.as_ref().map(|(_, result)| result.clone());
+        let next = transition.next;
+        let siblings = next.expanded.unwrap_or(1);
+        let children = transition.children.into_iter().map(|child| self.child(child, siblings)).collect();
+        let mut commit = self.commit_of(&next, now);
+        commit.results = result.into_iter().collect();
+        commit.children = children;
+        commit.events = transition.events;
+        if !self.write(commit).await? {
+            return Ok(Vec::new());
+        }
+        self.machine = next;
+        if let Some((index, result)) = made {
+            self.results.insert(index, result);
+        }
+        let mut starts = Vec::new();
+        for effect in transition.effects {
+            match effect {
+                Effect::Run { stage, attempt, resume } => {
+                    let task = self.task(stage, attempt, resume);
+                    starts.push(Start { stage, attempt, task });
+                }
+                Effect::Abort { stage } => {
+                    for running in self.running.values().filter(|running| running.stage == stage) {
+                        running.abort.abort();
+                    }
+                }
+            }
+        }
+        Ok(starts)
+    }
+
+    /// Starts a try on its own.
+    pub(crate) fn start(&mut self, start: Start) {
+        let (Some(code), Some(context)) = (self.job.stage(start.stage), self.context(start.stage)) else {
+            let kind = self.job.plan.stage(start.stage).map(|stage| stage.kind.clone()).unwrap_or_default();
+            let unknown = Error::new(ErrorKind::Unsupported, "this program has no such stage kind").with("kind", kind);
+            return self.follow(start.stage, start.attempt, async move { Err(unknown) });
+        };
+        let limit = self.limit(start.stage);
+        let (stage, attempt, task) = (start.stage, start.attempt, start.task);
+        self.follow(stage, attempt, async move {
+            let run = code.run(&context, task);
+            match limit {
+                None => run.await,
+                Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(late(limit))),
+            }
+        });
+    }
+
+    /// Waits for a try that runs elsewhere, together with other items'.
+    pub(crate) fn follow(
+        &mut self,
+        stage: StageIndex,
+        attempt: u32,
+        run: impl Future<Output = RunOutcome> + Send + 'static,
+    ) {
+        let abort = self.runs.spawn(run);
+        let started_at = self.shared.now();
+        self.running.insert(abort.id(), Running { stage, attempt, started_at, abort });
+    }
+
+    /// Drives the item until it has nothing running: then it has been released by its last commit.
+    pub(crate) async fn drive(mut self, mut lost: watch::Receiver<bool>) -> Result<()> {
+        let mut control = self.job.control.subscribe();
+        if *control.borrow_and_update() == Control::Cancel {
+            self.step(Event::CancelRequested, None).await?;
+        }
+        while !self.superseded && !self.runs.is_empty() {
+            let now = self.shared.now();
+            let wake = self.machine.wake_at().map(|at| at.since(now));
+            tokio::select! {
+                Some(ended) = self.runs.join_next_with_id() => self.ended(ended).await?,
+                Some((call, answer)) = self.intents.1.recv() => {
+                    answer.send(self.intend(call).await).ok();
+                }
+                Ok(()) = control.changed() => {
+                    if *control.borrow_and_update() == Control::Cancel {
+                        self.step(Event::CancelRequested, None).await?;
+                    }
+                }
+                Ok(()) = lost.changed() => self.superseded = true,
+                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
+                    self.step(Event::Woke { released: false }, None).await?;
+                }
+            }
+        }
+        if self.superseded {
+            tracing::warn!(item = %self.item.id, "the item was taken over; its running stages are given up");
+        }
+        Ok(())
+    }
+
+    /// Returns the context a stage run gets.
+    pub(crate) fn context(&self, stage: StageIndex) -> Option<RunContext> {
+        let planned = self.job.plan.stage(stage)?;
+        Some(RunContext(Caller {
+            shared: Arc::clone(&self.shared),
+            job: self.job.id,
+            stage: planned.name.clone(),
+            timeout: planned.policy.timeout,
+            intents: self.intents.0.clone(),
+        }))
+    }
+
+    /// Returns how long a run may take in all. A paid call has its own limit inside; the run waits for its settlement.
+    pub(crate) fn limit(&self, stage: StageIndex) -> Option<std::time::Duration> {
+        let stage = self.job.plan.stage(stage)?;
+        let limit = stage.policy.timeout?;
+        let paid = stage.providers.iter().any(|(capability, name)| {
+            let info = self.shared.bindings.info(*capability, name);
+            info.is_none_or(|info| info.repeat != pipeline_core::provider::Repeat::Free)
+        });
+        Some(if paid { limit + self.shared.tuning.patience } else { limit })
+    }
+
+    async fn step(&mut self, event: Event, made: Option<(StageIndex, ResultRecord)>) -> Result<()> {
+        for start in self.apply(event, made).await? {
+            self.start(start);
+        }
+        Ok(())
+    }
+
+    async fn ended(&mut self, ended: Result<(Id, RunOutcome), JoinError>) -> Result<()> {
+        let (id, outcome) = match ended {
+            Ok((id, outcome)) => (id, outcome),
+            Err(error) if error.is_cancelled() => {
+                (error.id(), Err(Error::new(ErrorKind::Cancelled, "the stage was given up")))
+            }
+            Err(error) => (error.id(), Err(Error::unexpected("the stage panicked"))),
+        };
+        let Some(Running { stage, attempt, started_at, .. }) = self.running.remove(&id) else { return Ok(()) };
+        let (event, made) = self.event(stage, attempt, started_at, outcome);
+        self.step(event, made.map(|result| (stage, result))).await
+    }
+
+    /// Says in the executor's words what a try came to.
+    fn event(
+        &self,
+        stage: StageIndex,
+        attempt: u32,
+        started_at: Timestamp,
+        outcome: RunOutcome,
+    ) -> (Event, Option<ResultRecord>) {
+        let finished = |outcome| Event::Finished { stage, attempt, outcome };
+        let planned = self.job.plan.stage(stage);
+        match outcome {
+            Ok(StageEnd::Done(output)) => {
+                let verdict = output.verdict.clone();
+                let check = planned.is_some_and(|stage| stage.role == Role::Check);
+                let Some(record) = self.record(stage, attempt, started_at, output) else {
+                    return (finished(failure(&Error::unexpected("there is no such stage"))), None);
+                };
+                let result = record.id;
+                match (check, verdict) {
+                    (true, Some(verdict)) => (finished(Outcome::Judged { result, verdict }), Some(record)),
+                    (false, None) => (finished(Outcome::Output { result }), Some(record)),
+                    (true, None) => (finished(failure(&Error::corrupt("the check gave no verdict"))), None),
+                    (false, Some(_)) => {
+                        (finished(failure(&Error::corrupt("a stage that is no check gave a verdict"))), None)
+                    }
+                }
+            }
+            Ok(StageEnd::Suspended { resume, poll_after }) => {
+                let poll_at = self.shared.now().after(poll_after);
+                (Event::Suspended { stage, attempt, resume, poll_at }, None)
+            }
+            Err(error) if error.retryability() == Retryability::Indeterminate => {
+                let hold = HoldId::from_uuid(uuid::Uuid::now_v7());
+                let wait = Wait::Person { hold, reason: chain(&error) };
+                (Event::Deferred { stage, attempt, wait }, None)
+            }
+            Err(error) => (finished(failure(&error)), None),
+        }
+    }
+
+    fn record(&self, stage: StageIndex, attempt: u32, started_at: Timestamp, output: Output) -> Option<ResultRecord> {
+        let Output { fields, files, verdict, provider, cost } = output;
+        Some(ResultRecord {
+            id: ResultId::from_uuid(uuid::Uuid::now_v7()),
+            item: self.item.id,
+            stage: self.job.plan.stage(stage)?.name.clone(),
+            round: self.machine.round,
+            attempt,
+            fields,
+            files,
+            verdict,
+            provider,
+            cost,
+            started_at,
+            ended_at: self.shared.now(),
+        })
+    }
+
+    fn task(&self, stage: StageIndex, attempt: u32, resume: Option<Resume>) -> Task {
+        Task {
+            item: self.item.id,
+            ordinal: self.item.ordinal,
+            slot: self.item.slot,
+            name: self.item.name.clone(),
+            input: self.item.input.clone(),
+            round: self.machine.round,
+            attempt,
+            job_seed: self.job.plan.seed,
+            settings: self.job.settings(stage),
+            inputs: inputs::bind(&self.job, stage, &self.results),
+            resume,
+        }
+    }
+
+    async fn intend(&mut self, call: NewCall) -> Result<()> {
+        let machine = self.machine.clone();
+        let mut commit = self.commit_of(&machine, self.shared.now());
+        commit.calls = vec![call];
+        if self.write(commit).await? {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Cancelled, "the item was taken over before the call was made"))
+        }
+    }
+
+    /// Writes a commit; false when the item belongs to someone else now.
+    async fn write(&mut self, commit: Commit) -> Result<bool> {
+        match self.committer.commit(&self.shared, commit).await? {
+            CommitReply::Applied => Ok(true),
+            CommitReply::Superseded => {
+                self.superseded = true;
+                Ok(false)
+            }
+        }
+    }
+
+    fn commit_of(&self, next: &ItemMachine, now: Timestamp) -> Commit {
+        let plan = &self.job.plan;
+        let running = next.stages.iter().any(|state| matches!(state, StageState::Running { .. }));
+        let status = if next.expanded.is_some() { ItemStatus::Succeeded } else { next.status(plan) };
+        Commit {
+            item: self.item.id,
+            job: self.job.id,
+            token: self.token,
+            machine: next.clone(),
+            status,
+            claimable_at: if running { None } else { next.due(plan, now) },
+            unit: self.unit(next, self.item.parent),
+            results: Vec::new(),
+            calls: Vec::new(),
+            children: Vec::new(),
+            events: Vec::new(),
+            release: !running,
+        }
+    }
+
+    fn child(&self, child: NewChild, siblings: u32) -> NewItem {
+        NewItem {
+            id: child.id,
+            parent: Some(self.item.id),
+            ordinal: self.item.ordinal,
+            slot: self.item.slot * siblings + child.slot,
+            name: self.item.name.clone(),
+            input: self.item.input.clone(),
+            unit: self.unit(&child.machine, Some(self.item.id)),
+            status: child.machine.status(&self.job.plan),
+            machine: child.machine,
+        }
+    }
+
+    /// Siblings whose next stage one call may serve are claimed together.
+    fn unit(&self, machine: &ItemMachine, parent: Option<ItemId>) -> Option<ItemId> {
+        let grouped = machine.stages.iter().zip(&self.job.plan.stages).any(|(state, stage)| {
+            let open = matches!(state, StageState::Ready { .. } | StageState::Waiting { .. });
+            open && stage.group.is_some_and(|group| group.by == GroupBy::Siblings)
+        });
+        parent.filter(|_| grouped)
+    }
+}
+
+fn failure(error: &Error) -> Outcome {
+    Outcome::Failure { failure: Failure::from(error) }
+}
+
+/// The error of a run that took too long.
+pub(crate) fn late(limit: std::time::Duration) -> Error {
+    Error::new(ErrorKind::Timeout, "the stage took too long").with("timeout_seconds", limit.as_secs_f64())
+}
