@@ -26,6 +26,7 @@ pub use resolved::{Resolved, Section, Setting};
 pub use schema::{Inert, SettingsSchema, StageSettings};
 pub use secret::{InvalidSecretRef, SecretRef};
 
+pub(crate) use docs::{alternatives, types};
 pub(crate) use document::Document;
 pub(crate) use problem::{listing, nearest};
 pub(crate) use resolve::resolve_all;
