@@ -1,0 +1,142 @@
+//! Trimming: borders that show nothing are cut away.
+//!
+//! With any transparency only transparent borders go: rows and columns whose alpha is nowhere above the tolerance.
+//! Without, each side is taken by itself: rows (then columns) go while every channel stays within the tolerance of the
+//! mean colour of the outermost one. A picture that would vanish is left as it is.
+
+use std::ops::Range;
+
+use pipeline_core::error::Result;
+use pipeline_core::provider::Dimensions;
+
+use super::super::picture::Picture;
+
+pub(super) fn trim(picture: Picture, tolerance: u8) -> Result<(Picture, Option<String>)> {
+    let (across, down) = if picture.has_alpha() { opaque_part(&picture, tolerance) } else { busy_part(&picture, tolerance) };
+    let size = Dimensions { width: across.len() as u32, height: down.len() as u32 };
+    if across.is_empty() || down.is_empty() || size == picture.size() {
+        return Ok((picture, None));
+    }
+    let done = format!("trim {},{} {size}", across.start, down.start);
+    Ok((picture.crop(across.start, down.start, size)?, Some(done)))
+}
+
+/// The columns and rows that hold alpha above the tolerance.
+fn opaque_part(picture: &Picture, tolerance: u8) -> (Range<usize>, Range<usize>) {
+    let (mut across, mut down) = (picture.width()..0, picture.height()..0);
+    for (y, row) in picture.rows().enumerate() {
+        let mut seen = row.chunks_exact(4).map(|pixel| pixel[3] > tolerance);
+        if let Some(first) = seen.clone().position(|visible| visible) {
+            let last = seen.rposition(|visible| visible).unwrap_or(first);
+            across = across.start.min(first)..across.end.max(last + 1);
+            down = down.start.min(y)..y + 1;
+        }
+    }
+    (across, down)
+}
+
+/// The columns and rows inside evenly coloured borders.
+fn busy_part(picture: &Picture, tolerance: u8) -> (Range<usize>, Range<usize>) {
+    let pixel = |x: usize, y: usize| -> [u8; 3] {
+        picture.row(y).get(x * 3..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+    };
+    let row = |y: usize, across: &Range<usize>| across.clone().map(move |x| pixel(x, y));
+    let column = |x: usize, down: &Range<usize>| down.clone().map(move |y| pixel(x, y));
+
+    let all = 0..picture.width();
+    let top = even(0..picture.height(), |y| row(y, &all), tolerance);
+    let bottom = even((top..picture.height()).rev(), |y| row(y, &all), tolerance);
+    let down = top..picture.height().saturating_sub(bottom);
+    if down.is_empty() {
+        return (0..0, 0..0);
+    }
+    let left = even(all.clone(), |x| column(x, &down), tolerance);
+    let right = even((left..all.end).rev(), |x| column(x, &down), tolerance);
+    (left..all.end.saturating_sub(right), down)
+}
+
+/// How many of the lines, from the first on, are of the mean colour of the first.
+fn even<P: Iterator<Item = [u8; 3]>>(
+    mut lines: impl Iterator<Item = usize> + Clone,
+    line: impl Fn(usize) -> P,
+    tolerance: u8,
+) -> usize {
+    let Some(first) = lines.clone().next() else { return 0 };
+    let (sums, count) = line(first).fold(([0_u64; 3], 0_u64), |(mut sums, count), pixel| {
+        sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u64::from(value));
+        (sums, count + 1)
+    });
+    let mean = sums.map(|sum| ((sum + count / 2) / count.max(1)) as u8);
+    let close = |pixel: [u8; 3]| pixel.iter().zip(mean).all(|(value, mean)| value.abs_diff(mean) <= tolerance);
+    let total = lines.clone().count();
+    lines.position(|at| !line(at).all(close)).unwrap_or(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A picture of `border` with a rectangle of changing colours in it.
+    fn framed(border: [u8; 3], size: Dimensions, across: Range<u32>, down: Range<u32>) -> Picture {
+        let mut pixels = Vec::new();
+        for y in 0..size.height {
+            for x in 0..size.width {
+                let inside = across.contains(&x) && down.contains(&y);
+                pixels.extend(if inside { [(40 + 20 * x) as u8, (30 * y) as u8, 77] } else { border });
+            }
+        }
+        Picture::rgb(size, pixels).unwrap()
+    }
+
+    const SIZE: Dimensions = Dimensions { width: 10, height: 8 };
+
+    #[test]
+    fn an_even_border_is_cut_away_on_all_sides() {
+        let (picture, done) = trim(framed([255; 3], SIZE, 2..7, 1..5), 0).unwrap();
+        assert_eq!(picture.size(), Dimensions { width: 5, height: 4 });
+        assert_eq!(done.as_deref(), Some("trim 2,1 5x4"));
+    }
+
+    #[test]
+    fn the_tolerance_decides_how_different_a_border_pixel_may_be() {
+        let mut picture = framed([200; 3], SIZE, 2..7, 1..5);
+        for (index, value) in picture.pixels_mut().iter_mut().enumerate() {
+            *value = if *value == 200 { 198 + (index % 5) as u8 } else { *value };
+        }
+        assert_eq!(trim(picture.clone(), 0).unwrap().1, None);
+        assert_eq!(trim(picture, 4).unwrap().1.as_deref(), Some("trim 2,1 5x4"));
+    }
+
+    #[test]
+    fn bars_of_different_colours_are_each_a_border() {
+        let mut picture = framed([0; 3], SIZE, 0..10, 2..6);
+        picture.pixels_mut()[6 * 30..].fill(255);
+        assert_eq!(trim(picture, 0).unwrap().1.as_deref(), Some("trim 0,2 10x4"));
+    }
+
+    #[test]
+    fn a_transparent_border_is_cut_away_by_alpha_alone() {
+        let mut pixels = [9, 9, 9, 0].repeat(80);
+        pixels[(3 * 10 + 4) * 4 + 3] = 255;
+        pixels[(5 * 10 + 6) * 4 + 3] = 20;
+        let picture = Picture::rgba(SIZE, pixels).unwrap();
+        assert_eq!(trim(picture.clone(), 0).unwrap().1.as_deref(), Some("trim 4,3 3x3"));
+        let (strict, done) = trim(picture, 20).unwrap();
+        assert_eq!(done.as_deref(), Some("trim 4,3 1x1"));
+        assert!(!strict.has_alpha());
+    }
+
+    #[test]
+    fn a_picture_that_is_all_border_is_left_as_it_is() {
+        let blank = framed([7; 3], SIZE, 0..0, 0..0);
+        assert_eq!(trim(blank.clone(), 10).unwrap(), (blank, None));
+        let clear = Picture::rgba(SIZE, vec![0; 320]).unwrap();
+        assert_eq!(trim(clear.clone(), 0).unwrap(), (clear, None));
+    }
+
+    #[test]
+    fn a_picture_without_a_border_is_left_as_it_is() {
+        let full = framed([0; 3], SIZE, 0..10, 0..8);
+        assert_eq!(trim(full.clone(), 3).unwrap(), (full, None));
+    }
+}

@@ -1,0 +1,13 @@
+//! Measured quality: numbers about a picture, the verdict that rules draw from them, and a fingerprint.
+
+mod fingerprint;
+mod judge;
+mod letterbox;
+mod measure;
+mod plane;
+mod provider;
+
+pub use fingerprint::fingerprint;
+pub use judge::judge;
+pub use measure::{Measurements, measure};
+pub use provider::Measures;

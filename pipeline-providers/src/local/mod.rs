@@ -1,0 +1,4 @@
+//! Providers that run on this machine, without network and keys.
+
+pub mod image;
+pub mod measures;
