@@ -1,1 +1,4 @@
-//! Placeholder replaced below.
+//! The providers that ship with the engine: local ones that need no network, and those that call remote models.
+
+pub mod local;
+pub mod pool;
