@@ -1,1 +1,3 @@
 //! Providers that run on this machine, without network and keys.
+
+pub mod procedural;
