@@ -192,7 +192,10 @@ fn formats_that_cannot_be_read_are_unsupported_and_name_those_that_can() {
     for bytes in [&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", b"<svg></svg>"] {
         let error = decode(bytes, Limits::DEFAULT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("pictures cannot be read (accepted=png, jpeg, webp, gif, tiff, bmp)"), "{error}");
+        assert!(
+            error.to_string().contains("pictures cannot be read (accepted=png, jpeg, webp, gif, tiff, bmp)"),
+            "{error}"
+        );
     }
 }
 

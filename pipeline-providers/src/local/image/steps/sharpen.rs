@@ -26,7 +26,11 @@ pub(super) fn sharpen(mut picture: Picture, amount: f32) -> Result<(Picture, Opt
     }
     let blur = kernel(0.6 + 0.1 * amount);
     let strength = 0.2 * amount;
-    if picture.has_alpha() { mask::<4>(&mut picture, &blur, strength) } else { mask::<3>(&mut picture, &blur, strength) }
+    if picture.has_alpha() {
+        mask::<4>(&mut picture, &blur, strength)
+    } else {
+        mask::<3>(&mut picture, &blur, strength)
+    }
     Ok((picture, Some(format!("sharpen {amount}"))))
 }
 
@@ -159,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_larger_amount_makes_a_steeper_edge() {
-        let noise: Vec<u8> = (0..64 * 64_u32).flat_map(|n| [(n.wrapping_mul(2_654_435_761) >> 26) as u8 + 90; 3]).collect();
+        let noise: Vec<u8> =
+            (0..64 * 64_u32).flat_map(|n| [(n.wrapping_mul(2_654_435_761) >> 26) as u8 + 90; 3]).collect();
         let picture = Picture::rgb(Dimensions { width: 64, height: 64 }, noise).unwrap();
         let found: Vec<i32> = [0.0, 1.0, 4.0, 10.0]
             .iter()
