@@ -60,7 +60,7 @@ macro_rules! bindings {
                 }
             }
 
-            impl IntoBinding<$marker> for Arc<dyn $port> {
+            impl IntoBinding<($marker,)> for Arc<dyn $port> {
                 fn bind(self, name: &str, bindings: &mut AnyBindings<'_>) {
                     bindings.0.$field.insert(name.to_owned(), self);
                 }

@@ -86,6 +86,8 @@ pub struct StageSpec {
     pub providers: Vec<ProviderSlot>,
     /// Settings keys that hold a template over the stage's inputs.
     pub templates: Vec<String>,
+    /// Variables the stage itself adds to its templates.
+    pub template_variables: Vec<String>,
 }
 
 impl StageSpec {
@@ -104,6 +106,7 @@ impl StageSpec {
             group: None,
             providers: Vec::new(),
             templates: Vec::new(),
+            template_variables: Vec::new(),
         }
     }
 
@@ -152,6 +155,12 @@ impl StageSpec {
     /// Adds a provider named by the setting `provider`.
     pub fn provider(mut self, capability: Capability) -> Self {
         self.providers.push(ProviderSlot { setting: "provider".to_owned(), capability });
+        self
+    }
+
+    /// Says that the stage's templates may use a variable that the stage itself adds.
+    pub fn template_variable(mut self, name: &str) -> Self {
+        self.template_variables.push(name.to_owned());
         self
     }
 

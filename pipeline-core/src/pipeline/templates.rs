@@ -30,6 +30,9 @@ pub(super) fn check(compiler: &mut Compiler<'_>) {
         for port in spec.inputs.iter().filter(|port| port.kind == PortKind::Field) {
             known.insert(port.name.clone(), port.schema.clone());
         }
+        for name in &spec.template_variables {
+            known.insert(name.clone(), Value::Bool(true));
+        }
         for setting in &spec.templates {
             let Some(source) = node.settings.get(setting).and_then(Value::as_str) else { continue };
             let path = format!("{}.settings.{setting}", node.path);

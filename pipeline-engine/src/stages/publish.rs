@@ -86,6 +86,10 @@ impl Stage for OutputFolder {
             "Writes the finished picture into a folder under a readable name",
             SettingsSchema::of::<PublishSettings>(),
         )
+        .template("name")
+        .template_variable("n")
+        .template_variable("v")
+        .template_variable("id")
         .input(PortSpec::file("image"))
         .input(PortSpec::field("keyword", text()).optional())
         .input(PortSpec::field("stem", text()).optional())

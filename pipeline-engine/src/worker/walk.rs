@@ -9,7 +9,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use pipeline_core::error::chain;
 use pipeline_core::executor::{Effect, Event, ItemMachine, NewChild, Outcome, Resume, StageState, Wait};
 use pipeline_core::id::{HoldId, ItemId, ResultId, Token};
-use pipeline_core::model::{Control, Failure, FailureCode, ItemStatus};
+use pipeline_core::model::{Control, Failure, ItemStatus};
 use pipeline_core::pipeline::{GroupBy, Role, StageIndex};
 use pipeline_core::stage::{Output, StageEnd, Task};
 use pipeline_core::storage::{Claimed, Commit, CommitReply, ItemRecord, NewCall, NewItem, ResultRecord};
