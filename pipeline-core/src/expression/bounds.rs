@@ -29,11 +29,8 @@ pub(super) fn check(source: &str) -> Result<(), ConditionError> {
     if source.contains("'''") || source.contains("\"\"\"") {
         return refuse("texts in three quotes are not allowed".to_owned());
     }
-    let depth = if source.contains('\\') {
-        source.chars().filter(|c| "([{".contains(*c)).count()
-    } else {
-        nesting(source)?
-    };
+    let depth =
+        if source.contains('\\') { source.chars().filter(|c| "([{".contains(*c)).count() } else { nesting(source)? };
     if depth > MAX_NESTING {
         return refuse(format!("the condition is nested deeper than {MAX_NESTING} levels"));
     }
