@@ -49,6 +49,8 @@ pub(super) struct Compiler<'a> {
     pub(super) definition: &'a Definition,
     pub(super) nodes: Vec<Node<'a>>,
     pub(super) order: Order,
+    /// The stages need each other, so what comes before what is not known.
+    pub(super) cyclic: bool,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -106,8 +108,8 @@ pub fn compile(
         path: format!("stages.{}", stage.name),
     });
     let nodes: Vec<Node<'_>> = nodes.collect();
-    let (order, needs) = wire(definition, &nodes, &mut problems);
-    let mut compiler = Compiler { definition, nodes, order, problems };
+    let (order, needs, cyclic) = wire(definition, &nodes, &mut problems);
+    let mut compiler = Compiler { definition, nodes, order, cyclic, problems };
 
     check_kinds(&mut compiler, catalog);
     check_sources(&mut compiler);
@@ -144,7 +146,7 @@ fn in_definition(definition: &Definition, problem: Problem) -> Problem {
 }
 
 /// Resolves the names in `needs`; a graph with a cycle is reported and taken as one without needs.
-fn wire(definition: &Definition, nodes: &[Node<'_>], problems: &mut Vec<Problem>) -> (Order, Vec<Vec<usize>>) {
+fn wire(definition: &Definition, nodes: &[Node<'_>], problems: &mut Vec<Problem>) -> (Order, Vec<Vec<usize>>, bool) {
     let mut needs = Vec::with_capacity(nodes.len());
     for node in nodes {
         let mut found = Vec::new();
@@ -161,7 +163,7 @@ fn wire(definition: &Definition, nodes: &[Node<'_>], problems: &mut Vec<Problem>
         needs.push(found);
     }
     match Order::of(needs.clone()) {
-        Ok(order) => (order, needs),
+        Ok(order) => (order, needs, false),
         Err(cycle) => {
             let named = cycle.iter().chain(cycle.first()).filter_map(|index| nodes.get(*index));
             let path: Vec<&str> = named.map(|node| node.definition.name.as_str()).collect();
@@ -169,7 +171,7 @@ fn wire(definition: &Definition, nodes: &[Node<'_>], problems: &mut Vec<Problem>
             problems.push(definition.problem(&at, format!("the stages need each other: {}", path.join(" → "))));
             let free = vec![Vec::new(); nodes.len()];
             let order = Order::of(free.clone()).unwrap_or_else(|_| Order { sequence: Vec::new(), needs: Vec::new() });
-            (order, free)
+            (order, free, true)
         }
     }
 }

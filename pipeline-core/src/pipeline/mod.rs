@@ -4,13 +4,18 @@ mod canonical;
 mod compile;
 mod conditions;
 mod definition;
+mod graph;
 mod inputs;
 mod order;
 mod plan;
 mod spec;
 mod templates;
 
+#[cfg(test)]
+mod tests;
+
 pub use compile::{Compiled, MAX_EXPAND, ProviderNames, compile};
 pub use definition::{Definition, StageDefinition};
+pub use graph::{graph, graph_text};
 pub use plan::{Group, GroupBy, OnFailure, PLAN_FORMAT, Plan, PlanWarning, PlannedStage, Policy, Role, StageIndex};
 pub use spec::{Catalog, PortKind, PortSpec, ProviderSlot, StageSpec};
