@@ -59,7 +59,9 @@ fn walk(field: Field, from: (f32, f32), step: f32, count: usize) -> impl Iterato
 
 /// Ground with the fibres of paper.
 fn paper(canvas: &mut Canvas, ground: Light, salt: u32) {
-    canvas.shade(|x, y, _| scale3(ground, 1.0 + 0.05 * fbm(x * 7.0, y * 7.0, 3, salt) + 0.04 * noise(x * 190.0, y * 60.0, salt)));
+    canvas.shade(|x, y, _| {
+        scale3(ground, 1.0 + 0.05 * fbm(x * 7.0, y * 7.0, 3, salt) + 0.04 * noise(x * 190.0, y * 60.0, salt))
+    });
 }
 
 /// Packs ribbons of a few widths side by side, as in Tyler Hobbs's essay on flow fields (2020).
@@ -151,7 +153,7 @@ fn strands(canvas: &mut Canvas, palette: &Palette, field: Field, chance: &mut Ra
     for index in 0..count {
         let rise = index as f32 / count as f32;
         let start = (chance.range(-0.25, width + 0.1), chance.range(-0.25, height + 0.1));
-        let step = 0.009;
+        let step = 0.012;
         let long = (chance.range(0.25, 0.75) / step) as usize;
         let zone = 0.5 + 0.8 * fbm(start.0 * 1.3, start.1 * 1.3, 2, hue_salt);
         let tone = (mix(0.02, 0.62, rise) + 0.42 * (zone - 0.5) + chance.range(-0.12, 0.14)).clamp(0.0, 1.0);

@@ -24,27 +24,99 @@ type Family = (&'static [&'static str], &'static [u32], bool);
 
 /// Moods, seasons, places and materials.
 const FAMILIES: &[Family] = &[
-    (&["sunset", "dusk", "sunrise", "dawn", "evening"], &[0x2B1B3D, 0x6B2D5C, 0xC8553D, 0xF28F3B, 0xFFD5A0, 0xFF5E5B], false),
-    (&["forest", "woods", "jungle", "tree", "leaf", "moss", "fern"], &[0x10231C, 0x1F4734, 0x4A7C59, 0x9DB17C, 0xECE5C8, 0xE0A458], false),
-    (&["ocean", "sea", "underwater", "river", "lake", "water", "wave"], &[0x06203A, 0x0B4F6C, 0x1C8CA8, 0x7CC6C3, 0xEAF4EC, 0xF4A259], false),
-    (&["autumn", "fall", "harvest", "october", "november"], &[0x33170F, 0x7A2E1D, 0xBF5A26, 0xE09F3E, 0xF4E3C1, 0x5B7553], false),
-    (&["winter", "snow", "ice", "frozen", "arctic", "glacier"], &[0x1B2A41, 0x3D5A80, 0x7FA3C4, 0xC0D6E4, 0xF6F9FB, 0xEE8A6F], false),
-    (&["spring", "blossom", "cherry", "sakura", "april"], &[0x3A3550, 0x7A6C8F, 0xE58FA8, 0xF7C8CE, 0xF7F0E6, 0x7FB685], false),
-    (&["summer", "beach", "tropical", "island", "lagoon"], &[0x073B4C, 0x118AB2, 0x3FC1B0, 0xFFD98E, 0xFFF4DC, 0xEF6F6C], false),
-    (&["night", "midnight", "moon", "star", "galaxy", "cosmos", "space"], &[0x070B1E, 0x131A3F, 0x2E3A78, 0x6C6FB5, 0xD8D4F2, 0xF6D98B], true),
-    (&["desert", "dune", "sand", "canyon", "sahara", "terracotta"], &[0x3B1C14, 0x8C3B1F, 0xC96F3B, 0xE7AE73, 0xF8E4C8, 0x3E7C8C], false),
-    (&["lavender", "lilac", "provence", "wisteria"], &[0x2A2145, 0x5A4A8C, 0x9582C1, 0xC9B9E3, 0xF4EEF7, 0xE9B872], false),
-    (&["coffee", "chocolate", "cocoa", "wood", "vintage", "sepia"], &[0x20130D, 0x4B2E20, 0x86593D, 0xC29B74, 0xF1E4D1, 0xB5533C], false),
+    (
+        &["sunset", "dusk", "sunrise", "dawn", "evening"],
+        &[0x2B1B3D, 0x6B2D5C, 0xC8553D, 0xF28F3B, 0xFFD5A0, 0xFF5E5B],
+        false,
+    ),
+    (
+        &["forest", "woods", "jungle", "tree", "leaf", "moss", "fern"],
+        &[0x10231C, 0x1F4734, 0x4A7C59, 0x9DB17C, 0xECE5C8, 0xE0A458],
+        false,
+    ),
+    (
+        &["ocean", "sea", "underwater", "river", "lake", "water", "wave"],
+        &[0x06203A, 0x0B4F6C, 0x1C8CA8, 0x7CC6C3, 0xEAF4EC, 0xF4A259],
+        false,
+    ),
+    (
+        &["autumn", "fall", "harvest", "october", "november"],
+        &[0x33170F, 0x7A2E1D, 0xBF5A26, 0xE09F3E, 0xF4E3C1, 0x5B7553],
+        false,
+    ),
+    (
+        &["winter", "snow", "ice", "frozen", "arctic", "glacier"],
+        &[0x1B2A41, 0x3D5A80, 0x7FA3C4, 0xC0D6E4, 0xF6F9FB, 0xEE8A6F],
+        false,
+    ),
+    (
+        &["spring", "blossom", "cherry", "sakura", "april"],
+        &[0x3A3550, 0x7A6C8F, 0xE58FA8, 0xF7C8CE, 0xF7F0E6, 0x7FB685],
+        false,
+    ),
+    (
+        &["summer", "beach", "tropical", "island", "lagoon"],
+        &[0x073B4C, 0x118AB2, 0x3FC1B0, 0xFFD98E, 0xFFF4DC, 0xEF6F6C],
+        false,
+    ),
+    (
+        &["night", "midnight", "moon", "star", "galaxy", "cosmos", "space"],
+        &[0x070B1E, 0x131A3F, 0x2E3A78, 0x6C6FB5, 0xD8D4F2, 0xF6D98B],
+        true,
+    ),
+    (
+        &["desert", "dune", "sand", "canyon", "sahara", "terracotta"],
+        &[0x3B1C14, 0x8C3B1F, 0xC96F3B, 0xE7AE73, 0xF8E4C8, 0x3E7C8C],
+        false,
+    ),
+    (
+        &["lavender", "lilac", "provence", "wisteria"],
+        &[0x2A2145, 0x5A4A8C, 0x9582C1, 0xC9B9E3, 0xF4EEF7, 0xE9B872],
+        false,
+    ),
+    (
+        &["coffee", "chocolate", "cocoa", "wood", "vintage", "sepia"],
+        &[0x20130D, 0x4B2E20, 0x86593D, 0xC29B74, 0xF1E4D1, 0xB5533C],
+        false,
+    ),
     (&["storm", "rain", "fog", "mist", "cloud"], &[0x172029, 0x34444F, 0x647A85, 0xA7B6BA, 0xE9ECE8, 0xD9A441], false),
-    (&["fire", "lava", "ember", "volcano", "flame"], &[0x160607, 0x4A0D12, 0xA3201D, 0xEE5A24, 0xFFC15E, 0xFFE9B8], true),
+    (
+        &["fire", "lava", "ember", "volcano", "flame"],
+        &[0x160607, 0x4A0D12, 0xA3201D, 0xEE5A24, 0xFFC15E, 0xFFE9B8],
+        true,
+    ),
     (&["aurora", "northern", "polar"], &[0x050E1F, 0x0E2F44, 0x11737A, 0x3FD0A0, 0xC9F5CF, 0xB388EB], true),
-    (&["neon", "cyberpunk", "synthwave", "electric", "disco"], &[0x0C0721, 0x34116B, 0x8A1FC0, 0xF72C8E, 0x4DE5F5, 0xFFE14D], true),
-    (&["pastel", "baby", "candy", "gentle", "tender"], &[0x8C86A8, 0xB7A9D0, 0xF2B5C4, 0xBFE0D2, 0xFBF3DF, 0xF6C98F], false),
-    (&["monochrome", "noir", "ink", "charcoal", "grayscale", "greyscale"], &[0x141414, 0x3B3B3A, 0x777673, 0xB9B7B2, 0xF3F1EC, 0xC8442F], false),
-    (&["bauhaus", "retro", "primary", "modernist"], &[0x1D1D24, 0x1F4E8C, 0xD1382C, 0xF0B429, 0xF3EAD7, 0x2C8C74], false),
-    (&["stone", "marble", "concrete", "pebble", "rock"], &[0x22252A, 0x4C5259, 0x8B8B86, 0xC6BFB2, 0xF2EDE4, 0xB87A4B], false),
+    (
+        &["neon", "cyberpunk", "synthwave", "electric", "disco"],
+        &[0x0C0721, 0x34116B, 0x8A1FC0, 0xF72C8E, 0x4DE5F5, 0xFFE14D],
+        true,
+    ),
+    (
+        &["pastel", "baby", "candy", "gentle", "tender"],
+        &[0x8C86A8, 0xB7A9D0, 0xF2B5C4, 0xBFE0D2, 0xFBF3DF, 0xF6C98F],
+        false,
+    ),
+    (
+        &["monochrome", "noir", "ink", "charcoal", "grayscale", "greyscale"],
+        &[0x141414, 0x3B3B3A, 0x777673, 0xB9B7B2, 0xF3F1EC, 0xC8442F],
+        false,
+    ),
+    (
+        &["bauhaus", "retro", "primary", "modernist"],
+        &[0x1D1D24, 0x1F4E8C, 0xD1382C, 0xF0B429, 0xF3EAD7, 0x2C8C74],
+        false,
+    ),
+    (
+        &["stone", "marble", "concrete", "pebble", "rock"],
+        &[0x22252A, 0x4C5259, 0x8B8B86, 0xC6BFB2, 0xF2EDE4, 0xB87A4B],
+        false,
+    ),
     (&["crystal", "amethyst", "gem", "quartz"], &[0x1A0F2E, 0x46277A, 0x8C5AC8, 0xC7A7EE, 0xF5EDFB, 0x52D1C6], true),
-    (&["meadow", "garden", "grass", "field", "prairie"], &[0x1B3022, 0x3F7040, 0x86A94F, 0xD7CF6E, 0xF8F3D6, 0xE4717A], false),
+    (
+        &["meadow", "garden", "grass", "field", "prairie"],
+        &[0x1B3022, 0x3F7040, 0x86A94F, 0xD7CF6E, 0xF8F3D6, 0xE4717A],
+        false,
+    ),
     (&["city", "urban", "skyline", "street"], &[0x1A1F2B, 0x3A4A63, 0xC4604A, 0xE8B46B, 0xF3E9DA, 0x3F8C8C], false),
 ];
 
@@ -78,9 +150,8 @@ impl Palette {
             .iter()
             .filter_map(|word| HUES.iter().find(|(names, ..)| names.iter().any(|name| is(word, name))))
             .collect();
-        let family = words
-            .iter()
-            .find_map(|word| FAMILIES.iter().find(|(names, ..)| names.iter().any(|name| is(word, name))));
+        let family =
+            words.iter().find_map(|word| FAMILIES.iter().find(|(names, ..)| names.iter().any(|name| is(word, name))));
         let (colors, dark) = match (named.as_slice(), family) {
             ([], Some((_, hexes, dark))) => (hexes.iter().map(|hex| Lab::hex(*hex)).collect(), *dark),
             ([], None) => from_key(key),

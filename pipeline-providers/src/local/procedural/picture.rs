@@ -41,7 +41,8 @@ impl Picture {
     /// # Errors
     /// `Unexpected` when it cannot be encoded.
     pub(super) fn png(&self) -> Result<Vec<u8>> {
-        encode(self.size, &self.pixels()).map_err(|source| Error::unexpected("cannot encode the picture").because(source))
+        encode(self.size, &self.pixels())
+            .map_err(|source| Error::unexpected("cannot encode the picture").because(source))
     }
 }
 

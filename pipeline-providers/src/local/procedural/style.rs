@@ -18,12 +18,56 @@ pub(super) enum Style {
 
 /// Words that ask for a style.
 const WORDS: &[(Style, &[&str])] = &[
-    (Style::Terrain, &["mountain", "desert", "landscape", "valley", "hill", "canyon", "forest", "lake", "dune", "alps", "horizon", "wilderness", "volcano"]),
-    (Style::Voronoi, &["glass", "stone", "crystal", "cell", "pebble", "gem", "diamond", "giraffe", "leather", "rock", "quartz"]),
-    (Style::Tiling, &["pattern", "geometric", "mosaic", "tile", "city", "hexagon", "cube", "weave", "kaleidoscope", "bauhaus", "grid"]),
+    (
+        Style::Terrain,
+        &[
+            "mountain",
+            "desert",
+            "landscape",
+            "valley",
+            "hill",
+            "canyon",
+            "forest",
+            "lake",
+            "dune",
+            "alps",
+            "horizon",
+            "wilderness",
+            "volcano",
+        ],
+    ),
+    (
+        Style::Voronoi,
+        &["glass", "stone", "crystal", "cell", "pebble", "gem", "diamond", "giraffe", "leather", "rock", "quartz"],
+    ),
+    (
+        Style::Tiling,
+        &[
+            "pattern",
+            "geometric",
+            "mosaic",
+            "tile",
+            "city",
+            "hexagon",
+            "cube",
+            "weave",
+            "kaleidoscope",
+            "bauhaus",
+            "grid",
+        ],
+    ),
     (Style::Waves, &["music", "sound", "signal", "radio", "rhythm", "pulse", "tide"]),
-    (Style::Flow, &["ocean", "water", "wind", "hair", "sea", "river", "silk", "smoke", "fur", "grass", "flow", "wave", "ribbon"]),
-    (Style::Gradient, &["sunset", "sky", "soft", "abstract", "aurora", "dream", "calm", "minimal", "gradient", "planet", "light", "sunrise"]),
+    (
+        Style::Flow,
+        &["ocean", "water", "wind", "hair", "sea", "river", "silk", "smoke", "fur", "grass", "flow", "wave", "ribbon"],
+    ),
+    (
+        Style::Gradient,
+        &[
+            "sunset", "sky", "soft", "abstract", "aurora", "dream", "calm", "minimal", "gradient", "planet", "light",
+            "sunrise",
+        ],
+    ),
 ];
 
 impl Style {

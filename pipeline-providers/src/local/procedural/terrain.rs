@@ -71,10 +71,10 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
                     let x = column as f32 * canvas.pixel() * frequency + shift;
                     let rise = if dunes {
                         {
-                        // Wind piles sand into sharp crests with one steep side.
-                        let crest = 1.0 - noise(x + 0.35 * noise(x * 0.7, 8.0, salt), 0.3, salt).abs() * 1.3;
-                        0.9 * crest + 0.12 * noise(x * 2.3, 4.0, salt)
-                    }
+                            // Wind piles sand into sharp crests with one steep side.
+                            let crest = 1.0 - noise(x + 0.35 * noise(x * 0.7, 8.0, salt), 0.3, salt).abs() * 1.3;
+                            0.9 * crest + 0.12 * noise(x * 2.3, 4.0, salt)
+                        }
                     } else if near > 0.6 {
                         0.55 + 0.9 * fbm(x, 0.5, 6, salt)
                     } else {
@@ -98,8 +98,18 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
     // Only a warm accent makes a sun.
     let blaze = if palette.accent.a > 0.02 && palette.accent.b > -0.02 { chance.pick(&[0.0, 0.75, 1.0]) } else { 0.0 };
     let warm = if night { palette.ramp(0.97) } else { mix3(palette.ramp(1.0), palette.accent(), blaze) };
-    let scene =
-        Scene { pixel: canvas.pixel(), night, horizon, sky, sun, glow: mix3(warm, haze, 0.3), disc: warm, ridges, dunes, salt };
+    let scene = Scene {
+        pixel: canvas.pixel(),
+        night,
+        horizon,
+        sky,
+        sun,
+        glow: mix3(warm, haze, 0.3),
+        disc: warm,
+        ridges,
+        dunes,
+        salt,
+    };
     canvas.shade(|x, y, _| {
         if y < shore {
             return scene.light(x, y);
@@ -120,7 +130,9 @@ impl Scene {
         let mut light = None;
         for ridge in self.ridges.iter().rev() {
             let column = (x / self.pixel).max(0.0) as usize;
-            let Some(top) = ridge.heights.get(column.min(ridge.heights.len().saturating_sub(1))).copied() else { continue };
+            let Some(top) = ridge.heights.get(column.min(ridge.heights.len().saturating_sub(1))).copied() else {
+                continue;
+            };
             let crown = ridge.trees.get(column).copied().unwrap_or(0.0);
             if y < top - crown - self.pixel * 2.0 {
                 continue;

@@ -108,7 +108,8 @@ fn colour_words_colour_the_picture() {
 
 #[test]
 fn every_picture_passes_plain_measures_of_quality() {
-    let prompts = ["sunset", "winter night", "monochrome", "pastel candy", "white", "black", "qwerty", "desert dunes", ""];
+    let prompts =
+        ["sunset", "winter night", "monochrome", "pastel candy", "white", "black", "qwerty", "desert dunes", ""];
     for style in Style::ALL {
         for (seed, prompt) in (1..).zip(prompts) {
             let grey = image::imageops::grayscale(&painted(prompt, Some(style), seed, 512));

@@ -111,8 +111,14 @@ fn quarters(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
             }
         };
         let ground = palette.color(first as usize % 5);
-        let ink = { let one = pick(1); if distance(one, ground) < 0.02 { palette.color(first as usize % 5 + 2) } else { one } };
-        let third = { let one = pick(2); if distance(one, ink) < 0.02 { palette.color(first as usize % 5 + 4) } else { one } };
+        let ink = {
+            let one = pick(1);
+            if distance(one, ground) < 0.02 { palette.color(first as usize % 5 + 2) } else { one }
+        };
+        let third = {
+            let one = pick(2);
+            if distance(one, ink) < 0.02 { palette.color(first as usize % 5 + 4) } else { one }
+        };
         let corner = length(px, py);
         let other = length(1.0 - px, 1.0 - py);
         let light = match bits >> 4 & 7 {
@@ -123,7 +129,11 @@ fn quarters(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
                 let disc = mix3(ground, ink, coverage(length(px - 0.5, py - 0.5) - 0.5, soft));
                 mix3(disc, third, coverage(length(px - 0.5, py - 0.5) - 0.22, soft))
             }
-            5 => mix3(ground, ink, coverage(length(px - 0.5, py) - 0.5, soft).max(coverage(length(px - 0.5, py - 1.0) - 0.5, soft))),
+            5 => mix3(
+                ground,
+                ink,
+                coverage(length(px - 0.5, py) - 0.5, soft).max(coverage(length(px - 0.5, py - 1.0) - 0.5, soft)),
+            ),
             6 => {
                 let rings = ((corner * 4.0).fract() - 0.5).abs() - 0.25;
                 mix3(ground, ink, coverage(rings / 4.0, soft) * coverage(corner - 1.0, soft))
@@ -131,7 +141,8 @@ fn quarters(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
             _ => mix3(ground, ink, coverage((px - py) * 0.707, soft)),
         };
         // Each tile is printed on its own: a hint of uneven ink and a hairline between.
-        let print = 1.0 + 0.07 * noise(x * 40.0, y * 40.0, salt ^ 9) + 0.06 * fbm(x * 6.0 + fx * 3.1, y * 6.0, 2, salt ^ 8);
+        let print =
+            1.0 + 0.07 * noise(x * 40.0, y * 40.0, salt ^ 9) + 0.06 * fbm(x * 6.0 + fx * 3.1, y * 6.0, 2, salt ^ 8);
         let seam = px.min(1.0 - px).min(py).min(1.0 - py);
         scale3(light, print * (1.0 - 0.22 * coverage(seam - soft * 0.5, soft)))
     });
@@ -167,7 +178,11 @@ fn cubes(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
                 continue;
             }
             let tone = (0.15 + 0.62 * swell + 0.34 * (hash_unit(column, index, salt ^ 3) - 0.5)).clamp(0.0, 1.0);
-            let body = if hash_unit(column, index, salt ^ 4) > 0.94 { palette.accent() } else { palette.ramp(mix(0.12, 0.95, tone)) };
+            let body = if hash_unit(column, index, salt ^ 4) > 0.94 {
+                palette.accent()
+            } else {
+                palette.ramp(mix(0.12, 0.95, tone))
+            };
             let fall = 1.0 - 0.45 * smoothstep(0.0, 3.0 * size, dy);
             let left = scale3(body, 0.34 * fall);
             let right = scale3(body, 0.64 * fall);
@@ -221,7 +236,11 @@ fn waves(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
         let within = place - step;
         let tone = |index: f32| -> Light {
             let index = index as i32;
-            if index >= levels as i32 { palette.accent() } else { palette.ramp(0.06 + 0.92 * (index.rem_euclid(levels as i32 + 1)) as f32 / levels) }
+            if index >= levels as i32 {
+                palette.accent()
+            } else {
+                palette.ramp(0.06 + 0.92 * (index.rem_euclid(levels as i32 + 1)) as f32 / levels)
+            }
         };
         let body = scale3(tone(step), 0.80 + 0.26 * within);
         let cover = coverage(within / steep.max(1.0) - pixel * 0.5, pixel);

@@ -52,6 +52,7 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
         Cut::Pebbles => chance.range(0.0045, 0.0075),
         Cut::Crystal => 0.0,
     };
+    let mut known = (None, 0.0);
     let (mut large, mut small) = (Sites::default(), Sites::default());
     canvas.shade(|x, y, _| {
         // Cells grow with the distance from the focus, so that there is a place to look at.
@@ -64,11 +65,12 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
         let unit = 1.0 / (zoom * count);
         let border = cell.border * unit * 1.15;
         let (ix, iy) = cell.id;
-        let tone = {
+        if known.0 != Some(cell.id) {
             // Neighbours share a drift of colour; each departs a little.
             let drift = 0.5 + 0.75 * fbm(ix as f32 * 0.19 * turn, iy as f32 * 0.19 * turn, 2, salt ^ 3);
-            drift + 0.42 * (hash_unit(ix, iy, salt ^ 4) - 0.5)
-        };
+            known = (Some(cell.id), drift + 0.42 * (hash_unit(ix, iy, salt ^ 4) - 0.5));
+        }
+        let (_, tone) = known;
         let special = hash_unit(ix, iy, salt ^ 5) > 0.93;
         let base = |t: f32| -> Light {
             let light = palette.ramp(mix(0.16, 1.0, t.clamp(0.0, 1.0)));
@@ -99,7 +101,11 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
             }
             Cut::Crystal => {
                 // Each crystal is cut again into facets that catch the light differently.
-                let facet = small.find(u * 1.7 + 90.0 + (ix & 15) as f32 * 7.0, v * 1.7 + 40.0 + (iy & 15) as f32 * 5.0, salt ^ 9);
+                let facet = small.find(
+                    u * 1.7 + 90.0 + (ix & 15) as f32 * 7.0,
+                    v * 1.7 + 40.0 + (iy & 15) as f32 * 5.0,
+                    salt ^ 9,
+                );
                 let (fx, fy) = facet.id;
                 let glint = hash_unit(fx, fy, salt ^ 10);
                 let body = base(tone + 0.34 * (glint - 0.5) + 0.12 * facing);
@@ -134,15 +140,17 @@ impl Sites {
                 self.sites.push((px, py, gx, gy));
             }
         }
-        let mut best = (f32::MAX, 0.0, 0.0, 0, 0);
-        for (px, py, gx, gy) in &self.sites {
+        let mut nearest = f32::MAX;
+        let mut owner = 0;
+        for (index, (px, py, _, _)) in self.sites.iter().enumerate() {
             let (dx, dy) = (px - u, py - v);
             let square = dx * dx + dy * dy;
-            if square < best.0 {
-                best = (square, dx, dy, *gx, *gy);
+            if square < nearest {
+                (nearest, owner) = (square, index);
             }
         }
-        let (nearest, bx, by, gx, gy) = best;
+        let (bx, by, gx, gy) = self.sites.get(owner).copied().unwrap_or_default();
+        let (bx, by) = (bx - u, by - v);
         // The smallest of (|p|² − |b|²) / 2|p − b|, compared as squares: roots are slow.
         let mut border = f32::MAX;
         for (px, py, _, _) in &self.sites {
