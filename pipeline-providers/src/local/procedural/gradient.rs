@@ -20,7 +20,7 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
 fn folds(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
     let salt = chance.salt();
     let pixel = canvas.pixel();
-    let angle = chance.range(0.0, 6.28);
+    let angle = chance.range(0.0, std::f32::consts::TAU);
     let (ax, ay) = (super::math::cos(angle), sin(angle));
     let sheets = chance.range(4.0, 9.0);
     let warp = chance.range(0.35, 0.75);
@@ -98,7 +98,7 @@ fn spheres(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
         placed.push((place.0, place.1, radius));
         let (cx, cy) = place;
         let tone = chance.range(0.15, 0.9);
-        let accent = index == 1 || chance.chance(0.16);
+        let accent = index == 3 || chance.chance(0.16);
         let ring = index > 0 && chance.chance(0.22);
         let bands = chance.chance(0.4);
         let stripe = chance.range(9.0, 22.0);

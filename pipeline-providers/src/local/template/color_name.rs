@@ -3,6 +3,7 @@
 use crate::local::procedural::oklab::Lab;
 
 /// Names and their colours.
+#[expect(clippy::unreadable_literal, reason = "colours are written as in a style sheet")]
 const NAMES: &[(&str, u32)] = &[
     ("black", 0x0A0A0A),
     ("charcoal", 0x36393E),
@@ -43,8 +44,8 @@ const NAMES: &[(&str, u32)] = &[
     ("lilac", 0xCFA3D6),
     ("mauve", 0xA9849C),
     ("indigo", 0x3D2A85),
-    ("navy", 0x14204D),
-    ("midnight blue", 0x0C1230),
+    ("navy", 0x0C1550),
+    ("midnight blue", 0x0A0D26),
     ("royal blue", 0x2F56D0),
     ("blue", 0x2264E0),
     ("steel blue", 0x4C7CA8),

@@ -138,7 +138,7 @@ impl Facts {
             [] => tail.push("of Quiet Beauty".to_owned()),
         }
         match details.as_slice() {
-            [first, second] => tail.push(format!("with {first} and {second}")),
+            [first, second, ..] => tail.push(format!("with {first} and {second}")),
             [only] => tail.push(format!("with {only} and {quality}")),
             [] => tail.push(format!("with {quality} and Detail")),
         }
@@ -200,7 +200,9 @@ impl Facts {
         GENERAL.iter().cycle().skip(start).take(GENERAL.len()).for_each(|tag| put((*tag).to_owned()));
         // More tags than words: pairs of what is known.
         let first = subject.first().cloned().unwrap_or_default();
-        GENERAL.iter().for_each(|tag| put(format!("{first} {tag}")));
+        for tag in GENERAL {
+            put(format!("{first} {tag}"));
+        }
         for number in 1..=self.tags {
             put(format!("variation {number}"));
         }

@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    fn request(task: TextTask, instructions: &str, input: Value, schema: Option<Value>, seed: u64) -> TextRequest {
+    fn request(task: TextTask, instructions: &str, input: &Value, schema: Option<Value>, seed: u64) -> TextRequest {
         let idempotency_key = "0198c1a2-7c3e-7000-8000-000000000000".parse::<CallId>().unwrap();
         TextRequest {
             task,
@@ -131,24 +131,24 @@ mod tests {
 
     #[tokio::test]
     async fn rendered_instructions_are_the_prompt() {
-        let asked = request(TextTask::ImagePrompt, " A fox,\n asleep ", json!({ "keyword": "fox" }), None, 1);
+        let asked = request(TextTask::ImagePrompt, " A fox,\n asleep ", &json!({ "keyword": "fox" }), None, 1);
         assert_eq!(answer(asked).await.unwrap(), json!({ "prompt": "A fox, asleep" }));
     }
 
     #[tokio::test]
     async fn without_instructions_the_seed_varies_a_sentence_about_the_keyword() {
-        let ask = |seed| answer(request(TextTask::ImagePrompt, "", json!({ "keyword": "red fox" }), None, seed));
+        let ask = |seed| answer(request(TextTask::ImagePrompt, "", &json!({ "keyword": "red fox" }), None, seed));
         let one = ask(1).await.unwrap();
         assert!(one["prompt"].as_str().unwrap().contains("red fox"));
         assert_eq!(one, ask(1).await.unwrap());
         assert_ne!(one, ask(2).await.unwrap());
-        let nothing = answer(request(TextTask::ImagePrompt, " ", json!({}), None, 1)).await.unwrap_err();
+        let nothing = answer(request(TextTask::ImagePrompt, " ", &json!({}), None, 1)).await.unwrap_err();
         assert_eq!(nothing.kind(), ErrorKind::Invalid);
     }
 
     #[tokio::test]
     async fn metadata_has_fifteen_tags_unless_another_number_is_asked_for() {
-        let ask = |input| answer(request(TextTask::ImageMetadata, "", input, None, 1));
+        let ask = |input| answer(request(TextTask::ImageMetadata, "", &input, None, 1));
         let tags = |answer: Value| answer["tags"].as_array().unwrap().len();
         assert_eq!(tags(ask(json!({ "keyword": "fox" })).await.unwrap()), 15);
         assert_eq!(tags(ask(json!({ "keyword": "fox", "tags": 49, "colors": ["teal"] })).await.unwrap()), 49);
@@ -163,7 +163,7 @@ mod tests {
     async fn an_answer_that_lacks_what_the_schema_requires_is_corrupt() {
         let ask = |names: Value| {
             let schema = json!({ "type": "object", "required": names });
-            answer(request(TextTask::ImageMetadata, "", json!({ "keyword": "fox" }), Some(schema), 1))
+            answer(request(TextTask::ImageMetadata, "", &json!({ "keyword": "fox" }), Some(schema), 1))
         };
         assert!(ask(json!(["title", "tags"])).await.is_ok());
         let error = ask(json!(["title", "price"])).await.unwrap_err();
@@ -173,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_free_task_is_refused_with_what_is_accepted() {
-        let error = answer(request(TextTask::Free, "Write a poem", json!({}), None, 1)).await.unwrap_err();
+        let error = answer(request(TextTask::Free, "Write a poem", &json!({}), None, 1)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains("image_prompt, image_metadata"), "{error}");
     }
