@@ -3,3 +3,4 @@
 pub mod image;
 pub mod measures;
 pub mod procedural;
+pub mod template;

@@ -71,18 +71,24 @@ impl Canvas {
         let (top, bottom) = (clip(ay.min(by) - reach, self.rows), clip(ay.max(by) + reach + pixel, self.rows));
         let (dx, dy) = (bx - ax, by - ay);
         let square = (dx * dx + dy * dy).max(1e-12);
-        let size = square.sqrt();
+        let inverse = 1.0 / square;
+        let across = 1.0 / (square.sqrt() * stroke.radius);
+        let outside = (stroke.radius + pixel * 0.5) * (stroke.radius + pixel * 0.5);
         let lines = self.pixels.chunks_exact_mut(self.columns).enumerate().take(bottom).skip(top);
         for (row, line) in lines {
             let py = (row as f32 + 0.5) * pixel - ay;
             for (column, value) in line.iter_mut().enumerate().take(right).skip(left) {
                 let px = (column as f32 + 0.5) * pixel - ax;
-                let along = ((px * dx + py * dy) / square).clamp(0.0, 1.0);
+                let along = ((px * dx + py * dy) * inverse).clamp(0.0, 1.0);
                 let (ox, oy) = (px - along * dx, py - along * dy);
-                let away = (ox * ox + oy * oy).sqrt();
+                let apart = ox * ox + oy * oy;
+                if apart > outside {
+                    continue;
+                }
+                let away = apart.sqrt();
                 let cover = coverage(away - stroke.radius, pixel) * stroke.alpha;
                 if cover > 0.0 {
-                    let side = ((px * dy - py * dx) / (size * stroke.radius)).clamp(-1.0, 1.0) * 0.5 + 0.5;
+                    let side = ((px * dy - py * dx) * across).clamp(-1.0, 1.0) * 0.5 + 0.5;
                     let [a, b] = stroke.sides;
                     *value = mix3(*value, mix3(a, b, side), cover);
                 }

@@ -35,7 +35,7 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
         salt: chance.salt(),
         scale: chance.range(0.7, 2.0),
         turn: chance.range(1.3, 3.4),
-        base: chance.range(0.0, 6.28),
+        base: chance.range(0.0, std::f32::consts::TAU),
         eye: (canvas.width() * chance.range(0.2, 0.8), canvas.height() * chance.range(0.2, 0.8)),
         swirl: chance.pick(&[0.0, 0.0, 0.7, 0.95]),
     };
@@ -130,10 +130,11 @@ fn ribbons(canvas: &mut Canvas, palette: &Palette, field: Field, chance: &mut Ra
                     for dx in -spots..=spots {
                         let (px, py) = (cx + dx, cy + dy);
                         let inside = length(dx as f32, dy as f32) * cell <= radius;
-                        if inside && px >= 0 && py >= 0 && px < columns as i32 {
-                            if let Some(owner) = taken.get_mut(py as usize * columns + px as usize) {
-                                *owner = id;
-                            }
+                        let held = inside && px >= 0 && py >= 0 && px < columns as i32;
+                        if let Some(owner) =
+                            taken.get_mut(py.max(0) as usize * columns + px.max(0) as usize).filter(|_| held)
+                        {
+                            *owner = id;
                         }
                     }
                 }
@@ -153,7 +154,7 @@ fn strands(canvas: &mut Canvas, palette: &Palette, field: Field, chance: &mut Ra
     for index in 0..count {
         let rise = index as f32 / count as f32;
         let start = (chance.range(-0.25, width + 0.1), chance.range(-0.25, height + 0.1));
-        let step = 0.009;
+        let step = 0.012;
         let long = (chance.range(0.25, 0.75) / step) as usize;
         let zone = 0.5 + 0.8 * fbm(start.0 * 1.3, start.1 * 1.3, 2, hue_salt);
         let tone = (mix(0.02, 0.62, rise) + 0.42 * (zone - 0.5) + chance.range(-0.12, 0.14)).clamp(0.0, 1.0);

@@ -1,5 +1,7 @@
 //! The port of the procedural generator: checks the request, paints every seed on the pool.
 
+use std::fmt::Display;
+
 use async_trait::async_trait;
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::{Capability, MediaType};
@@ -85,10 +87,10 @@ impl Default for Procedural {
     }
 }
 
-fn unsupported(field: &'static str, value: impl ToString, accepted: impl Into<String>) -> Error {
+fn unsupported(field: &'static str, value: impl Display, accepted: impl Into<String>) -> Error {
     Error::new(ErrorKind::Unsupported, "procedural generator cannot honour the option")
         .with("field", field)
-        .with("value", value.to_string())
+        .with("value", value)
         .with("accepted", accepted.into())
 }
 

@@ -20,7 +20,7 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
 fn folds(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
     let salt = chance.salt();
     let pixel = canvas.pixel();
-    let angle = chance.range(0.0, 6.28);
+    let angle = chance.range(0.0, std::f32::consts::TAU);
     let (ax, ay) = (super::math::cos(angle), sin(angle));
     let sheets = chance.range(4.0, 9.0);
     let warp = chance.range(0.35, 0.75);
@@ -33,11 +33,17 @@ fn folds(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
         let swell = noise(x * scale * 0.8 + wx * warp * 2.0, y * scale * 0.8 + wy * warp * 2.0, salt ^ 2);
         (x * ax + y * ay) * turn * 1.4 + swell * warp + 0.04 * sin((x * ay - y * ax) * ridge * 3.0 + wx * 5.0)
     };
+    // One height a pixel is enough for the slope, too: the row above and the pixel before give it.
+    let columns = (canvas.width() / pixel + 0.5) as usize;
+    let mut above: Vec<f32> = (0..columns).map(|i| height((i as f32 + 0.5) * pixel, -0.5 * pixel) * sheets).collect();
+    let mut before_here = 0.0;
     canvas.shade(|x, y, _| {
         let h = height(x, y) * sheets;
-        let gx = (height(x + pixel, y) * sheets - h) / pixel;
-        let gy = (height(x, y + pixel) * sheets - h) / pixel;
-        let steep = length(gx, gy).max(0.4);
+        let column = (x / pixel) as usize;
+        let gx = if column == 0 { height(x + pixel, y) * sheets - h } else { h - before_here };
+        let gy = above.get_mut(column).map_or(0.0, |over| h - std::mem::replace(over, h));
+        before_here = h;
+        let steep = (length(gx, gy) / pixel).max(0.4);
         let sheet = h.floor();
         let within = h - sheet;
         let color = |index: f32, t: f32| -> Light {
@@ -92,7 +98,7 @@ fn spheres(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
         placed.push((place.0, place.1, radius));
         let (cx, cy) = place;
         let tone = chance.range(0.15, 0.9);
-        let accent = index == 1 || chance.chance(0.16);
+        let accent = index == 3 || chance.chance(0.16);
         let ring = index > 0 && chance.chance(0.22);
         let bands = chance.chance(0.4);
         let stripe = chance.range(9.0, 22.0);

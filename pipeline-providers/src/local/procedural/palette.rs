@@ -23,6 +23,7 @@ pub(super) struct Palette {
 type Family = (&'static [&'static str], &'static [u32], bool);
 
 /// Moods, seasons, places and materials.
+#[expect(clippy::unreadable_literal, reason = "colours are written as in a style sheet")]
 const FAMILIES: &[Family] = &[
     (
         &["sunset", "dusk", "sunrise", "dawn", "evening"],

@@ -116,7 +116,7 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
         }
         // Water shows the picture upside down, broken by flat ripples that grow towards the viewer.
         let depth = (y - shore) / (height - shore).max(0.01);
-        let ripple = fbm(x * mix(9.0, 4.0, depth), y * mix(130.0, 46.0, depth), 3, salt ^ 77);
+        let ripple = fbm(x * mix(9.0, 4.0, depth), y * mix(130.0, 46.0, depth), 3, salt ^ 0x4d);
         let mirror = shore - (y - shore) * 1.15 + ripple * mix(0.006, 0.05, depth);
         let seen = scene.light(x + ripple * 0.012, mirror.min(shore - scene.pixel));
         let [top, ..] = scene.sky;
@@ -177,7 +177,7 @@ impl Scene {
         };
         let body = scale3(ridge.color, 1.0 + relief * 1.5);
         let mist = smoothstep(0.02, mix(0.24, 0.34, ridge.near), below);
-        let drift = 0.75 + 0.35 * noise(x * 2.4 + 7.0, y * 5.0, self.salt ^ 31);
+        let drift = 0.75 + 0.35 * noise(x * 2.4 + 7.0, y * 5.0, self.salt ^ 0x1f);
         mix3(body, ridge.mist, (mist * drift).clamp(0.0, 1.0))
     }
 
@@ -206,12 +206,12 @@ impl Scene {
         let cell = 0.022;
         let (cx, cy) = ((x / cell).floor(), (y / cell).floor());
         let (ix, iy) = (cx as i32, cy as i32);
-        let size = hash_unit(ix, iy, self.salt ^ 41);
+        let size = hash_unit(ix, iy, self.salt ^ 0x29);
         if size < 0.72 {
             return 0.0;
         }
-        let px = (cx + 0.2 + 0.6 * hash_unit(ix, iy, self.salt ^ 42)) * cell;
-        let py = (cy + 0.2 + 0.6 * hash_unit(ix, iy, self.salt ^ 43)) * cell;
+        let px = (cx + 0.2 + 0.6 * hash_unit(ix, iy, self.salt ^ 0x2a)) * cell;
+        let py = (cy + 0.2 + 0.6 * hash_unit(ix, iy, self.salt ^ 0x2b)) * cell;
         let bright = (size - 0.72) / 0.28;
         coverage(length(x - px, y - py) - 0.0006 - 0.0011 * bright * bright, self.pixel * 1.6) * (0.35 + 0.65 * bright)
     }

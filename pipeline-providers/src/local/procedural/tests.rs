@@ -99,9 +99,12 @@ fn seeds_give_different_compositions_in_every_style() {
 fn colour_words_colour_the_picture() {
     for style in Style::ALL {
         for seed in 1..=3 {
-            let [red, _, low_blue] = mean(&painted("red", Some(style), seed, 128));
-            let [low_red, _, blue] = mean(&painted("blue", Some(style), seed, 128));
-            assert!(red > low_red + 10.0 && blue > low_blue + 10.0, "{} {seed}", style.name());
+            let redness = |prompt| {
+                let [red, _, blue] = mean(&painted(prompt, Some(style), seed, 128));
+                red - blue
+            };
+            let (red, blue) = (redness("red"), redness("blue"));
+            assert!(red > blue + 30.0, "{} {seed}: {red:.0} {blue:.0}", style.name());
         }
     }
 }

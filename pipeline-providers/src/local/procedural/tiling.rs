@@ -162,16 +162,21 @@ fn cubes(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
     let flip = chance.chance(0.5);
     let (w, h) = (size * 0.866, size * 0.5);
     canvas.shade(|x, y, _| {
-        let x = if flip { canvas_width(pixel, x) } else { x };
+        let x = if flip { 5.0 - x } else { x };
         // The nearest column that covers the place wins: walk from the front row to the back.
         let row = (y / (h * 1.5)).floor() as i32;
         for index in (row - 2..=row + 9).rev() {
             let offset = if index.rem_euclid(2) == 1 { w } else { 0.0 };
             let column = ((x - offset) / (2.0 * w)).round() as i32;
             let cx = column as f32 * 2.0 * w + offset;
+            // Even the highest column would not reach so far up: no need to ask how high it is.
+            let ground = index as f32 * h * 1.5 + h * 2.0;
+            if y - ground + 1.2 * lift * size < (x - cx).abs() * 0.577 - h {
+                continue;
+            }
             let swell = 0.5 + 0.6 * noise(cx * drift * 2.2, index as f32 * h * drift * 2.2, salt);
             let high = (swell * 0.8 + 0.3 * hash_unit(column, index, salt)).clamp(0.0, 1.2) * lift * size;
-            let cy = index as f32 * h * 1.5 - high + h * 2.0;
+            let cy = ground - high;
             let (dx, dy) = (x - cx, y - cy);
             let slant = dx.abs() * 0.577;
             if dy < slant - h || dx.abs() > w {
@@ -197,10 +202,6 @@ fn cubes(canvas: &mut Canvas, palette: &Palette, chance: &mut Random) {
         }
         palette.ramp(0.02)
     });
-}
-
-fn canvas_width(pixel: f32, x: f32) -> f32 {
-    1.0 / pixel * pixel - x + 4.0
 }
 
 /// Sums of plane waves in 5, 7 or 8 directions, cut into levels like a map (after quasicrystals).

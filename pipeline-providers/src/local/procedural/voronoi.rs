@@ -43,7 +43,7 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
     let focus = (width * chance.range(0.2, 0.8), height * chance.range(0.2, 0.8));
     let pull = chance.range(0.5, 1.5);
     let warp = chance.range(0.02, 0.10);
-    let light = chance.range(0.0, 6.28);
+    let light = chance.range(0.0, std::f32::consts::TAU);
     let (lx, ly) = (super::math::cos(light), super::math::sin(light));
     let turn = chance.range(0.6, 1.5);
     let lead = if palette.dark { scale3(palette.ramp(0.0), 0.7) } else { scale3(palette.ramp(0.02), 0.8) };
@@ -52,6 +52,7 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
         Cut::Pebbles => chance.range(0.0045, 0.0075),
         Cut::Crystal => 0.0,
     };
+    let mut known = (None, 0.0);
     let (mut large, mut small) = (Sites::default(), Sites::default());
     canvas.shade(|x, y, _| {
         // Cells grow with the distance from the focus, so that there is a place to look at.
@@ -64,11 +65,12 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
         let unit = 1.0 / (zoom * count);
         let border = cell.border * unit * 1.15;
         let (ix, iy) = cell.id;
-        let tone = {
+        if known.0 != Some(cell.id) {
             // Neighbours share a drift of colour; each departs a little.
             let drift = 0.5 + 0.75 * fbm(ix as f32 * 0.19 * turn, iy as f32 * 0.19 * turn, 2, salt ^ 3);
-            drift + 0.42 * (hash_unit(ix, iy, salt ^ 4) - 0.5)
-        };
+            known = (Some(cell.id), drift + 0.42 * (hash_unit(ix, iy, salt ^ 4) - 0.5));
+        }
+        let (_, tone) = known;
         let special = hash_unit(ix, iy, salt ^ 5) > 0.93;
         let base = |t: f32| -> Light {
             let light = palette.ramp(mix(0.16, 1.0, t.clamp(0.0, 1.0)));
@@ -88,9 +90,9 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
                 let dome = 1.0 - exp(-(border - gap).max(0.0) * 30.0);
                 let grain = fbm(x * 26.0, y * 26.0, 3, salt ^ 7);
                 // Strata of the rock run through each stone in its own direction.
-                let spin = hash_unit(ix, iy, salt ^ 8) * 6.28;
+                let spin = hash_unit(ix, iy, salt ^ 8) * std::f32::consts::TAU;
                 let across = x * super::math::cos(spin) + y * super::math::sin(spin);
-                let strata = noise(across * 46.0 + 2.0 * grain, ix as f32 * 1.7 + iy as f32, salt ^ 11);
+                let strata = noise(across * 46.0 + 2.0 * grain, ix as f32 * 1.7 + iy as f32, salt ^ 0xb);
                 let body = base(tone + 0.05 * grain + 0.09 * strata);
                 let lit = 0.50 + 0.56 * dome + 0.34 * facing * (1.0 - dome * 0.55) + 0.05 * grain;
                 let body = scale3(body, lit);
@@ -105,7 +107,7 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, words: &[String], ch
                     salt ^ 9,
                 );
                 let (fx, fy) = facet.id;
-                let glint = hash_unit(fx, fy, salt ^ 10);
+                let glint = hash_unit(fx, fy, salt ^ 0xa);
                 let body = base(tone + 0.34 * (glint - 0.5) + 0.12 * facing);
                 let sheen = 0.86 + 0.32 * glint * (0.6 + 0.5 * (facet.offset.0 * ly - facet.offset.1 * lx));
                 let edge = facet.border * unit / 1.7;
@@ -130,7 +132,8 @@ impl Sites {
         if self.square != Some((ix, iy)) {
             self.square = Some((ix, iy));
             self.sites.clear();
-            for slot in 0..25 {
+            // The corners of the five by five lie too far away to matter.
+            for slot in (1..24).filter(|slot| ![4, 20].contains(slot)) {
                 let (gx, gy) = (ix + slot % 5 - 2, iy + slot / 5 - 2);
                 let bits = super::random::hash(gx, gy, salt);
                 let px = gx as f32 + 0.08 + 0.84 * ((bits & 0xFFFF) as f32 / 65536.0);
@@ -138,15 +141,17 @@ impl Sites {
                 self.sites.push((px, py, gx, gy));
             }
         }
-        let mut best = (f32::MAX, 0.0, 0.0, 0, 0);
-        for (px, py, gx, gy) in &self.sites {
+        let mut nearest = f32::MAX;
+        let mut owner = 0;
+        for (index, (px, py, _, _)) in self.sites.iter().enumerate() {
             let (dx, dy) = (px - u, py - v);
             let square = dx * dx + dy * dy;
-            if square < best.0 {
-                best = (square, dx, dy, *gx, *gy);
+            if square < nearest {
+                (nearest, owner) = (square, index);
             }
         }
-        let (nearest, bx, by, gx, gy) = best;
+        let (bx, by, gx, gy) = self.sites.get(owner).copied().unwrap_or_default();
+        let (bx, by) = (bx - u, by - v);
         // The smallest of (|p|² − |b|²) / 2|p − b|, compared as squares: roots are slow.
         let mut border = f32::MAX;
         for (px, py, _, _) in &self.sites {

@@ -19,7 +19,7 @@ pub(super) fn paint(canvas: &mut Canvas, palette: &Palette, _: &[String], chance
     let peak = width * chance.range(0.1, 0.9);
     let reach = chance.range(0.3, 0.8) * width;
     let beat = chance.range(0.35, 1.1);
-    let phase = chance.range(0.0, 6.28);
+    let phase = chance.range(0.0, std::f32::consts::TAU);
     let columns = (width / pixel) as usize + 2;
     let above = (0.5 * slant.abs() * width / spacing) as usize + 2;
     let count = rows + above * 2 + 10;

@@ -1,0 +1,301 @@
+//! Title, description and tags of a picture.
+
+use serde_json::{Value, json};
+
+use super::words::{capital, list, telling};
+use crate::local::procedural::random::Random;
+
+/// The fewest and the most words of a title.
+const TITLE: (usize, usize) = (8, 12);
+/// The fewest and the most characters of a description.
+const DESCRIPTION: (usize, usize) = (150, 250);
+/// The most characters of a tag.
+const LONGEST_TAG: usize = 40;
+
+const KINDS: &[&str] = &["Artwork", "Artistic Composition", "Illustration", "Visual Study"];
+const LOOKS: &[&str] = &["Serene", "Striking", "Elegant", "Timeless", "Vivid", "Graceful", "Atmospheric", "Expressive"];
+const QUALITIES: &[&str] = &["Depth", "Harmony", "Light", "Texture", "Balance", "Rhythm", "Contrast", "Character"];
+const PURPOSES: &[&str] = &[
+    "Well suited to wall art, prints and covers.",
+    "A good fit for posters, websites and presentations.",
+    "Works well as a background, a print or a cover.",
+    "Made for interiors, editorial pages and screens.",
+];
+const FILLERS: &[&str] = &[
+    "The composition leads the eye calmly from the front to the depth.",
+    "Its details reward a second look.",
+    "Fine texture gives the surface warmth.",
+    "It is easy to live with.",
+];
+const GENERAL: &[&str] = &[
+    "art",
+    "artwork",
+    "wall art",
+    "background",
+    "design",
+    "illustration",
+    "decoration",
+    "print",
+    "poster",
+    "texture",
+    "composition",
+    "creative",
+    "modern",
+    "digital art",
+    "wallpaper",
+    "interior",
+    "aesthetic",
+    "visual",
+    "contemporary",
+    "atmosphere",
+    "harmony",
+    "elegant",
+    "colorful",
+    "detailed",
+    "cover",
+    "banner",
+    "backdrop",
+    "decor",
+    "stylish",
+    "inspiration",
+    "mood",
+    "gallery",
+    "canvas",
+    "artistic",
+    "template",
+    "graphic",
+    "scene",
+    "concept",
+    "imagination",
+    "minimalist",
+    "expressive",
+    "depth",
+    "light",
+    "contrast",
+    "pattern",
+    "surface",
+    "editorial",
+    "presentation",
+];
+
+/// What is known of the picture.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) prompt: String,
+    pub(super) keyword: String,
+    pub(super) colors: Vec<String>,
+    pub(super) tags: usize,
+}
+
+impl Facts {
+    /// Writes title, description and tags.
+    pub(super) fn write(&self, seed: u64) -> Value {
+        let mut chance = Random::new(seed);
+        json!({
+            "title": self.title(&mut chance),
+            "description": self.description(&mut chance),
+            "tags": self.tags(&mut chance),
+        })
+    }
+
+    /// The keyword's telling words, else the prompt's, else one that is always true.
+    fn subject(&self) -> Vec<String> {
+        [&self.keyword, &self.prompt]
+            .into_iter()
+            .map(|text| telling(text))
+            .find(|words| !words.is_empty())
+            .unwrap_or_else(|| vec!["abstract".to_owned(), "forms".to_owned()])
+    }
+
+    /// The prompt's telling words that the subject does not have.
+    fn details(&self) -> Vec<String> {
+        let subject = self.subject();
+        telling(&self.prompt).into_iter().filter(|word| !subject.contains(word)).collect()
+    }
+
+    fn colors(&self) -> Vec<String> {
+        let mut colors: Vec<String> = Vec::new();
+        for color in &self.colors {
+            let color = telling(color).join(" ");
+            let short = color.chars().count() <= LONGEST_TAG && color.split(' ').count() <= 3;
+            if !color.is_empty() && short && !colors.contains(&color) {
+                colors.push(color);
+            }
+        }
+        colors
+    }
+
+    fn title(&self, chance: &mut Random) -> String {
+        let mut words: Vec<String> = vec![chance.pick(LOOKS).to_owned()];
+        words.extend(self.subject().iter().take(5).map(|word| capital(word)));
+        words.extend(chance.pick(KINDS).split(' ').map(str::to_owned));
+        let quality = chance.pick(QUALITIES);
+        let mut tail: Vec<String> = Vec::new();
+        let details: Vec<_> = self.details().iter().take(2).map(|word| capital(word)).collect();
+        match self.colors().as_slice() {
+            [first, second, ..] => tail.push(format!("in {} and {}", capital_each(first), capital_each(second))),
+            [only] => tail.push(format!("in {}", capital_each(only))),
+            [] => tail.push("of Quiet Beauty".to_owned()),
+        }
+        match details.as_slice() {
+            [first, second, ..] => tail.push(format!("with {first} and {second}")),
+            [only] => tail.push(format!("with {only} and {quality}")),
+            [] => tail.push(format!("with {quality} and Detail")),
+        }
+        tail.push("for Walls and Screens".to_owned());
+        for part in tail {
+            let more = part.split(' ').count();
+            if words.len() + more <= TITLE.1 {
+                words.extend(part.split(' ').map(str::to_owned));
+            }
+        }
+        for word in [quality, "and", "Lasting", "Detail"] {
+            if words.len() < TITLE.0 {
+                words.push(word.to_owned());
+            }
+        }
+        words.truncate(TITLE.1);
+        words.join(" ")
+    }
+
+    fn description(&self, chance: &mut Random) -> String {
+        let subject = fit(&self.subject(), 60).join(" ");
+        let look = chance.pick(LOOKS).to_lowercase();
+        let article = if look.starts_with(['a', 'e', 'i', 'o', 'u']) { "An" } else { "A" };
+        let mut text = format!("{article} {look} picture of {subject}");
+        let colors: Vec<_> = self.colors().into_iter().take(3).collect();
+        if !colors.is_empty() {
+            add(&mut text, &format!(" in {}", list(&colors)), DESCRIPTION.1 - 1);
+        }
+        let details = fit(&self.details().into_iter().take(4).collect::<Vec<_>>(), 60);
+        if !details.is_empty() {
+            add(&mut text, &format!(", with {}", list(&details)), DESCRIPTION.1 - 1);
+        }
+        text.push('.');
+        add(&mut text, &format!(" {}", chance.pick(PURPOSES)), DESCRIPTION.1);
+        let start = chance.below(FILLERS.len());
+        for filler in FILLERS.iter().cycle().skip(start).take(FILLERS.len()) {
+            if text.chars().count() < DESCRIPTION.0 {
+                add(&mut text, &format!(" {filler}"), DESCRIPTION.1);
+            }
+        }
+        text
+    }
+
+    fn tags(&self, chance: &mut Random) -> Vec<String> {
+        let mut tags: Vec<String> = Vec::new();
+        let mut put = |tag: String| {
+            if tags.len() < self.tags && !tag.is_empty() && tag.chars().count() <= LONGEST_TAG && !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        };
+        let subject = self.subject();
+        if subject.len() <= 4 {
+            put(subject.join(" "));
+        }
+        subject.iter().cloned().for_each(&mut put);
+        self.colors().into_iter().take(4).for_each(&mut put);
+        self.details().into_iter().take(8).for_each(&mut put);
+        let start = chance.below(GENERAL.len());
+        GENERAL.iter().cycle().skip(start).take(GENERAL.len()).for_each(|tag| put((*tag).to_owned()));
+        // More tags than words: pairs of what is known.
+        let first = subject.first().cloned().unwrap_or_default();
+        for tag in GENERAL {
+            put(format!("{first} {tag}"));
+        }
+        for number in 1..=self.tags {
+            put(format!("variation {number}"));
+        }
+        tags
+    }
+}
+
+/// Takes words as long as they fit into so many characters; at least one.
+fn fit(words: &[String], most: usize) -> Vec<String> {
+    let mut used = 0;
+    words
+        .iter()
+        .take_while(|word| {
+            used += word.chars().count() + 2;
+            used <= most
+        })
+        .cloned()
+        .collect()
+}
+
+/// Adds a part when the whole stays short enough.
+fn add(text: &mut String, part: &str, most: usize) {
+    if text.chars().count() + part.chars().count() <= most {
+        text.push_str(part);
+    }
+}
+
+fn capital_each(text: &str) -> String {
+    text.split(' ').map(capital).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(facts: &Facts, seed: u64) {
+        let answer = facts.write(seed);
+        assert_eq!(answer, facts.write(seed));
+        let title = answer["title"].as_str().unwrap();
+        let words = title.split_whitespace().count();
+        assert!((8..=12).contains(&words), "{words}: {title}");
+        let description = answer["description"].as_str().unwrap();
+        let length = description.chars().count();
+        assert!((150..=250).contains(&length), "{length}: {description}");
+        let tags: Vec<_> = answer["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
+        assert_eq!(tags.len(), facts.tags);
+        assert_eq!(tags.iter().collect::<HashSet<_>>().len(), facts.tags, "{tags:?}");
+        for tag in tags {
+            assert!(!tag.trim().is_empty() && tag == tag.to_lowercase(), "{tag}");
+        }
+    }
+
+    fn facts(keyword: &str, prompt: &str, colors: &[&str], tags: usize) -> Facts {
+        let colors = colors.iter().map(|color| (*color).to_owned()).collect();
+        Facts { prompt: prompt.to_owned(), keyword: keyword.to_owned(), colors, tags }
+    }
+
+    #[test]
+    fn odd_inputs_keep_the_rules() {
+        let twenty = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen \
+                      seventeen eighteen nineteen twenty";
+        for seed in 0..50 {
+            for keyword in ["fox", "", "京都の紅葉", "Žluťoučký kůň", twenty, &"long".repeat(200), "the of and", "🎨"]
+            {
+                for prompt in ["", "a calm lake at dawn with reeds", twenty] {
+                    for colors in [&[][..], &["teal"], &["teal", "burnt orange", "navy", "teal"]] {
+                        check(&facts(keyword, prompt, colors, 15), seed);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_words_come_from_the_picture() {
+        let answer = facts("red fox", "a red fox asleep under birches", &["burnt orange", "cream"], 15).write(4);
+        let text = answer.to_string().to_lowercase();
+        for word in ["red fox", "birches", "burnt orange", "cream"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_input_keeps_the_rules(
+            keyword in ".{0,80}", prompt in ".{0,200}", colors in prop::collection::vec("[a-zA-Z é]{0,30}", 0..6),
+            tags in 0_usize..160, seed: u64,
+        ) {
+            check(&Facts { prompt, keyword, colors, tags }, seed);
+        }
+    }
+}
