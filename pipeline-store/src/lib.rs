@@ -1,1 +1,14 @@
-//! Placeholder replaced below.
+//! Where records and files are kept: implementations of the ports in [`pipeline_core::storage`].
+//!
+//! [`SqliteStore`] keeps records in one file and survives any crash; [`MemoryStore`] keeps them as long as the process
+//! lives. [`Artifacts`] keeps files, in a folder or in memory. All of them pass the same conformance suite.
+
+mod artifacts;
+mod clock;
+mod memory;
+mod sqlite;
+
+pub use artifacts::Artifacts;
+pub use clock::SystemClock;
+pub use memory::MemoryStore;
+pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};

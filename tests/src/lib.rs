@@ -1,1 +1,3 @@
-//! testkit
+//! What tests of several crates share: conformance suites of the ports.
+
+pub mod conformance;

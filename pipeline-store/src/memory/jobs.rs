@@ -1,0 +1,130 @@
+//! Jobs and their events.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use pipeline_core::error::{Error, Result};
+use pipeline_core::id::{EventSeq, ItemId, JobId};
+use pipeline_core::model::{Control, ItemStatus, Money};
+use pipeline_core::storage::{
+    EventBody, EventLog, EventRecord, JobPlan, JobQuery, JobRecord, JobStore, NewItem, NewJob,
+};
+use pipeline_core::time::Timestamp;
+
+use super::state::{Job, State};
+use super::store::MemoryStore;
+
+#[async_trait]
+impl JobStore for MemoryStore {
+    async fn submit(&self, job: NewJob, items: Vec<NewItem>) -> Result<JobRecord> {
+        let now = self.time();
+        self.with(|state| {
+            if state.jobs.contains_key(&job.id) {
+                return Err(Error::conflict("a job with this id is already there").with("job", job.id));
+            }
+            let ids: BTreeSet<ItemId> = items.iter().map(|item| item.id).collect();
+            if ids.len() < items.len() || ids.iter().any(|id| state.items.contains_key(id)) {
+                return Err(Error::conflict("an item with this id is already there").with("job", job.id));
+            }
+            let id = job.id;
+            let planned = items.iter().map(|item| u64::from(item.machine.leaves)).sum();
+            state.jobs.insert(id, begin(job, now));
+            for item in items {
+                state.insert(id, item.status, item, now);
+            }
+            state.tell(id, EventBody::Submitted { planned }, now);
+            state.finish(id, now);
+            Ok(state.view(state.job(id)?))
+        })
+    }
+
+    async fn job(&self, id: JobId) -> Result<JobRecord> {
+        self.with(|state| Ok(state.view(state.job(id)?)))
+    }
+
+    async fn jobs(&self, query: JobQuery) -> Result<Vec<JobRecord>> {
+        let prefix = query.id_prefix.map(|prefix| prefix.to_ascii_lowercase());
+        let limit = if query.limit == 0 { 100 } else { query.limit };
+        self.with(|state| {
+            let jobs = state.jobs.values().rev().filter(|job| {
+                prefix.as_ref().is_none_or(|prefix| job.new.id.to_string().starts_with(prefix))
+                    && query.label.as_ref().is_none_or(|label| *label == job.new.label)
+                    && query.before.is_none_or(|before| job.new.id < before)
+            });
+            Ok(jobs.take(limit as usize).map(|job| state.view(job)).collect())
+        })
+    }
+
+    async fn plan(&self, id: JobId) -> Result<JobPlan> {
+        self.with(|state| Ok(state.job(id)?.new.plan.clone()))
+    }
+
+    async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {
+        let now = self.time();
+        self.with(|state| {
+            state.bury(now);
+            steer(state, id, control, now)?;
+            Ok(state.view(state.job(id)?))
+        })
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryStore {
+    async fn events(&self, job: JobId, after: EventSeq, limit: u32) -> Result<Vec<EventRecord>> {
+        self.with(|state| {
+            let events = state.jobs.get(&job).map_or(&[][..], |job| &job.events);
+            Ok(events.iter().filter(|event| event.seq > after).take(limit as usize).cloned().collect())
+        })
+    }
+}
+
+fn begin(new: NewJob, now: Timestamp) -> Job {
+    Job {
+        new,
+        control: Control::Run,
+        status: None,
+        cost: Money::ZERO,
+        served_at: Timestamp::EPOCH,
+        created_at: now,
+        started_at: None,
+        ended_at: None,
+        events: Vec::new(),
+        places: BTreeSet::new(),
+        claimable: BTreeSet::new(),
+        open: 0,
+    }
+}
+
+fn steer(state: &mut State, id: JobId, control: Control, now: Timestamp) -> Result<()> {
+    let job = state.job_mut(id)?;
+    if let Some(status) = job.status {
+        return Err(Error::conflict("the job has ended").with("job", id).with("status", status));
+    }
+    if job.control == control {
+        return Ok(());
+    }
+    if job.control == Control::Cancel {
+        return Err(Error::conflict("the job is being cancelled").with("job", id));
+    }
+    job.control = control;
+    state.tell(id, EventBody::Controlled { control }, now);
+    if control == Control::Cancel {
+        let free = |id: &ItemId| {
+            state
+                .items
+                .get(id)
+                .is_some_and(|item| item.session.is_none() && !item.is_replaced() && !item.record.status.is_terminal())
+        };
+        let items: Vec<ItemId> = state.job(id)?.places.iter().map(|(_, _, id)| *id).filter(free).collect();
+        for item in items {
+            state.edit(item, |item| {
+                item.record.status = ItemStatus::Cancelled;
+                item.record.updated_at = now;
+                item.claimable_at = None;
+            });
+        }
+        state.finish(id, now);
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! The ledger of provider calls.
+
+use async_trait::async_trait;
+use pipeline_core::error::{Error, Result};
+use pipeline_core::storage::{CallLedger, CallQuery, CallRecord, CallState, SettleReply, Settlement};
+
+use super::store::MemoryStore;
+
+#[async_trait]
+impl CallLedger for MemoryStore {
+    async fn settle(&self, settlement: Settlement) -> Result<SettleReply> {
+        if settlement.state == CallState::Open {
+            return Err(Error::invalid("a call cannot be settled as open").with("call", settlement.call));
+        }
+        let now = self.time();
+        self.with(|state| {
+            let place = state.call_places.get(&settlement.call).copied();
+            let call = place
+                .and_then(|place| state.calls.get_mut(place))
+                .ok_or_else(|| Error::not_found("there is no such call").with("call", settlement.call))?;
+            let open = match call.state {
+                CallState::Open => true,
+                CallState::Unknown => settlement.state != CallState::Unknown,
+                CallState::Succeeded | CallState::Failed => false,
+            };
+            if !open {
+                return Ok(SettleReply::AlreadySettled);
+            }
+            call.state = settlement.state;
+            call.cost = Some(settlement.cost);
+            call.response = settlement.response;
+            call.failure = settlement.failure;
+            call.external_id = settlement.external_id.or_else(|| call.external_id.take());
+            call.settled_at = Some(now);
+            Ok(SettleReply::Settled)
+        })
+    }
+
+    async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
+        let limit = if query.limit == 0 { 100 } else { query.limit };
+        self.with(|state| {
+            let calls = state.calls.iter().filter(|call| {
+                query.job.is_none_or(|job| call.job == job)
+                    && query.item.is_none_or(|item| call.items.contains(&item))
+                    && query.stage.as_ref().is_none_or(|stage| call.stage == *stage)
+                    && (query.states.is_empty() || query.states.contains(&call.state))
+            });
+            Ok(calls.take(limit as usize).cloned().collect())
+        })
+    }
+}

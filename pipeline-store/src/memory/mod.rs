@@ -1,0 +1,14 @@
+//! Records in memory, for tests and for runs that need not survive their process.
+//!
+//! The same contract as the other stores, without durability: one lock around plain maps.
+
+mod commit;
+mod items;
+mod jobs;
+mod ledger;
+mod queue;
+mod registry;
+mod state;
+mod store;
+
+pub use store::MemoryStore;

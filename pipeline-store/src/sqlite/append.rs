@@ -1,0 +1,139 @@
+//! Appending results and intents of calls, within a commit.
+
+use std::collections::BTreeMap;
+
+use pipeline_core::id::{CallId, Digest, ItemId, JobId, ResultId, StageName};
+use pipeline_core::model::{Artifact, Capability, Verdict};
+use pipeline_core::storage::Commit;
+use pipeline_core::time::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::SqliteConnection;
+
+use super::fault::Work;
+
+#[derive(Serialize)]
+struct ResultRow<'a>(
+    ResultId,
+    ItemId,
+    &'a StageName,
+    u32,
+    u32,
+    &'a Option<String>,
+    i64,
+    i64,
+    i64,
+    &'a Option<Verdict>,
+    &'a BTreeMap<String, Artifact>,
+    &'a Map<String, Value>,
+);
+
+#[derive(Serialize)]
+struct CallRow<'a>(CallId, JobId, &'a StageName, u32, &'a str, Capability, Digest, i64, &'a [ItemId], u32);
+
+#[derive(Default)]
+struct Tally {
+    count: u64,
+    micros: u64,
+    sum_squares: f64,
+    cost: i64,
+}
+
+/// Appends the results of commits, and adds them to the sums by stage.
+pub(super) async fn results(connection: &mut SqliteConnection, commits: &[&Commit]) -> Work<()> {
+    let mut rows = Vec::new();
+    let mut tallies: BTreeMap<(JobId, &str), Tally> = BTreeMap::new();
+    for commit in commits {
+        for result in &commit.results {
+            rows.push(ResultRow(
+                result.id,
+                result.item,
+                &result.stage,
+                result.round,
+                result.attempt,
+                &result.provider,
+                result.cost.as_micros(),
+                result.started_at.as_micros(),
+                result.ended_at.as_micros(),
+                &result.verdict,
+                &result.files,
+                &result.fields,
+            ));
+            let took = result.ended_at.since(result.started_at);
+            let tally = tallies.entry((commit.job, result.stage.as_str())).or_default();
+            tally.count += 1;
+            tally.micros += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            tally.sum_squares += took.as_secs_f64() * took.as_secs_f64();
+            tally.cost += result.cost.as_micros();
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO results (id, item, stage, round, attempt, provider, cost, started_at, ended_at, verdict, files, \
+         fields) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
+         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM json_each(?)",
+    )
+    .bind(serde_json::to_string(&rows)?)
+    .execute(&mut *connection)
+    .await?;
+    let sums: Vec<_> = tallies
+        .iter()
+        .map(|((job, stage), tally)| (job, stage, tally.count, tally.micros, tally.sum_squares, tally.cost))
+        .collect();
+    // `WHERE true` tells the parser that ON CONFLICT is not a join.
+    sqlx::query(
+        "INSERT INTO tallies (job, stage, count, micros, sum_squares, cost) SELECT value ->> 0, value ->> 1, \
+         value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true \
+         ON CONFLICT (job, stage) DO UPDATE SET count = count + excluded.count, micros = micros + excluded.micros, \
+         sum_squares = sum_squares + excluded.sum_squares, cost = cost + excluded.cost",
+    )
+    .bind(serde_json::to_string(&sums)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes the intents of commits. A call that serves several items may come with each of them; it is written once.
+pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit], now: Timestamp) -> Work<()> {
+    let rows: Vec<CallRow<'_>> = commits
+        .iter()
+        .flat_map(|commit| &commit.calls)
+        .map(|call| {
+            CallRow(
+                call.id,
+                call.job,
+                &call.stage,
+                call.round,
+                &call.provider,
+                call.capability,
+                call.request,
+                call.reserved.as_micros(),
+                &call.items,
+                call.attempt,
+            )
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let body = serde_json::to_string(&rows)?;
+    sqlx::query(
+        "INSERT INTO calls (id, job, stage, round, provider, capability, request, state, reserved, opened_at, items, attempt) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, 'open', \
+         value ->> 7, ?2, value ->> 8, value ->> 9 FROM json_each(?1) WHERE true ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(&body)
+    .bind(now.as_micros())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO call_items (item, call) SELECT item.value, call.value ->> 0 \
+         FROM json_each(?) AS call, json_each(call.value ->> 8) AS item WHERE true ON CONFLICT DO NOTHING",
+    )
+    .bind(&body)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

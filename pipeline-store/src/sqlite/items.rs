@@ -1,0 +1,117 @@
+//! Items and their results, for reading.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pipeline_core::error::{Error, Result};
+use pipeline_core::id::{ItemId, JobId, ResultId};
+use pipeline_core::storage::{ItemQuery, ItemRecord, ItemStore, ResultRecord, StageTally};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::rows;
+use super::store::SqliteStore;
+
+#[async_trait]
+impl ItemStore for SqliteStore {
+    async fn item(&self, id: ItemId) -> Result<ItemRecord> {
+        self.read(move |connection| {
+            Box::pin(async move {
+                let row = sqlx::query(concat!("SELECT ", rows::item_columns!(), " FROM items WHERE id = ?"))
+                    .bind(id.to_string())
+                    .fetch_optional(connection)
+                    .await?;
+                rows::item(&row.ok_or_else(|| Error::not_found("there is no such item").with("item", id))?)
+            })
+        })
+        .await
+    }
+
+    async fn items(&self, query: ItemQuery) -> Result<Vec<ItemRecord>> {
+        self.read(move |connection| {
+            Box::pin(async move {
+                let (ordinal, slot) =
+                    query.after.map_or((-1, -1), |(ordinal, slot)| (i64::from(ordinal), i64::from(slot)));
+                let rows = sqlx::query(concat!(
+                    "SELECT ",
+                    rows::item_columns!(),
+                    " FROM items WHERE job = ?1 AND replaced = 0 AND (ordinal, slot) > (?2, ?3) \
+                     AND (?4 = '[]' OR CASE WHEN session IS NULL THEN status ELSE 'running' END \
+                     IN (SELECT value FROM json_each(?4))) \
+                     AND (?5 IS NULL OR (id >= ?5 AND id < ?5 || '~')) ORDER BY ordinal, slot LIMIT ?6"
+                ))
+                .bind(query.job.to_string())
+                .bind(ordinal)
+                .bind(slot)
+                .bind(rows::list(query.statuses)?)
+                .bind(query.id_prefix.map(|prefix| prefix.to_ascii_lowercase()))
+                .bind(if query.limit == 0 { 100 } else { query.limit })
+                .fetch_all(connection)
+                .await?;
+                rows.iter().map(rows::item).collect()
+            })
+        })
+        .await
+    }
+
+    async fn results(&self, ids: Vec<ResultId>) -> Result<Vec<ResultRecord>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(move |connection| {
+            Box::pin(async move {
+                let rows = sqlx::query(concat!(
+                    "SELECT ",
+                    rows::result_columns!(),
+                    " FROM results WHERE id IN (SELECT value FROM json_each(?))"
+                ))
+                .bind(rows::list(ids)?)
+                .fetch_all(connection)
+                .await?;
+                rows.iter().map(rows::result).collect()
+            })
+        })
+        .await
+    }
+
+    async fn history(&self, item: ItemId) -> Result<Vec<ResultRecord>> {
+        self.read(move |connection| {
+            Box::pin(async move {
+                let rows = sqlx::query(concat!(
+                    "SELECT ",
+                    rows::result_columns!(),
+                    " FROM results WHERE item = ? ORDER BY no"
+                ))
+                .bind(item.to_string())
+                .fetch_all(connection)
+                .await?;
+                rows.iter().map(rows::result).collect()
+            })
+        })
+        .await
+    }
+
+    async fn tallies(&self, job: JobId) -> Result<Vec<StageTally>> {
+        self.read(move |connection| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "SELECT stage, count, micros, sum_squares, cost FROM tallies WHERE job = ? ORDER BY stage",
+                )
+                .bind(job.to_string())
+                .fetch_all(connection)
+                .await?;
+                let read = |row: &SqliteRow| {
+                    Ok(StageTally {
+                        stage: rows::stage(row, 0)?,
+                        count: rows::number(row, 1)?,
+                        total: Duration::from_micros(rows::number(row, 2)?),
+                        sum_squares: row.try_get(3)?,
+                        cost: rows::money(row, 4)?,
+                    })
+                };
+                rows.iter().map(read).collect()
+            })
+        })
+        .await
+    }
+}

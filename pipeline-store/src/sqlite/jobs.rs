@@ -1,0 +1,143 @@
+//! Jobs: submit, read, control.
+
+use async_trait::async_trait;
+use pipeline_core::error::{Error, Result};
+use pipeline_core::id::JobId;
+use pipeline_core::model::{Control, Counts};
+use pipeline_core::storage::{EventBody, JobPlan, JobQuery, JobRecord, JobStore, NewItem, NewJob};
+use pipeline_core::time::Timestamp;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::fault::Work;
+use super::store::SqliteStore;
+use super::{events, finish, rows, sessions, submit};
+
+#[async_trait]
+impl JobStore for SqliteStore {
+    async fn submit(&self, job: NewJob, items: Vec<NewItem>) -> Result<JobRecord> {
+        self.write(move |connection, inner| {
+            Box::pin(async move {
+                let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?)")
+                    .bind(job.id.to_string())
+                    .fetch_one(&mut *connection)
+                    .await?;
+                if known {
+                    return Err(Error::conflict("a job with this id is already there").with("job", job.id).into());
+                }
+                submit::submit(connection, &job, &items, inner.now()).await?;
+                read(connection, job.id).await
+            })
+        })
+        .await
+    }
+
+    async fn job(&self, id: JobId) -> Result<JobRecord> {
+        self.read(move |connection| Box::pin(read(connection, id))).await
+    }
+
+    async fn jobs(&self, query: JobQuery) -> Result<Vec<JobRecord>> {
+        self.read(move |connection| Box::pin(list(connection, query))).await
+    }
+
+    async fn plan(&self, id: JobId) -> Result<JobPlan> {
+        self.read(move |connection| {
+            Box::pin(async move {
+                let row = sqlx::query("SELECT body FROM plans WHERE job = ?")
+                    .bind(id.to_string())
+                    .fetch_optional(connection)
+                    .await?;
+                rows::json(&row.ok_or_else(|| missing(id))?, 0)
+            })
+        })
+        .await
+    }
+
+    async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {
+        // A transaction of its own: the dead stay dead when the control itself is refused.
+        self.write(move |connection, inner| Box::pin(sessions::bury(connection, inner, true))).await?;
+        self.write(move |connection, inner| {
+            Box::pin(async move {
+                steer(connection, id, control, inner.now()).await?;
+                read(connection, id).await
+            })
+        })
+        .await
+    }
+}
+
+fn missing(id: JobId) -> Error {
+    Error::not_found("there is no such job").with("job", id)
+}
+
+async fn read(connection: &mut SqliteConnection, id: JobId) -> Work<JobRecord> {
+    let row = sqlx::query(concat!("SELECT ", rows::job_columns!(), " FROM jobs WHERE id = ?"))
+        .bind(id.to_string())
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or_else(|| missing(id))?;
+    let (counts, steps) = finish::count(connection, id).await?;
+    rows::job(&row, counts, steps)
+}
+
+async fn list(connection: &mut SqliteConnection, query: JobQuery) -> Work<Vec<JobRecord>> {
+    let found = sqlx::query(concat!(
+        "SELECT ",
+        rows::job_columns!(),
+        " FROM jobs WHERE (?1 IS NULL OR (id >= ?1 AND id < ?1 || '~')) AND (?2 IS NULL OR label = ?2) \
+         AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4"
+    ))
+    .bind(query.id_prefix.map(|prefix| prefix.to_ascii_lowercase()))
+    .bind(query.label)
+    .bind(query.before.map(|before| before.to_string()))
+    .bind(if query.limit == 0 { 100 } else { query.limit })
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut jobs = Vec::with_capacity(found.len());
+    for row in &found {
+        let (counts, steps): (Counts, u64) = finish::count(connection, rows::word(row, 0)?).await?;
+        jobs.push(rows::job(row, counts, steps)?);
+    }
+    Ok(jobs)
+}
+
+async fn steer(connection: &mut SqliteConnection, id: JobId, control: Control, now: Timestamp) -> Work<()> {
+    let row = sqlx::query("SELECT control, status FROM jobs WHERE id = ?")
+        .bind(id.to_string())
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or_else(|| missing(id))?;
+    if let Some(status) = row.try_get::<Option<String>, _>(1)? {
+        return Err(Error::conflict("the job has ended").with("job", id).with("status", status).into());
+    }
+    let current: Control = rows::word(&row, 0)?;
+    if current == control {
+        return Ok(());
+    }
+    if current == Control::Cancel {
+        return Err(Error::conflict("the job is being cancelled").with("job", id).into());
+    }
+    sqlx::query("UPDATE jobs SET control = ? WHERE id = ?")
+        .bind(control.as_str())
+        .bind(id.to_string())
+        .execute(&mut *connection)
+        .await?;
+    events::append(connection, id, &[EventBody::Controlled { control }], now).await?;
+    if control == Control::Cancel {
+        cancel(connection, id, now).await?;
+        finish::finish(connection, [id], now).await?;
+    }
+    Ok(())
+}
+
+/// Ends every open item of a job that no session holds. Its machine is left as it is.
+pub(super) async fn cancel(connection: &mut SqliteConnection, job: JobId, now: Timestamp) -> Work<()> {
+    sqlx::query(
+        "UPDATE items SET status = 'cancelled', claimable_at = NULL, updated_at = ? \
+         WHERE job = ? AND session IS NULL AND replaced = 0 AND status IN ('pending', 'running', 'waiting')",
+    )
+    .bind(now.as_micros())
+    .bind(job.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The ledger of provider calls: settling and listing. Intents are written by commits.
+
+use async_trait::async_trait;
+use pipeline_core::error::{Error, Result};
+use pipeline_core::model::Money;
+use pipeline_core::storage::{CallLedger, CallQuery, CallRecord, CallState, SettleReply, Settlement};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::fault::Work;
+use super::rows;
+use super::store::SqliteStore;
+
+/// Returns the word of a state, as stored.
+const fn word(state: CallState) -> &'static str {
+    match state {
+        CallState::Open => "open",
+        CallState::Succeeded => "succeeded",
+        CallState::Failed => "failed",
+        CallState::Unknown => "unknown",
+    }
+}
+
+#[async_trait]
+impl CallLedger for SqliteStore {
+    async fn settle(&self, settlement: Settlement) -> Result<SettleReply> {
+        if settlement.state == CallState::Open {
+            return Err(Error::invalid("a call cannot be settled as open").with("call", settlement.call));
+        }
+        self.write(move |connection, inner| {
+            Box::pin(async move {
+                let id = settlement.call.to_string();
+                let settled = sqlx::query(
+                    "UPDATE calls SET state = ?2, cost = ?3, response = ?4, failure = ?5, \
+                     external_id = coalesce(?6, external_id), settled_at = ?7 \
+                     WHERE id = ?1 AND (state = 'open' OR (state = 'unknown' AND ?2 <> 'unknown'))",
+                )
+                .bind(&id)
+                .bind(word(settlement.state))
+                .bind(settlement.cost.as_micros())
+                .bind(settlement.response.as_ref().map(serde_json::to_string).transpose()?)
+                .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
+                .bind(settlement.external_id)
+                .bind(inner.now().as_micros())
+                .execute(&mut *connection)
+                .await?;
+                if settled.rows_affected() > 0 {
+                    return Ok(SettleReply::Settled);
+                }
+                let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM calls WHERE id = ?)")
+                    .bind(&id)
+                    .fetch_one(connection)
+                    .await?;
+                if known {
+                    Ok(SettleReply::AlreadySettled)
+                } else {
+                    Err(Error::not_found("there is no such call").with("call", id).into())
+                }
+            })
+        })
+        .await
+    }
+
+    async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
+        self.read(move |connection| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, \
+                     response, failure, external_id, opened_at, settled_at, attempt FROM calls \
+                     WHERE (?1 IS NULL OR job = ?1) \
+                     AND (?2 IS NULL OR id IN (SELECT call FROM call_items WHERE item = ?2)) \
+                     AND (?3 IS NULL OR stage = ?3) \
+                     AND (?4 = '[]' OR state IN (SELECT value FROM json_each(?4))) ORDER BY no LIMIT ?5",
+                )
+                .bind(query.job.map(|job| job.to_string()))
+                .bind(query.item.map(|item| item.to_string()))
+                .bind(query.stage.map(String::from))
+                .bind(rows::list(query.states.into_iter().map(word))?)
+                .bind(if query.limit == 0 { 100 } else { query.limit })
+                .fetch_all(connection)
+                .await?;
+                rows.iter().map(call).collect()
+            })
+        })
+        .await
+    }
+}
+
+fn call(row: &SqliteRow) -> Work<CallRecord> {
+    Ok(CallRecord {
+        id: rows::word(row, 0)?,
+        job: rows::word(row, 1)?,
+        stage: rows::stage(row, 2)?,
+        items: rows::json(row, 3)?,
+        round: rows::number(row, 4)?,
+        attempt: rows::number(row, 16)?,
+        provider: row.try_get(5)?,
+        capability: rows::named(row, 6)?,
+        request: rows::word(row, 7)?,
+        state: rows::named(row, 8)?,
+        reserved: rows::money(row, 9)?,
+        cost: row.try_get::<Option<i64>, _>(10)?.map(Money::from_micros),
+        response: rows::maybe_json(row, 11)?,
+        failure: rows::maybe_json(row, 12)?,
+        external_id: row.try_get(13)?,
+        opened_at: rows::time(row, 14)?,
+        settled_at: rows::maybe_time(row, 15)?,
+    })
+}

@@ -1,0 +1,48 @@
+//! The migrations of the SQLite schema, applied in order inside one transaction.
+
+use pipeline_core::error::Error;
+use pipeline_core::time::Timestamp;
+use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
+
+use super::fault::Work;
+
+struct Migration {
+    number: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { number: 1, name: "records", sql: include_str!("../../migrations/sqlite/0001_records.sql") }];
+
+/// Returns the number of the newest migration this program knows.
+pub(super) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.number)
+}
+
+/// Brings the schema to the newest number. The connection must be inside a write transaction.
+pub(super) async fn migrate(connection: &mut SqliteConnection, now: Timestamp) -> Work<()> {
+    let table = "CREATE TABLE IF NOT EXISTS schema_migrations \
+                 (number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
+    connection.execute(table).await?;
+    let applied: i64 = sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM schema_migrations")
+        .fetch_one(&mut *connection)
+        .await?;
+    if applied > newest() {
+        return Err(Error::conflict("the store was written by a newer version of this program; update the program")
+            .with("store_schema", applied)
+            .with("known_schema", newest())
+            .into());
+    }
+    for migration in MIGRATIONS.iter().filter(|migration| migration.number > applied) {
+        sqlx::raw_sql(AssertSqlSafe(migration.sql)).execute(&mut *connection).await?;
+        sqlx::query("INSERT INTO schema_migrations (number, name, applied_at) VALUES (?, ?, ?)")
+            .bind(migration.number)
+            .bind(migration.name)
+            .bind(now.as_micros())
+            .execute(&mut *connection)
+            .await?;
+        tracing::info!(number = migration.number, name = migration.name, "migrated the store");
+    }
+    Ok(())
+}

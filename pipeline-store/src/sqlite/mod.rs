@@ -1,0 +1,29 @@
+//! Records in one SQLite file.
+//!
+//! One connection writes, in `BEGIN IMMEDIATE` transactions that run in their own task: dropping a caller's future
+//! gives up the wait, never half a transaction. Readers have their own connections and never wait for the writer.
+//! Batches are statements over `json_each`, so the cost of a commit hardly depends on the number of statements.
+
+mod append;
+mod claim;
+mod commit;
+mod events;
+mod fault;
+mod fingerprints;
+mod finish;
+mod items;
+mod jobs;
+mod ledger;
+mod migrate;
+mod open;
+mod options;
+mod presence;
+mod queue;
+mod registry;
+mod rows;
+mod sessions;
+mod store;
+mod submit;
+
+pub use options::{SqliteOptions, Synchronous};
+pub use store::SqliteStore;

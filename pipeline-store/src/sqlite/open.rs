@@ -1,0 +1,133 @@
+//! Opening a SQLite store: folders, connections, version check, migrations.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use pipeline_core::error::{Error, ErrorKind, Result};
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::fault::{Fault, Work};
+use super::fingerprints::Fingerprints;
+use super::migrate;
+use super::options::{SqliteOptions, Synchronous};
+use super::presence::Presence;
+use super::store::{Inner, SqliteStore};
+
+/// Before this one, two connections that write and checkpoint at once could lose committed writes
+/// (<https://www.sqlite.org/wal.html>, "The WAL-reset bug").
+const OLDEST: (u32, u32, u32) = (3, 51, 3);
+
+impl SqliteStore {
+    /// Opens the store in the file at `path`, and creates it and its folders when missing.
+    ///
+    /// # Errors
+    /// `Corrupt` when the file is something else, `Conflict` when it was written by a newer version, `Unauthorized` or
+    /// `Unavailable` when it cannot be read or written.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, SqliteOptions::default()).await
+    }
+
+    /// Opens the store as [`SqliteStore::open`] does, with options.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub async fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| {
+                let kind = match error.kind() {
+                    std::io::ErrorKind::PermissionDenied => ErrorKind::Unauthorized,
+                    std::io::ErrorKind::StorageFull => ErrorKind::Exhausted,
+                    _ => ErrorKind::Unavailable,
+                };
+                Error::new(kind, "cannot make the folder of the store").with("path", parent.display()).because(error)
+            })?;
+        }
+        // Another process may be making the same file right now; turning the log on is then refused without waiting.
+        let deadline = Instant::now() + options.busy_timeout;
+        loop {
+            match attempt(path.clone(), &options).await.map_err(|fault| fault.into_error(&path)) {
+                Err(error) if is_locked(&error) && Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+fn is_locked(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unavailable && error.message().contains("locked")
+}
+
+async fn attempt(path: PathBuf, options: &SqliteOptions) -> Work<SqliteStore> {
+    let connect = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(match options.synchronous {
+            Synchronous::Full => SqliteSynchronous::Full,
+            Synchronous::Normal => SqliteSynchronous::Normal,
+        })
+        .foreign_keys(true)
+        .busy_timeout(options.busy_timeout)
+        .pragma("journal_size_limit", "67108864")
+        .pragma("temp_store", "memory");
+    let pool = || {
+        SqlitePoolOptions::new()
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .acquire_timeout(options.busy_timeout.max(Duration::from_secs(30)))
+    };
+    let writer = pool().max_connections(1).connect_with(connect.clone()).await?;
+    let version = prepare(&writer, options).await?;
+    // Not `read_only`: the last connection to close must be able to fold the log into the file.
+    let reader = connect.pragma("query_only", "1");
+    let readers = pool().max_connections(options.readers.max(1)).connect_with(reader).await?;
+    Ok(SqliteStore {
+        inner: Arc::new(Inner {
+            presence: Presence::beside(&path),
+            path,
+            writer,
+            readers,
+            clock: Arc::clone(&options.clock),
+            fingerprints: Mutex::new(Fingerprints::default()),
+            version,
+        }),
+    })
+}
+
+async fn prepare(writer: &SqlitePool, options: &SqliteOptions) -> Work<String> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(writer).await?;
+    if parse(&version).is_none_or(|found| found < OLDEST) {
+        return Err(Fault::Port(
+            Error::new(ErrorKind::Unsupported, "this SQLite can lose committed writes; 3.51.3 or newer is needed")
+                .with("version", &version),
+        ));
+    }
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    migrate::migrate(&mut transaction, options.clock.now()).await?;
+    transaction.commit().await?;
+    Ok(version)
+}
+
+fn parse(version: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = version.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??, parts.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number_not_by_text() {
+        assert!(parse("3.51.3") >= Some(OLDEST));
+        assert!(parse("3.100.0") >= Some(OLDEST));
+        assert!(parse("3.9.0") < Some(OLDEST));
+        assert_eq!(parse("three"), None);
+    }
+}

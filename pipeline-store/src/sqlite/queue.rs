@@ -1,0 +1,69 @@
+//! The queue's port, put together from sessions, claims and commits.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pipeline_core::error::Result;
+use pipeline_core::id::{JobId, SessionId};
+use pipeline_core::storage::{
+    ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, SessionRecord, WorkQueue,
+};
+use pipeline_core::time::Timestamp;
+
+use super::store::SqliteStore;
+use super::{claim, commit, sessions};
+
+#[async_trait]
+impl WorkQueue for SqliteStore {
+    async fn now(&self) -> Result<Timestamp> {
+        Ok(self.inner.now())
+    }
+
+    async fn open_session(&self, session: NewSession) -> Result<()> {
+        self.write(move |connection, inner| {
+            Box::pin(async move {
+                // The lock before the row: whoever sees the row can tell that its process lives.
+                let locked = inner.presence.enter(session.id);
+                let opened = sessions::open(connection, &session, locked, inner.now()).await;
+                if opened.is_err() && locked {
+                    inner.presence.leave(session.id);
+                }
+                opened
+            })
+        })
+        .await
+    }
+
+    async fn heartbeat(&self, session: SessionId, lease: Duration) -> Result<Heartbeat> {
+        self.write(move |connection, inner| Box::pin(sessions::beat(connection, inner, session, lease))).await
+    }
+
+    async fn close_session(&self, session: SessionId) -> Result<()> {
+        self.write(move |connection, inner| {
+            Box::pin(async move {
+                sessions::release(connection, inner, &[session]).await?;
+                inner.presence.leave(session);
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn sessions(&self, job: Option<JobId>) -> Result<Vec<SessionRecord>> {
+        self.write(move |connection, inner| {
+            Box::pin(async move {
+                sessions::bury(connection, inner, true).await?;
+                sessions::list(connection, job).await
+            })
+        })
+        .await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Claims> {
+        self.write(move |connection, inner| Box::pin(claim::claim(connection, inner, request))).await?
+    }
+
+    async fn commit(&self, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {
+        self.write(move |connection, inner| Box::pin(commit::commit(connection, inner, session, commits))).await
+    }
+}

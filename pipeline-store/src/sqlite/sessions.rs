@@ -1,0 +1,148 @@
+//! Sessions: open, beat, close, and the burial of dead ones.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use pipeline_core::error::Error;
+use pipeline_core::id::{JobId, SessionId};
+use pipeline_core::storage::{Heartbeat, NewSession, SessionRecord};
+use pipeline_core::time::Timestamp;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::fault::Work;
+use super::store::Inner;
+use super::{finish, rows};
+
+/// Registers a session.
+pub(super) async fn open(
+    connection: &mut SqliteConnection,
+    session: &NewSession,
+    locked: bool,
+    now: Timestamp,
+) -> Work<()> {
+    sqlx::query(
+        "INSERT INTO sessions (id, host, pid, focus, started_at, lease_until, locked) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(session.id.to_string())
+    .bind(&session.host)
+    .bind(session.pid)
+    .bind(session.focus.map(|job| job.to_string()))
+    .bind(now.as_micros())
+    .bind(now.after(session.lease).as_micros())
+    .bind(locked)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Extends a session's lease, unless it has run out.
+pub(super) async fn beat(
+    connection: &mut SqliteConnection,
+    inner: &Inner,
+    session: SessionId,
+    lease: Duration,
+) -> Work<Heartbeat> {
+    let now = inner.now();
+    let beaten = sqlx::query("UPDATE sessions SET lease_until = ? WHERE id = ? AND lease_until > ?")
+        .bind(now.after(lease).as_micros())
+        .bind(session.to_string())
+        .bind(now.as_micros())
+        .execute(&mut *connection)
+        .await?;
+    if beaten.rows_affected() == 0 {
+        release(connection, inner, &[session]).await?;
+        return Ok(Heartbeat { alive: false, controls: Vec::new() });
+    }
+    let rows = sqlx::query(
+        "SELECT id, control FROM jobs \
+         WHERE id IN (SELECT job FROM items WHERE session = ?) AND control <> 'run' ORDER BY id",
+    )
+    .bind(session.to_string())
+    .fetch_all(connection)
+    .await?;
+    let controls = rows.iter().map(|row| Ok((rows::word(row, 0)?, rows::word(row, 1)?))).collect::<Work<_>>()?;
+    Ok(Heartbeat { alive: true, controls })
+}
+
+/// Returns the only job a live session works on, if any.
+pub(super) async fn focus(connection: &mut SqliteConnection, session: SessionId) -> Work<Option<JobId>> {
+    let row = sqlx::query("SELECT focus FROM sessions WHERE id = ?")
+        .bind(session.to_string())
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(|| Error::conflict("the session has ended").with("session", session))?;
+    rows::maybe_word(&row, 0)
+}
+
+/// Takes the claims of sessions whose lease has run out, and with `look` of those whose process has ended. Returns how
+/// many sessions that were.
+pub(super) async fn bury(connection: &mut SqliteConnection, inner: &Inner, look: bool) -> Work<usize> {
+    let now = inner.now();
+    let rows = sqlx::query("SELECT id, lease_until, locked FROM sessions").fetch_all(&mut *connection).await?;
+    let mut dead = Vec::new();
+    for row in &rows {
+        let id: SessionId = rows::word(row, 0)?;
+        let expired = rows::time(row, 1)? <= now;
+        if expired || (look && row.try_get::<bool, _>(2)? && inner.presence.is_gone(id)) {
+            tracing::info!(session = %id, expired, "a session has died; its items are free again");
+            dead.push(id);
+        }
+    }
+    if !dead.is_empty() {
+        release(connection, inner, &dead).await?;
+    }
+    Ok(dead.len())
+}
+
+/// Ends sessions: their items are free, or cancelled with their job.
+pub(super) async fn release(connection: &mut SqliteConnection, inner: &Inner, dead: &[SessionId]) -> Work<()> {
+    let now = inner.now();
+    let ids = rows::list(dead)?;
+    // What is held is always open: a commit that ends an item also gives it back.
+    let freed = sqlx::query(
+        "UPDATE items SET session = NULL, updated_at = ?2, \
+         status = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', 'cancelled', status), \
+         claimable_at = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', NULL, 0) \
+         WHERE session IN (SELECT value FROM json_each(?1)) RETURNING job",
+    )
+    .bind(&ids)
+    .bind(now.as_micros())
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?))")
+        .bind(&ids)
+        .execute(&mut *connection)
+        .await?;
+    let jobs = freed.iter().map(|row| rows::word(row, 0)).collect::<Work<BTreeSet<JobId>>>()?;
+    finish::finish(connection, jobs, now).await?;
+    for session in dead {
+        inner.presence.bury(*session);
+    }
+    Ok(())
+}
+
+/// Lists sessions; with a job, those that hold items of it or were started for it.
+pub(super) async fn list(connection: &mut SqliteConnection, job: Option<JobId>) -> Work<Vec<SessionRecord>> {
+    let rows = sqlx::query(
+        "SELECT id, host, pid, focus, started_at, lease_until, \
+         (SELECT count(*) FROM items WHERE items.session = sessions.id) FROM sessions \
+         WHERE ?1 IS NULL OR focus = ?1 \
+         OR EXISTS (SELECT 1 FROM items WHERE items.session = sessions.id AND items.job = ?1) ORDER BY started_at, id",
+    )
+    .bind(job.map(|job| job.to_string()))
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(SessionRecord {
+                id: rows::word(row, 0)?,
+                host: row.try_get(1)?,
+                pid: rows::number(row, 2)?,
+                focus: rows::maybe_word(row, 3)?,
+                started_at: rows::time(row, 4)?,
+                lease_until: rows::time(row, 5)?,
+                claims: rows::number(row, 6)?,
+            })
+        })
+        .collect()
+}
