@@ -41,18 +41,24 @@ pub(super) fn check(source: &str) -> Result<(), ConditionError> {
 fn nesting(source: &str) -> Result<usize, ConditionError> {
     let (mut depth, mut deepest, mut quote, mut before) = (0_usize, 0, None, ' ');
     for character in source.chars() {
-        match (quote, character) {
-            (Some(_), '\n' | '\r') => break,
-            (Some(open), close) if open == close => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(character),
-            (None, '/') if before == '/' => return Err(ConditionError("comments are not allowed".to_owned())),
-            (None, '(' | '[' | '{') => {
+        if let Some(open) = quote {
+            match character {
+                '\n' | '\r' => break,
+                close if open == close => quote = None,
+                _ => {}
+            }
+            before = character;
+            continue;
+        }
+        match character {
+            '\'' | '"' => quote = Some(character),
+            '/' if before == '/' => return Err(ConditionError("comments are not allowed".to_owned())),
+            '(' | '[' | '{' => {
                 depth += 1;
                 deepest = deepest.max(depth);
             }
-            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            (None, _) => {}
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
         }
         before = character;
     }

@@ -1,6 +1,7 @@
 //! Pipelines: what a stage kind is, what a definition says, and the compiled plan the executor walks.
 
 mod canonical;
+mod checks;
 mod compile;
 mod conditions;
 mod definition;
@@ -14,7 +15,8 @@ mod templates;
 #[cfg(test)]
 mod tests;
 
-pub use compile::{Compiled, MAX_EXPAND, ProviderNames, compile};
+pub use checks::MAX_EXPAND;
+pub use compile::{Compiled, ProviderNames, compile};
 pub use definition::{Definition, StageDefinition};
 pub use graph::{graph, graph_text};
 pub use plan::{Group, GroupBy, OnFailure, PLAN_FORMAT, Plan, PlanWarning, PlannedStage, Policy, Role, StageIndex};

@@ -15,7 +15,7 @@ pub use encode::{encode, target};
 pub use limits::Limits;
 pub use orient::Orientation;
 pub use picture::Picture;
-pub use processor::{LocalImageProcessor, process};
+pub use processor::{LocalImageProcessor, inspect, process};
 pub use sniff::sniff;
 pub use steps::{apply, flatten, shrink_to};
 pub use thumbnail::decode_rgb_thumbnail;

@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::model::{Capability, MediaType};
-use pipeline_core::provider::{ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo};
+use pipeline_core::provider::{ImageFile, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo};
 
 use super::decode::decode;
 use super::encode::{encode, target};
 use super::limits::Limits;
 use super::orient::Orientation;
 use super::steps;
+use crate::local::template::{color_name, dominant_colors};
 use crate::pool::CpuPool;
 
 /// Transforms pictures on this machine. The same request gives the same bytes.
@@ -48,10 +49,39 @@ impl ImageProcessor for LocalImageProcessor {
         &self.info
     }
 
+    async fn inspect(&self, image: ImageFile) -> Result<ImageInfo> {
+        let limits = self.limits;
+        self.pool.run(move || inspect(&image, limits)).await
+    }
+
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse> {
         let limits = self.limits;
         self.pool.run(move || process(&request, limits)).await
     }
+}
+
+/// Colours are counted in a picture of this longest side.
+const COLOR_SIDE: u32 = 96;
+/// At most this many colours are named.
+const COLORS: usize = 4;
+
+/// Decodes the whole picture on this thread and says what it is.
+///
+/// # Errors
+/// `Corrupt` for a damaged picture; `Unsupported` for a format or size that cannot be read.
+pub fn inspect(image: &ImageFile, limits: Limits) -> Result<ImageInfo> {
+    let picture = decode(&image.bytes, limits)?.upright()?;
+    let size = picture.size();
+    let mut small = steps::shrink_to(&picture, COLOR_SIDE)?;
+    small.flatten([255; 3]);
+    let colors = dominant_colors(small.pixels(), COLORS);
+    let mut color_names: Vec<String> = Vec::new();
+    for name in colors.iter().map(|color| color_name(*color)) {
+        if !color_names.iter().any(|known| known == name) {
+            color_names.push(name.to_owned());
+        }
+    }
+    Ok(ImageInfo { size, colors, color_names })
 }
 
 /// Does the whole request on this thread.
