@@ -69,7 +69,13 @@ fn start_logging(global: &Global) {
     };
     let own = level.as_str();
     // What others log of their insides drowns out what is asked for.
-    let others = if level == LogLevel::Trace { "debug" } else if level == LogLevel::Debug { "info" } else { own };
+    let others = if level == LogLevel::Trace {
+        "debug"
+    } else if level == LogLevel::Debug {
+        "info"
+    } else {
+        own
+    };
     let filter = format!(
         "{others},pipeline={own},pipeline_core={own},pipeline_engine={own},pipeline_store={own},pipeline_providers={own}"
     );

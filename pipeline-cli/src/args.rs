@@ -288,8 +288,21 @@ mod tests {
     #[test]
     fn a_run_reads_as_written() {
         let cli = Cli::try_parse_from([
-            "pipeline", "run", "factory", "-i", "a.txt", "-i", "b.txt", "--count", "3", "--set", "generate.seed=1", "-o",
-            "json", "--priority", "-2",
+            "pipeline",
+            "run",
+            "factory",
+            "-i",
+            "a.txt",
+            "-i",
+            "b.txt",
+            "--count",
+            "3",
+            "--set",
+            "generate.seed=1",
+            "-o",
+            "json",
+            "--priority",
+            "-2",
         ]);
         let Command::Run(run) = cli.unwrap().command else { panic!("not a run") };
         assert_eq!((run.input.len(), run.count, run.priority), (2, Some(3), -2));

@@ -90,11 +90,7 @@ mod tests {
     use super::*;
 
     fn find(home: Option<&str>, store: Option<&str>) -> Result<Home, Failure> {
-        Home::find(&Global {
-            home: home.map(PathBuf::from),
-            store: store.map(str::to_owned),
-            ..Global::default()
-        })
+        Home::find(&Global { home: home.map(PathBuf::from), store: store.map(str::to_owned), ..Global::default() })
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! The engine of this process: the store and the artifacts of the home folder, and the local providers by name.
 
-use std::sync::Arc;
-
 use pipeline_core::storage::ArtifactStore;
 use pipeline_engine::{Engine, EngineBuilder};
 use pipeline_providers::local::image::LocalImageProcessor;
 use pipeline_providers::local::measures::Measures;
 use pipeline_providers::local::procedural::Procedural;
 use pipeline_providers::local::template::TemplateText;
+use pipeline_providers::pool::CpuPool;
 use pipeline_store::{Artifacts, MemoryStore, SqliteStore};
 
 use crate::home::{Home, StoreChoice};
@@ -56,12 +55,14 @@ impl Wired {
 }
 
 fn build(builder: EngineBuilder, artifacts: impl ArtifactStore) -> Result<Engine, Failure> {
+    // One bound for all of them: the cores are the same.
+    let pool = CpuPool::default();
     builder
         .artifacts(artifacts)
-        .provider("procedural", Procedural::default())
-        .provider("measures", Measures::default())
-        .provider("image", LocalImageProcessor::default())
-        .provider("template", TemplateText::default())
+        .provider("procedural", Procedural::new(pool.clone()))
+        .provider("measures", Measures::new(pool.clone()))
+        .provider("image", LocalImageProcessor::new(pool))
+        .provider("template", TemplateText::new())
         .build()
-        .map_err(|error| Failure::broken(Arc::new(error)))
+        .map_err(|error| Failure::broken(&error))
 }
