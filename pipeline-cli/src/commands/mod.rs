@@ -21,7 +21,8 @@ use crate::args::{
     Cli, Command, ConfigCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand, PrintArgs, ProvidersCommand,
 };
 use crate::home::Home;
-use crate::output::{Exit, Failure, Output};
+use crate::output::{Exit, Failure, Format, Output};
+use crate::request;
 use crate::signals::Signals;
 use crate::wiring::Wired;
 
@@ -80,7 +81,7 @@ pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "pipeline", &mut script);
     let mut stdout = io::stdout();
-    let mut output = Output::stdout(&mut stdout, crate::output::Format::Table);
+    let mut output = Output::stdout(&mut stdout, Format::Table);
     output.text(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Good)
 }
@@ -88,7 +89,11 @@ pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
 /// Opens as little as the command needs: looking makes nothing.
 async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
     match command {
-        Command::Run(args) if !args.dry_run => Wired::open(home).await,
+        Command::Run(args) if !args.dry_run => {
+            // A request that cannot even be read makes nothing.
+            request::of_run(args)?;
+            Wired::open(home).await
+        }
         Command::Run(_) | Command::Jobs(_) | Command::Items(_) | Command::Logs(_) => Wired::read(home).await,
         Command::Pipelines(_)
         | Command::Config(_)
