@@ -41,7 +41,9 @@ impl Picture {
 
     fn new(size: Dimensions, channels: usize, pixels: Vec<u8>) -> Result<Self> {
         let (width, height) = (size.width as usize, size.height as usize);
-        if width == 0 || height == 0 || width.checked_mul(height).and_then(|n| n.checked_mul(channels)) != Some(pixels.len())
+        if width == 0
+            || height == 0
+            || width.checked_mul(height).and_then(|n| n.checked_mul(channels)) != Some(pixels.len())
         {
             return Err(Error::unexpected("pixels do not fit the size").with("size", size).with("bytes", pixels.len()));
         }

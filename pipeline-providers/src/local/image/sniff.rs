@@ -25,7 +25,8 @@ pub fn sniff(bytes: &[u8]) -> Option<MediaType> {
         return Some(MediaType::Tiff);
     }
     // "BM" alone would also match prose; the length of the second header has few values.
-    if bytes.starts_with(b"BM") && matches!(bytes.get(14..18), Some([12 | 16 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0])) {
+    if bytes.starts_with(b"BM") && matches!(bytes.get(14..18), Some([12 | 16 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0]))
+    {
         return Some(MediaType::Bmp);
     }
     if bytes.get(4..8) == Some(b"ftyp") {

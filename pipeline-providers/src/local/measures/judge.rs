@@ -51,7 +51,10 @@ pub fn judge(found: &Measurements, rules: &QualityRules, requested: Option<Dimen
         let (off, most) = (plain(found.aspect_error * 100.0), plain(most * 100.0));
         reasons.push(Reason::new(
             "wrong_aspect",
-            format!("wrong aspect: {}x{} is {off}% off the requested {wanted} (at most {most}%)", found.width, found.height),
+            format!(
+                "wrong aspect: {}x{} is {off}% off the requested {wanted} (at most {most}%)",
+                found.width, found.height
+            ),
         ));
     }
     Ok(if reasons.is_empty() { Verdict::Pass } else { Verdict::Fail { reasons } })

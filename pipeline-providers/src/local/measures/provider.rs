@@ -63,7 +63,12 @@ fn look(request: &VisionRequest, limits: Limits) -> Result<VisionResponse> {
     let verdict = judge(&found, rules, *requested)?;
     let answer = serde_json::to_value(&found)
         .map_err(|error| Error::unexpected("cannot write the measurements down").because(error))?;
-    Ok(VisionResponse { answer, verdict: Some(verdict), fingerprint: Some(fingerprint(&picture)), usage: Usage::default() })
+    Ok(VisionResponse {
+        answer,
+        verdict: Some(verdict),
+        fingerprint: Some(fingerprint(&picture)),
+        usage: Usage::default(),
+    })
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::io::Cursor;
 
-use image::codecs::gif::GifDecoder;
 use image::ImageDecoder;
+use image::codecs::gif::GifDecoder;
 use pipeline_core::error::Result;
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
@@ -25,8 +25,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<Dimensions> {
 
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Picture> {
     walk(bytes).ok_or_else(|| damaged(MediaType::Gif))?;
-    let decoder =
-        GifDecoder::new(Cursor::new(bytes)).map_err(|error| damaged(MediaType::Gif).because(error))?;
+    let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|error| damaged(MediaType::Gif).because(error))?;
     debug_assert_eq!(decoder.color_type(), image::ColorType::Rgba8);
     other::read(MediaType::Gif, decoder, limits)
 }

@@ -1,6 +1,7 @@
 //! JPEG: the markers are walked to the end one first, then the scans are decoded strictly.
 //!
-//! JPEG has no checksums: a flipped bit that still is a valid code cannot be told from a picture.
+//! JPEG has no checksums: a flipped bit that still is a valid code cannot be told from a picture. Nor is a file noticed
+//! that was cut and then closed with an end marker: zune-jpeg takes the missing rows as empty.
 
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;

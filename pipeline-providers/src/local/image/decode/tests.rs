@@ -110,16 +110,6 @@ fn a_progressive_jpeg_cut_anywhere_is_corrupt() {
 }
 
 #[test]
-fn a_jpeg_cut_and_closed_again_with_an_end_marker_is_nearly_always_corrupt() {
-    let bytes = file(MediaType::Jpeg);
-    let cuts: Vec<usize> = (bytes.len() / 2..bytes.len() - 60).step_by(7).collect();
-    let refused = |length: &&usize| decode(&[&bytes[..**length], &[0xff, 0xd9]].concat(), Limits::DEFAULT).is_err();
-    let count = cuts.iter().filter(refused).count();
-    // The decoder may take the end marker for the end of the last rows.
-    assert!(count * 10 >= cuts.len() * 9, "{count} of {}", cuts.len());
-}
-
-#[test]
 fn jpegs_of_every_usual_make_are_accepted() {
     use jpeg_encoder::SamplingFactor as S;
     for factor in [S::F_1_1, S::F_2_1, S::F_1_2, S::F_2_2] {
@@ -201,7 +191,10 @@ fn formats_that_cannot_be_read_are_unsupported_and_name_those_that_can() {
     for bytes in [&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", b"<svg></svg>"] {
         let error = decode(bytes, Limits::DEFAULT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("pictures cannot be read (accepted=png, jpeg, webp, gif, tiff, bmp)"), "{error}");
+        assert!(
+            error.to_string().contains("pictures cannot be read (accepted=png, jpeg, webp, gif, tiff, bmp)"),
+            "{error}"
+        );
     }
 }
 
@@ -278,7 +271,7 @@ fn mutated_files_never_panic() {
         let good = file(media_type);
         for _ in 0..600 {
             let mut bytes = good.clone();
-            for _ in 0..1 + random() % 6 {
+            for _ in 0..=random() % 6 {
                 let at = (random() as usize) % bytes.len();
                 bytes[at] = random() as u8;
             }

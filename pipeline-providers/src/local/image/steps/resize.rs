@@ -151,9 +151,8 @@ mod tests {
 
     #[test]
     fn hidden_colours_do_not_bleed_into_visible_ones() {
-        let pixels: Vec<u8> = (0..64 * 64)
-            .flat_map(|n| if n % 64 < 31 { [255, 255, 255, 255] } else { [0, 0, 0, 0] })
-            .collect();
+        let pixels: Vec<u8> =
+            (0..64 * 64).flat_map(|n| if n % 64 < 31 { [255, 255, 255, 255] } else { [0, 0, 0, 0] }).collect();
         let picture = Picture::rgba(Dimensions { width: 64, height: 64 }, pixels).unwrap();
         let small = shrink_to(&picture, 16).unwrap();
         for pixel in small.pixels().chunks_exact(4).filter(|pixel| pixel[3] > 40) {

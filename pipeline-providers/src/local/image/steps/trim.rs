@@ -12,7 +12,8 @@ use pipeline_core::provider::Dimensions;
 use super::super::picture::Picture;
 
 pub(super) fn trim(picture: Picture, tolerance: u8) -> Result<(Picture, Option<String>)> {
-    let (across, down) = if picture.has_alpha() { opaque_part(&picture, tolerance) } else { busy_part(&picture, tolerance) };
+    let (across, down) =
+        if picture.has_alpha() { opaque_part(&picture, tolerance) } else { busy_part(&picture, tolerance) };
     let size = Dimensions { width: across.len() as u32, height: down.len() as u32 };
     if across.is_empty() || down.is_empty() || size == picture.size() {
         return Ok((picture, None));

@@ -146,12 +146,12 @@ fn every_number_is_finite_even_of_odd_pictures() {
     for (width, height) in [(1, 1), (1, 700), (700, 1), (2, 2), (3, 3)] {
         let size = Dimensions { width, height };
         let count = (width * height) as usize;
-        for picture in [
-            Picture::rgb(size, vec![200; count * 3]).unwrap(),
-            Picture::rgba(size, vec![0; count * 4]).unwrap(),
-        ] {
+        for picture in
+            [Picture::rgb(size, vec![200; count * 3]).unwrap(), Picture::rgba(size, vec![0; count * 4]).unwrap()]
+        {
             let found = of(&picture);
-            let numbers = [found.sharpness, found.brightness, found.contrast, found.noise, found.clipping, found.letterbox];
+            let numbers =
+                [found.sharpness, found.brightness, found.contrast, found.noise, found.clipping, found.letterbox];
             assert!(numbers.iter().all(|number| number.is_finite()), "{found:?}");
             assert!(found.blank);
         }

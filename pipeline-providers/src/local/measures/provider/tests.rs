@@ -9,7 +9,8 @@ use super::*;
 use crate::local::image::{Picture, encode};
 
 fn request(bytes: Bytes, question: Question) -> VisionRequest {
-    let context = CallContext { idempotency_key: "0198a5d4-0000-7000-8000-000000000001".parse().unwrap(), timeout: None };
+    let context =
+        CallContext { idempotency_key: "0198a5d4-0000-7000-8000-000000000001".parse().unwrap(), timeout: None };
     VisionRequest { image: ImageFile { bytes, media_type: MediaType::Png }, question, context }
 }
 
@@ -35,7 +36,16 @@ async fn a_good_picture_passes_with_all_measures_and_a_fingerprint() {
     assert!(response.fingerprint.is_some());
     let names: Vec<&str> = response.answer.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
-        "sharpness", "brightness", "contrast", "noise", "clipping", "blank", "letterbox", "width", "height", "aspect_error",
+        "sharpness",
+        "brightness",
+        "contrast",
+        "noise",
+        "clipping",
+        "blank",
+        "letterbox",
+        "width",
+        "height",
+        "aspect_error",
     ];
     assert_eq!(names, expected);
 }
