@@ -27,9 +27,9 @@ pub(super) fn sharpen(mut picture: Picture, amount: f32) -> Result<(Picture, Opt
     let blur = kernel(0.6 + 0.1 * amount);
     let strength = 0.2 * amount;
     if picture.has_alpha() {
-        mask::<4>(&mut picture, &blur, strength)
+        mask::<4>(&mut picture, &blur, strength);
     } else {
-        mask::<3>(&mut picture, &blur, strength)
+        mask::<3>(&mut picture, &blur, strength);
     }
     Ok((picture, Some(format!("sharpen {amount}"))))
 }
