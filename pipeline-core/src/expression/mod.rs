@@ -1,34 +1,15 @@
-//! Conditions: CEL expressions over the outputs of earlier stages.
+//! Conditions: CEL expressions over the outputs of earlier stages, parsed once, type-checked, evaluated without side
+//! effects.
 
-use std::collections::BTreeMap;
+mod bounds;
+mod check;
+mod condition;
+mod numbers;
+mod scope;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+#[cfg(test)]
+mod tests;
 
-/// What a condition sees: each stage's output object under the stage's name.
-pub type Facts = BTreeMap<String, Value>;
-
-/// A condition that could not be parsed or evaluated.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConditionError(pub String);
-
-/// A CEL expression that answers true or false.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Condition {
-    source: String,
-}
-
-impl Condition {
-    /// Parses an expression.
-    pub fn parse(source: &str) -> Result<Self, ConditionError> {
-        Ok(Self { source: source.to_owned() })
-    }
-
-    /// Evaluates it over `facts`.
-    pub fn evaluate(&self, facts: &Facts) -> Result<bool, ConditionError> {
-        let _ = facts;
-        Err(ConditionError(self.source.clone()))
-    }
-}
+pub use check::ConditionProblem;
+pub use condition::{Condition, ConditionError, Facts};
+pub use scope::Scope;

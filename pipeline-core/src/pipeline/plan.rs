@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::expression::Condition;
 use crate::id::{Digest, StageName};
 use crate::model::Capability;
+pub use crate::settings::OnFailure;
 
 /// The number of this plan layout; every older one needs a fixture.
 pub const PLAN_FORMAT: u32 = 1;
@@ -26,19 +26,6 @@ pub enum Role {
     Work,
     /// Judges something; when it cannot, the item is undecided.
     Check,
-}
-
-/// What happens when a stage cannot be done and its attempts are used up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// The item ends: failed after a work stage, undecided after a check.
-    #[default]
-    Fail,
-    /// The item goes on as if the stage were not there.
-    Skip,
-    /// The stage's input counts as its output.
-    UseInput,
 }
 
 /// How often and how long a stage is tried.

@@ -1,0 +1,71 @@
+//! The settings every stage has, and those of a whole job.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::StageSettings;
+
+/// The reserved section of a whole job.
+pub const JOB_SECTION: &str = "job";
+
+/// What happens when a stage cannot be done and its attempts are used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The item ends: failed after a work stage, undecided after a check.
+    #[default]
+    Fail,
+    /// The item goes on as if the stage were not there.
+    Skip,
+    /// The stage's input counts as its output.
+    UseInput,
+}
+
+/// The settings every stage has beside those of its kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommonSettings {
+    /// Whether the stage runs; off means that items pass it by.
+    pub enabled: bool,
+    /// What happens when the stage cannot be done.
+    pub on_failure: OnFailure,
+    /// How often the stage is tried in all.
+    #[schemars(range(min = 1, max = 20))]
+    pub max_attempts: u32,
+    /// The longest one try may take, in seconds.
+    #[schemars(range(min = 0.001, max = 86400.0))]
+    pub timeout_seconds: Option<f64>,
+}
+
+impl Default for CommonSettings {
+    fn default() -> Self {
+        Self { enabled: true, on_failure: OnFailure::Fail, max_attempts: 6, timeout_seconds: None }
+    }
+}
+
+impl StageSettings for CommonSettings {}
+
+/// The settings of a whole job, in the section `job`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobSettings {
+    /// The number every random choice follows from; absent means that the engine draws one.
+    pub seed: Option<u64>,
+    /// How many items may run at once; absent leaves it to the engine.
+    #[schemars(range(min = 1, max = 1024))]
+    pub concurrency: Option<u32>,
+    /// How many items a job may have.
+    #[schemars(range(min = 1))]
+    pub max_items: u64,
+    /// How many rounds an item may have, the first one counted.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_rounds: u32,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self { seed: None, concurrency: None, max_items: 10_000, max_rounds: 3 }
+    }
+}
+
+impl StageSettings for JobSettings {}
