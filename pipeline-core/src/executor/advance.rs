@@ -34,8 +34,7 @@ impl Walk {
     /// Unblocks, skips and stops stages until nothing changes; one pass, because needs stand before their stage.
     fn settle(&mut self, around: Surroundings<'_>) {
         for (index, stage) in around.plan.stages.iter().enumerate() {
-            if !self.next.is_halted()
-                && matches!(self.next.stages.get(index), Some(StageState::Blocked)) {
+            if !self.next.is_halted() && matches!(self.next.stages.get(index), Some(StageState::Blocked)) {
                 self.unblock(around, index, stage);
             }
         }

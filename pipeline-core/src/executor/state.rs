@@ -157,11 +157,9 @@ impl StageState {
         match self {
             Self::Done { .. } => true,
             Self::Skipped { why, .. } => why.passes(),
-            Self::Blocked
-            | Self::Ready { .. }
-            | Self::Running { .. }
-            | Self::Waiting { .. }
-            | Self::Stopped { .. } => false,
+            Self::Blocked | Self::Ready { .. } | Self::Running { .. } | Self::Waiting { .. } | Self::Stopped { .. } => {
+                false
+            }
         }
     }
 }

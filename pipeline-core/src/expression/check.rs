@@ -174,7 +174,8 @@ impl Checker<'_> {
 
     fn call(&mut self, at: &IdedExpr, call: &CallExpr) -> Type {
         let target = call.target.as_ref().map(|target| self.of(target));
-        let arguments: Vec<Type> = target.into_iter().chain(call.args.iter().map(|argument| self.of(argument))).collect();
+        let arguments: Vec<Type> =
+            target.into_iter().chain(call.args.iter().map(|argument| self.of(argument))).collect();
         let (left, right) = (arguments.first().unwrap_or(&Type::Any), arguments.get(1).unwrap_or(&Type::Any));
         let name = call.func_name.as_str();
         match name {
@@ -204,7 +205,9 @@ impl Checker<'_> {
             }
             operators::ADD => match (left, right) {
                 (Type::Text | Type::Any, Type::Text) | (Type::Text, Type::Any) => Type::Text,
-                (Type::List(_), Type::List(_) | Type::Any) | (Type::Any, Type::List(_)) => Type::List(Box::new(Type::Any)),
+                (Type::List(_), Type::List(_) | Type::Any) | (Type::Any, Type::List(_)) => {
+                    Type::List(Box::new(Type::Any))
+                }
                 (Type::Any, Type::Any) => Type::Any,
                 _ => self.arithmetic(at, "+", left, right),
             },
@@ -285,7 +288,9 @@ fn quoted(left: &Type, right: &Type) -> Option<String> {
         (Type::Number, Type::Text) | (Type::Text, Type::Number) => {
             Some("write numbers without quotes, or convert with `double(…)`".to_owned())
         }
-        (Type::Bool, Type::Text) | (Type::Text, Type::Bool) => Some("write `true` and `false` without quotes".to_owned()),
+        (Type::Bool, Type::Text) | (Type::Text, Type::Bool) => {
+            Some("write `true` and `false` without quotes".to_owned())
+        }
         _ => None,
     }
 }

@@ -234,7 +234,8 @@ fn collect(expression: &IdedExpr, bound: &mut Vec<String>, found: &mut BTreeSet<
         }
         Expr::List(list) => list.elements.iter().for_each(|element| collect(element, bound, found)),
         Expr::Select(select) => collect(&select.operand, bound, found),
-        Expr::Map(cel::common::ast::MapExpr { entries }) | Expr::Struct(cel::common::ast::StructExpr { entries, .. }) => {
+        Expr::Map(cel::common::ast::MapExpr { entries })
+        | Expr::Struct(cel::common::ast::StructExpr { entries, .. }) => {
             for entry in entries {
                 match &entry.expr {
                     EntryExpr::StructField(field) => collect(&field.value, bound, found),

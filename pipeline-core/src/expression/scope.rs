@@ -55,7 +55,8 @@ impl Type {
 
     fn object(schema: &Value, root: &Value, depth: u8) -> Self {
         let properties = schema.get("properties").and_then(Value::as_object);
-        let open = properties.is_none() || schema.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
+        let open =
+            properties.is_none() || schema.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
         let fields = properties.into_iter().flatten();
         Self::Object(fields.map(|(name, field)| (name.clone(), Self::of(field, root, depth))).collect(), open)
     }

@@ -21,7 +21,10 @@ fn scope() -> Scope {
 
 fn facts() -> Facts {
     [
-        ("qc".to_owned(), json!({"score": 0.5, "whole": 1, "tags": ["cat"], "verdict": "pass", "none": null, "passed": true})),
+        (
+            "qc".to_owned(),
+            json!({"score": 0.5, "whole": 1, "tags": ["cat"], "verdict": "pass", "none": null, "passed": true}),
+        ),
         ("item".to_owned(), json!({"keyword": "red car"})),
     ]
     .into()

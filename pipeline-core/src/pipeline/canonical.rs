@@ -45,6 +45,9 @@ mod tests {
 
     #[test]
     fn the_order_of_keys_does_not_matter() {
-        assert_eq!(super::json(&json!({"b": [1, {"d": 1, "c": "\""}], "a": null})), r#"{"a":null,"b":[1,{"c":"\"","d":1}]}"#);
+        assert_eq!(
+            super::json(&json!({"b": [1, {"d": 1, "c": "\""}], "a": null})),
+            r#"{"a":null,"b":[1,{"c":"\"","d":1}]}"#
+        );
     }
 }

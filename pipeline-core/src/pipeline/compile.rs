@@ -324,9 +324,11 @@ fn assemble(
             disabled_because: (!common.enabled).then(|| format!("{name}.enabled = false ({enabled_by})")),
             needs,
             when: parts.conditions.get_mut(*index).and_then(Option::take),
-            inputs: parts.ports.get(*index).map(|ports| {
-                ports.iter().map(|(port, makers)| (port.clone(), places(makers))).collect()
-            }).unwrap_or_default(),
+            inputs: parts
+                .ports
+                .get(*index)
+                .map(|ports| ports.iter().map(|(port, makers)| (port.clone(), places(makers))).collect())
+                .unwrap_or_default(),
             settings: node.settings.clone(),
             policy: Policy {
                 max_attempts: common.max_attempts,
@@ -361,7 +363,10 @@ fn assemble(
         concurrency: job.concurrency,
         warnings: resolved
             .not_applied()
-            .map(|(section, key, reason)| PlanWarning { setting: format!("{section}.{key}"), reason: reason.to_owned() })
+            .map(|(section, key, reason)| PlanWarning {
+                setting: format!("{section}.{key}"),
+                reason: reason.to_owned(),
+            })
             .collect(),
     })
 }

@@ -46,8 +46,11 @@ fn check_one(compiler: &mut Compiler<'_>, index: usize, path: &str, condition: &
         }
     }
     // Stages that exist and do not come before have a better message than "unknown".
-    let known: Vec<&str> =
-        ancestors.iter().filter_map(|(index, _)| compiler.nodes.get(*index)).map(|node| node.definition.name.as_str()).collect();
+    let known: Vec<&str> = ancestors
+        .iter()
+        .filter_map(|(index, _)| compiler.nodes.get(*index))
+        .map(|node| node.definition.name.as_str())
+        .collect();
     let mut elsewhere = Vec::new();
     for name in condition.references() {
         if !known.contains(&name.as_str()) && compiler.position(&name).is_some() {

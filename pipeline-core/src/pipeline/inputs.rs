@@ -21,9 +21,10 @@ fn bind_stage(compiler: &Compiler<'_>, index: usize, problems: &mut Vec<Problem>
     let Some(spec) = node.spec else { return bound };
     let ancestors = compiler.order.ancestors(index);
     // An ancestor whose kind is not known, or a need that is not, could make anything.
-    let guess = ancestors.iter().chain([&(index, 0)]).filter_map(|(ancestor, _)| compiler.nodes.get(*ancestor)).any(
-        |node| node.spec.is_none() || node.definition.needs.iter().any(|need| compiler.position(need).is_none()),
-    );
+    let guess =
+        ancestors.iter().chain([&(index, 0)]).filter_map(|(ancestor, _)| compiler.nodes.get(*ancestor)).any(|node| {
+            node.spec.is_none() || node.definition.needs.iter().any(|need| compiler.position(need).is_none())
+        });
     let ports: Vec<&str> = spec.inputs.iter().map(|port| port.name.as_str()).collect();
     for port in node.definition.inputs.keys().filter(|port| !ports.contains(&port.as_str())) {
         let path = format!("{}.inputs.{port}", node.path);
@@ -63,7 +64,11 @@ fn find(
     let mut makers: Vec<(usize, u32)> =
         ancestors.iter().copied().filter(|(index, _)| of(*index).is_some_and(|maker| makes(maker, port))).collect();
     if makers.is_empty() {
-        makers = ancestors.iter().copied().filter(|(index, _)| of(*index).is_some_and(|maker| may_make(maker, port))).collect();
+        makers = ancestors
+            .iter()
+            .copied()
+            .filter(|(index, _)| of(*index).is_some_and(|maker| may_make(maker, port)))
+            .collect();
     }
     let name = |index: usize| of(index).map(|maker| maker.definition.name.as_str()).unwrap_or_default();
     let enabled: Vec<(usize, u32)> =
@@ -140,7 +145,8 @@ fn choose(
         return Vec::new();
     }
     let further = compiler.order.ancestors(index);
-    let further = further.iter().filter(|(index, _)| compiler.nodes.get(*index).is_some_and(|maker| makes(maker, port)));
+    let further =
+        further.iter().filter(|(index, _)| compiler.nodes.get(*index).is_some_and(|maker| makes(maker, port)));
     let makers: Vec<usize> = [index].into_iter().chain(further.map(|(index, _)| *index)).collect();
     let any = makers.iter().any(|index| compiler.nodes.get(*index).is_some_and(|maker| maker.enabled));
     if node.enabled && !any && !port.optional {

@@ -85,7 +85,8 @@ impl Reader<'_> {
             DeValue::Datetime(time) => Value::String(time.to_string()),
             DeValue::Integer(integer) => {
                 let parsed = i64::from_str_radix(integer.as_str(), integer.radix()).map(Value::from);
-                let parsed = parsed.or_else(|_| u64::from_str_radix(integer.as_str(), integer.radix()).map(Value::from));
+                let parsed =
+                    parsed.or_else(|_| u64::from_str_radix(integer.as_str(), integer.radix()).map(Value::from));
                 parsed.unwrap_or_else(|_| self.refuse(path, offset, "the number is too large"))
             }
             DeValue::Float(float) => match float.as_str().parse::<f64>().ok().and_then(serde_json::Number::from_f64) {

@@ -185,7 +185,8 @@ fn unknown_key(sections: &Sections, section: &str, key: &str, layer: &Layer, kno
         problem.hint(format!("did you mean `{near}`?"))
     } else {
         let elsewhere = sections.names().find(|name| {
-            *name != section && sections.parts(name).is_some_and(|parts| parts.iter().flat_map(keys_of).any(|k| k == key))
+            *name != section
+                && sections.parts(name).is_some_and(|parts| parts.iter().flat_map(keys_of).any(|k| k == key))
         });
         match elsewhere {
             Some(name) => problem.hint(format!("`{name}` has a setting of this name; did you mean `{name}.{key}`?")),
@@ -199,7 +200,9 @@ fn unknown_key(sections: &Sections, section: &str, key: &str, layer: &Layer, kno
 fn invalid(section: &str, part: &SettingsSchema, object: &Value, origins: &BTreeMap<String, &Layer>) -> Vec<Problem> {
     let validator = match jsonschema::draft202012::new(part.schema()) {
         Ok(validator) => validator,
-        Err(error) => return vec![Problem::new(section, format!("the schema of these settings is not valid: {error}"))],
+        Err(error) => {
+            return vec![Problem::new(section, format!("the schema of these settings is not valid: {error}"))];
+        }
     };
     let mut found: BTreeMap<String, Problem> = BTreeMap::new();
     for error in validator.iter_errors(object) {

@@ -106,9 +106,10 @@ impl Resolved {
     /// Returns every setting somebody set and that has no effect, as `(section, key, reason)`.
     pub fn not_applied(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.iter().flat_map(|(name, section)| {
-            section.iter().filter(|(_, setting)| setting.origin != Origin::BuiltIn).filter_map(move |(key, setting)| {
-                setting.not_applied.as_deref().map(|reason| (name, key, reason))
-            })
+            section
+                .iter()
+                .filter(|(_, setting)| setting.origin != Origin::BuiltIn)
+                .filter_map(move |(key, setting)| setting.not_applied.as_deref().map(|reason| (name, key, reason)))
         })
     }
 

@@ -40,7 +40,10 @@ impl Template {
     /// for a template that is too long.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
         if source.len() > MAX_SOURCE {
-            return Err(TemplateError(format!("the template has {} bytes; at most {MAX_SOURCE} are allowed", source.len())));
+            return Err(TemplateError(format!(
+                "the template has {} bytes; at most {MAX_SOURCE} are allowed",
+                source.len()
+            )));
         }
         if let Some(found) = placeholder::foreign(source) {
             return Err(TemplateError(found));
@@ -170,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_template_renders_and_names_its_variables() {
-        let template = Template::parse("{{ keyword|upper }} in {{ style.name }}{% for t in tags %}, {{ t }}{% endfor %}").unwrap();
+        let template =
+            Template::parse("{{ keyword|upper }} in {{ style.name }}{% for t in tags %}, {{ t }}{% endfor %}").unwrap();
         assert_eq!(template.variables().into_iter().collect::<Vec<_>>(), ["keyword", "style", "tags"]);
         let rendered = template.render(&values(json!({"keyword": "a<b", "style": {"name": "ink"}, "tags": ["x"]})));
         assert_eq!(rendered.unwrap(), "A<B in ink, x");
@@ -218,7 +222,9 @@ mod tests {
             let error = Template::parse(source).unwrap_err();
             assert!(error.0.contains(form), "{error}");
         }
-        for source in ["{\"a\": 1}", "{ }", "{{ keyword }}", "{% if a %}{% endif %}{# {x} #}", "{{ {'a': 1} }}", "fn() { x; }"] {
+        for source in
+            ["{\"a\": 1}", "{ }", "{{ keyword }}", "{% if a %}{% endif %}{# {x} #}", "{{ {'a': 1} }}", "fn() { x; }"]
+        {
             assert!(Template::parse(source).is_ok(), "{source}");
         }
         assert!(Template::parse("{{ a").is_err());

@@ -23,10 +23,14 @@ fn make(schema: &Value, root: &Value, depth: u8) -> Value {
     match types(chosen).into_iter().find(|name| *name != "null") {
         Some("boolean") => Value::Bool(true),
         Some("integer" | "number") => Value::from(1),
-        Some("array") => Value::Array(chosen.get("items").map(|items| make(items, root, depth - 1)).into_iter().collect()),
+        Some("array") => {
+            Value::Array(chosen.get("items").map(|items| make(items, root, depth - 1)).into_iter().collect())
+        }
         Some("object") => {
             let fields = chosen.get("properties").and_then(Value::as_object).into_iter().flatten();
-            Value::Object(fields.map(|(name, field)| (name.clone(), make(field, root, depth - 1))).collect::<Map<_, _>>())
+            Value::Object(
+                fields.map(|(name, field)| (name.clone(), make(field, root, depth - 1))).collect::<Map<_, _>>(),
+            )
         }
         _ => Value::from("sample"),
     }
