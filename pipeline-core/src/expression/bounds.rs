@@ -6,35 +6,53 @@ use super::ConditionError;
 const MAX_LENGTH: usize = 2000;
 /// The deepest nesting of parentheses, brackets and braces.
 const MAX_NESTING: usize = 16;
-/// The most operators; each may be one more level of the tree.
-const MAX_OPERATORS: usize = 96;
+/// The most signs that may each be one more level of the tree.
+const MAX_SIGNS: usize = 160;
 
 /// Refuses what could exhaust the stack.
+///
+/// The parser goes on after an error, so what stands in a broken text may be read as code: signs are counted
+/// everywhere, and the depth is computed from quotes only where there is no doubt about them.
 pub(super) fn check(source: &str) -> Result<(), ConditionError> {
+    let refuse = |message: String| Err(ConditionError(message));
     let length = source.chars().count();
     if length > MAX_LENGTH {
-        return Err(ConditionError(format!("the condition has {length} characters; at most {MAX_LENGTH} are allowed")));
+        return refuse(format!("the condition has {length} characters; at most {MAX_LENGTH} are allowed"));
     }
     if source.trim().is_empty() {
-        return Err(ConditionError("the condition is empty".to_owned()));
+        return refuse("the condition is empty".to_owned());
     }
-    // Counted without regard to quotes: a wrong guess where a text ends must not let depth slip through.
-    let depth_all = depth(source.chars());
-    let quoted = Outside { chars: source.chars(), quote: None };
-    if depth_all > MAX_NESTING && (depth(quoted) > MAX_NESTING || depth_all > 4 * MAX_NESTING) {
-        return Err(ConditionError(format!("the condition is nested deeper than {MAX_NESTING} levels")));
+    let signs = source.chars().filter(|c| "+-*/%!?<>=&|.([{".contains(*c)).count() + source.matches("in").count();
+    if signs > MAX_SIGNS {
+        return refuse("the condition is too long; split it over several stages".to_owned());
     }
-    let operators = Outside { chars: source.chars(), quote: None }.filter(|c| "+-*/%!?<>=&|.".contains(*c)).count();
-    if operators > 2 * MAX_OPERATORS {
-        return Err(ConditionError(format!("the condition has more than {MAX_OPERATORS} operators")));
+    if source.contains("'''") || source.contains("\"\"\"") {
+        return refuse("texts in three quotes are not allowed".to_owned());
+    }
+    let depth =
+        if source.contains('\\') { source.chars().filter(|c| "([{".contains(*c)).count() } else { nesting(source)? };
+    if depth > MAX_NESTING {
+        return refuse(format!("the condition is nested deeper than {MAX_NESTING} levels"));
     }
     Ok(())
 }
 
-fn depth(characters: impl Iterator<Item = char>) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    for character in characters {
+/// The deepest nesting outside of quotes, in a source without escapes.
+fn nesting(source: &str) -> Result<usize, ConditionError> {
+    let (mut depth, mut deepest, mut quote, mut before) = (0_usize, 0, None, ' ');
+    for character in source.chars() {
+        if let Some(open) = quote {
+            match character {
+                '\n' | '\r' => break,
+                close if open == close => quote = None,
+                _ => {}
+            }
+            before = character;
+            continue;
+        }
         match character {
+            '\'' | '"' => quote = Some(character),
+            '/' if before == '/' => return Err(ConditionError("comments are not allowed".to_owned())),
             '(' | '[' | '{' => {
                 depth += 1;
                 deepest = deepest.max(depth);
@@ -42,31 +60,10 @@ fn depth(characters: impl Iterator<Item = char>) -> usize {
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
             _ => {}
         }
+        before = character;
     }
-    deepest
-}
-
-/// The characters outside of quotes.
-struct Outside<'a> {
-    chars: std::str::Chars<'a>,
-    quote: Option<char>,
-}
-
-impl Iterator for Outside<'_> {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
-        loop {
-            let character = self.chars.next()?;
-            match (self.quote, character) {
-                (Some(_), '\\') => {
-                    self.chars.next();
-                }
-                (Some(open), close) if open == close => self.quote = None,
-                (Some(_), _) => {}
-                (None, '"' | '\'') => self.quote = Some(character),
-                (None, other) => return Some(other),
-            }
-        }
+    if quote.is_some() {
+        return Err(ConditionError("a text is not closed by its quote".to_owned()));
     }
+    Ok(deepest)
 }

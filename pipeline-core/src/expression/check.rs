@@ -111,19 +111,10 @@ impl Checker<'_> {
             return found.clone();
         }
         if !TYPE_NAMES.contains(&name) {
-            let hint = self.hint(name, self.scope.variables.keys().map(String::as_str));
+            let hint = hint(name, self.scope.variables.keys().map(String::as_str));
             self.report(at, format!("unknown variable `{name}`"), hint);
         }
         Type::Any
-    }
-
-    fn hint<'k>(&self, wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
-        let known: Vec<&str> = known.collect();
-        match nearest(wrong, known.iter().copied()) {
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None if known.is_empty() => None,
-            None => Some(format!("there is {}", listing(&known))),
-        }
     }
 
     fn field(&mut self, at: &IdedExpr, operand: &IdedExpr, holder: &Type, field: &str) -> Type {
@@ -134,7 +125,7 @@ impl Checker<'_> {
                 None if *open => Type::Any,
                 None => {
                     let of = path_of(operand).map_or_else(|| "this object".to_owned(), |path| format!("`{path}`"));
-                    let hint = self.hint(field, fields.keys().map(String::as_str));
+                    let hint = hint(field, fields.keys().map(String::as_str));
                     self.report(at, format!("{of} has no field `{field}`"), hint);
                     Type::Any
                 }
@@ -261,7 +252,7 @@ impl Checker<'_> {
 
     fn function(&mut self, at: &IdedExpr, name: &str, arguments: &[Type]) -> Type {
         let Some((_, gives)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
-            let hint = self.hint(name, FUNCTIONS.iter().map(|(known, _)| *known));
+            let hint = hint(name, FUNCTIONS.iter().map(|(known, _)| *known));
             self.report(at, format!("unknown function `{name}`"), hint);
             return Type::Any;
         };
@@ -292,5 +283,14 @@ fn quoted(left: &Type, right: &Type) -> Option<String> {
             Some("write `true` and `false` without quotes".to_owned())
         }
         _ => None,
+    }
+}
+
+fn hint<'k>(wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
+    let known: Vec<&str> = known.collect();
+    match nearest(wrong, known.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if known.is_empty() => None,
+        None => Some(format!("there is {}", listing(&known))),
     }
 }

@@ -76,9 +76,8 @@ impl Type {
     /// Tells whether the two can be equal at all.
     pub(super) fn meets(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Any | Self::Null, _) | (_, Self::Any | Self::Null) => true,
             (Self::List(left), Self::List(right)) => left.meets(right),
-            (Self::Object(..), Self::Object(..)) => true,
+            (Self::Any | Self::Null, _) | (_, Self::Any | Self::Null) | (Self::Object(..), Self::Object(..)) => true,
             (left, right) => left == right,
         }
     }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use crate::expression::Condition;
 use crate::id::{Digest, StageName};
 use crate::model::Capability;
-use crate::settings::{Layer, Origin, Problem, Problems, Resolved, listing, resolve_all};
+use crate::settings::{Layer, Origin, Problem, Problems, Resolved, resolve_all};
 
+use super::checks::{self, Used};
 use super::definition::{Definition, StageDefinition};
 use super::order::Order;
 use super::plan::{Group, GroupBy, PLAN_FORMAT, Plan, PlanWarning, PlannedStage, Policy};
@@ -19,10 +20,6 @@ use super::{canonical, conditions, inputs, templates};
 /// The names of the providers a program has, by capability.
 pub type ProviderNames = BTreeMap<Capability, Vec<String>>;
 
-/// The most children one stage may make of an item.
-pub const MAX_EXPAND: u64 = 1000;
-/// The most leaves one root item may carry.
-const MAX_LEAVES: u64 = 100_000;
 /// How many items one call may serve unless something else limits it.
 const GROUP_LIMIT: u32 = 20;
 
@@ -49,6 +46,8 @@ pub(super) struct Compiler<'a> {
     pub(super) definition: &'a Definition,
     pub(super) nodes: Vec<Node<'a>>,
     pub(super) order: Order,
+    /// The stages need each other, so what comes before what is not known.
+    pub(super) cyclic: bool,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -106,16 +105,16 @@ pub fn compile(
         path: format!("stages.{}", stage.name),
     });
     let nodes: Vec<Node<'_>> = nodes.collect();
-    let (order, needs) = wire(definition, &nodes, &mut problems);
-    let mut compiler = Compiler { definition, nodes, order, problems };
+    let (order, needs, cyclic) = wire(definition, &nodes, &mut problems);
+    let mut compiler = Compiler { definition, nodes, order, cyclic, problems };
 
-    check_kinds(&mut compiler, catalog);
-    check_sources(&mut compiler);
+    checks::kinds(&mut compiler, catalog);
+    checks::sources(&mut compiler);
     let ports = inputs::bind(&mut compiler);
     let conditions = conditions::check(&mut compiler);
     templates::check(&mut compiler);
-    let used = check_providers(&mut compiler, providers);
-    let expands = check_expands(&mut compiler);
+    let used = checks::providers(&mut compiler, providers);
+    let expands = checks::expands(&mut compiler);
     if let Some(name) = &definition.retry_from
         && compiler.position(name).is_none()
     {
@@ -144,7 +143,7 @@ fn in_definition(definition: &Definition, problem: Problem) -> Problem {
 }
 
 /// Resolves the names in `needs`; a graph with a cycle is reported and taken as one without needs.
-fn wire(definition: &Definition, nodes: &[Node<'_>], problems: &mut Vec<Problem>) -> (Order, Vec<Vec<usize>>) {
+fn wire(definition: &Definition, nodes: &[Node<'_>], problems: &mut Vec<Problem>) -> (Order, Vec<Vec<usize>>, bool) {
     let mut needs = Vec::with_capacity(nodes.len());
     for node in nodes {
         let mut found = Vec::new();
@@ -161,7 +160,7 @@ fn wire(definition: &Definition, nodes: &[Node<'_>], problems: &mut Vec<Problem>
         needs.push(found);
     }
     match Order::of(needs.clone()) {
-        Ok(order) => (order, needs),
+        Ok(order) => (order, needs, false),
         Err(cycle) => {
             let named = cycle.iter().chain(cycle.first()).filter_map(|index| nodes.get(*index));
             let path: Vec<&str> = named.map(|node| node.definition.name.as_str()).collect();
@@ -169,124 +168,9 @@ fn wire(definition: &Definition, nodes: &[Node<'_>], problems: &mut Vec<Problem>
             problems.push(definition.problem(&at, format!("the stages need each other: {}", path.join(" → "))));
             let free = vec![Vec::new(); nodes.len()];
             let order = Order::of(free.clone()).unwrap_or_else(|_| Order { sequence: Vec::new(), needs: Vec::new() });
-            (order, free)
+            (order, free, true)
         }
     }
-}
-
-fn check_kinds(compiler: &mut Compiler<'_>, catalog: &Catalog) {
-    let kinds: Vec<&str> = catalog.iter().map(|spec| spec.kind.as_str()).collect();
-    let unknown: Vec<(String, String)> = compiler
-        .nodes
-        .iter()
-        .filter(|node| node.spec.is_none() && !node.definition.kind.is_empty())
-        .map(|node| (format!("{}.kind", node.path), node.definition.kind.clone()))
-        .collect();
-    for (path, kind) in unknown {
-        compiler.report_suggest(&path, format!("unknown kind `{kind}`"), &kind, &kinds);
-    }
-}
-
-fn check_sources(compiler: &mut Compiler<'_>) {
-    let mut sources = Vec::new();
-    let mut wrong = Vec::new();
-    for node in &compiler.nodes {
-        let source = node.spec.is_some_and(|spec| spec.source);
-        if source {
-            sources.push(node.definition.name.clone());
-            if !node.definition.needs.is_empty() {
-                wrong.push((format!("{}.needs", node.path), "a source begins items and has no `needs`"));
-            }
-            if node.definition.when.is_some() {
-                wrong.push((format!("{}.when", node.path), "a source begins items and has no `when`"));
-            }
-            if !node.enabled {
-                wrong.push((format!("{}.settings.enabled", node.path), "a source cannot be disabled"));
-            }
-        } else if node.spec.is_some() && node.definition.needs.is_empty() {
-            wrong.push((node.path.clone(), "only a source begins items; say what this stage `needs`"));
-        }
-    }
-    for (path, message) in wrong {
-        compiler.report(&path, message);
-    }
-    let all_known = compiler.nodes.iter().all(|node| node.spec.is_some());
-    match sources.as_slice() {
-        [] if all_known && !compiler.nodes.is_empty() => {
-            compiler.report_hint("stages", "no stage is a source", "a pipeline begins with a stage such as `source.…`");
-        }
-        [] | [_] => {}
-        [_, second, ..] => {
-            let message = format!("more than one source: {}", listing(&sources));
-            compiler.report_hint(&format!("stages.{second}"), message, "a pipeline has exactly one");
-        }
-    }
-}
-
-type Used = Vec<Vec<(Capability, String)>>;
-
-fn check_providers(compiler: &mut Compiler<'_>, providers: &ProviderNames) -> Used {
-    let mut used = Vec::with_capacity(compiler.nodes.len());
-    let mut wrong = Vec::new();
-    for node in &compiler.nodes {
-        let mut of_stage = Vec::new();
-        for slot in node.spec.map(|spec| spec.providers.as_slice()).unwrap_or_default() {
-            // Null means: this stage does without.
-            let Some(name) = node.settings.get(&slot.setting).and_then(Value::as_str) else { continue };
-            let registered = providers.get(&slot.capability).map(Vec::as_slice).unwrap_or_default();
-            if node.enabled && !registered.iter().any(|known| known == name) {
-                let path = format!("{}.settings.{}", node.path, slot.setting);
-                let message = format!("no provider `{name}` can {}", slot.capability);
-                let registered: Vec<String> = registered.to_vec();
-                wrong.push((path, message, name.to_owned(), registered));
-            }
-            of_stage.push((slot.capability, name.to_owned()));
-        }
-        used.push(of_stage);
-    }
-    for (path, message, name, registered) in wrong {
-        let names: Vec<&str> = registered.iter().map(String::as_str).collect();
-        if names.is_empty() {
-            compiler.report_hint(&path, message, "no provider of this capability is registered");
-        } else {
-            let listed = listing(&names);
-            compiler.report_suggest(&path, format!("{message} (registered: {listed})"), &name, &names);
-        }
-    }
-    used
-}
-
-fn check_expands(compiler: &mut Compiler<'_>) -> Vec<Option<u32>> {
-    let mut expands = Vec::with_capacity(compiler.nodes.len());
-    let mut wrong = Vec::new();
-    let mut leaves: u64 = 1;
-    for node in &compiler.nodes {
-        let mut count = None;
-        if let Some(setting) = node.spec.and_then(|spec| spec.expands.as_ref()) {
-            let value = node.settings.get(setting).cloned().unwrap_or_default();
-            match value.as_u64() {
-                Some(number) if (1..=MAX_EXPAND).contains(&number) => {
-                    count = u32::try_from(number).ok().filter(|number| *number > 1);
-                    if node.enabled {
-                        leaves = leaves.saturating_mul(number);
-                    }
-                }
-                None if value.is_null() => {}
-                _ => wrong.push((
-                    format!("{}.settings.{setting}", node.path),
-                    format!("{value} is not accepted; a stage makes 1 to {MAX_EXPAND} children"),
-                )),
-            }
-        }
-        expands.push(count);
-    }
-    for (path, message) in wrong {
-        compiler.report(&path, message);
-    }
-    if leaves > MAX_LEAVES {
-        compiler.report("stages", format!("one item would become {leaves} leaves; at most {MAX_LEAVES} are allowed"));
-    }
-    expands
 }
 
 /// What the checks found, by the order of the definition.

@@ -22,7 +22,9 @@ pub(super) fn check(compiler: &mut Compiler<'_>) -> Vec<Option<Condition>> {
         let path = format!("{}.when", node.path);
         match Condition::parse(source) {
             Ok(condition) => {
-                check_one(compiler, index, &path, &condition);
+                if !compiler.cyclic {
+                    check_one(compiler, index, &path, &condition);
+                }
                 found.push(Some(condition));
             }
             Err(error) => {

@@ -36,7 +36,7 @@ pub struct StageDefinition {
 /// A pipeline as written, before it is checked against the kinds there are.
 ///
 /// Reading a text fails only when it cannot be read at all. What is wrong inside is kept, so that
-/// [`compile`](super::compile) reports it together with everything it finds itself.
+/// [`compile`](fn@super::compile) reports it together with everything it finds itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Definition {
     /// The pipeline's name.

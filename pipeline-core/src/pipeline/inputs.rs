@@ -19,6 +19,9 @@ fn bind_stage(compiler: &Compiler<'_>, index: usize, problems: &mut Vec<Problem>
     let mut bound = BTreeMap::new();
     let Some(node) = compiler.nodes.get(index) else { return bound };
     let Some(spec) = node.spec else { return bound };
+    if compiler.cyclic {
+        return bound;
+    }
     let ancestors = compiler.order.ancestors(index);
     // An ancestor whose kind is not known, or a need that is not, could make anything.
     let guess =

@@ -30,7 +30,7 @@ impl Order {
         }
     }
 
-    /// Returns, for each ancestor of `node`, the length of the longest way to it; nearest first, then later first.
+    /// Returns, for each ancestor of `node`, the length of the longest way to it; nearest first, then in the order of the text.
     pub(super) fn ancestors(&self, node: usize) -> Vec<(usize, u32)> {
         let mut distance: Vec<Option<u32>> = vec![None; self.needs.len()];
         if let Some(slot) = distance.get_mut(node) {
@@ -48,7 +48,7 @@ impl Order {
                 }
             }
         }
-        found.sort_by_key(|(_, length)| *length);
+        found.sort_by_key(|(ancestor, length)| (*length, *ancestor));
         found
     }
 }

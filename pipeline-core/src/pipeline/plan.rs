@@ -50,7 +50,7 @@ impl Default for Policy {
             timeout: None,
             on_failure: OnFailure::Fail,
             backoff_base: Duration::from_secs(1),
-            backoff_cap: Duration::from_secs(120),
+            backoff_cap: Duration::from_mins(2),
         }
     }
 }

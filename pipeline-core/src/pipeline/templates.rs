@@ -16,7 +16,7 @@ pub(super) fn check(compiler: &mut Compiler<'_>) {
         let Some(spec) = node.spec else { continue };
         let ancestors = compiler.order.ancestors(index);
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
-        let mut open = spec.open_outputs;
+        let mut open = spec.open_outputs || compiler.cyclic;
         for ancestor in ancestors.iter().filter_map(|(ancestor, _)| compiler.nodes.get(*ancestor)) {
             let Some(spec) = ancestor.spec else {
                 open = true;

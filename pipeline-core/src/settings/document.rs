@@ -68,7 +68,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn table(&mut self, table: &DeTable<'_>, path: &str) -> Map<String, Value> {
         let mut map = Map::new();
-        for (key, value) in table.iter() {
+        for (key, value) in table {
             let name = key.get_ref().as_ref();
             let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
             self.places.insert(path.clone(), Place::of(self.text, key.span().start));

@@ -52,8 +52,8 @@ impl Layer {
     /// Reads one `--set` argument, `stage.key=value`; the schema gives the value its type later.
     ///
     /// # Errors
-    /// [`Problem`] when it has another form.
-    pub fn argument(assignment: &str) -> Result<Self, Problem> {
+    /// [`Problems`] when it has another form.
+    pub fn argument(assignment: &str) -> Result<Self, Problems> {
         parse_assignment(assignment).map(|(section, key, value)| Self::text(Origin::Argument, section, key, value))
     }
 
@@ -90,8 +90,8 @@ impl Layer {
 /// Splits `stage.key=value` into section, key and the text of the value.
 ///
 /// # Errors
-/// [`Problem`] when it has another form.
-pub fn parse_assignment(assignment: &str) -> Result<(&str, &str, &str), Problem> {
+/// [`Problems`] when it has another form.
+pub fn parse_assignment(assignment: &str) -> Result<(&str, &str, &str), Problems> {
     let parts = assignment.split_once('=').and_then(|(name, value)| {
         let (section, key) = name.trim().split_once('.')?;
         Some((section.trim(), key.trim(), value))
@@ -103,7 +103,8 @@ pub fn parse_assignment(assignment: &str) -> Result<(&str, &str, &str), Problem>
             let name = assignment.split('=').next().unwrap_or_default();
             Err(Problem::new("", format!("`{name}` is not an assignment"))
                 .hint("expected stage.key=value, for example generate.variations=4")
-                .from(&Origin::Argument))
+                .from(&Origin::Argument)
+                .into())
         }
     }
 }

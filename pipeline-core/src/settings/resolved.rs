@@ -1,5 +1,7 @@
 //! The answer to "which settings produced this?": every key with its value, its origin and whether it has any effect.
 
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -120,7 +122,7 @@ impl Resolved {
             for (key, setting) in section.iter() {
                 let mut line = format!("{name}.{key} = {}  ({})", setting.value, setting.origin);
                 if let Some(reason) = &setting.not_applied {
-                    line.push_str(&format!("  not applied ({reason})"));
+                    let _ = write!(line, "  not applied ({reason})");
                 }
                 lines.push(line);
             }

@@ -29,10 +29,11 @@ pub(crate) fn typed(text: &str, schema: &Value, root: &Value) -> Value {
     if allows("null") && (trimmed == "none" || trimmed == "null") {
         return Value::Null;
     }
-    if (allows("array") && trimmed.starts_with('[')) || (allows("object") && trimmed.starts_with('{')) || anything {
-        if let Ok(value) = serde_json::from_str(trimmed) {
-            return value;
-        }
+    let json = (allows("array") && trimmed.starts_with('[')) || (allows("object") && trimmed.starts_with('{'));
+    if (json || anything)
+        && let Ok(value) = serde_json::from_str(trimmed)
+    {
+        return value;
     }
     if allows("array") && !allows("string") {
         let items = choices.iter().find_map(|choice| choice.get("items")).cloned().unwrap_or(Value::Bool(true));

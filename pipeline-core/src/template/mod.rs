@@ -167,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    fn values(value: Value) -> Map<String, Value> {
+    fn values(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
@@ -176,7 +176,7 @@ mod tests {
         let template =
             Template::parse("{{ keyword|upper }} in {{ style.name }}{% for t in tags %}, {{ t }}{% endfor %}").unwrap();
         assert_eq!(template.variables().into_iter().collect::<Vec<_>>(), ["keyword", "style", "tags"]);
-        let rendered = template.render(&values(json!({"keyword": "a<b", "style": {"name": "ink"}, "tags": ["x"]})));
+        let rendered = template.render(&values(&json!({"keyword": "a<b", "style": {"name": "ink"}, "tags": ["x"]})));
         assert_eq!(rendered.unwrap(), "A<B in ink, x");
     }
 
@@ -186,7 +186,7 @@ mod tests {
         let error = template.render(&Map::new()).unwrap_err();
         assert!(error.0.contains("missing") && error.0.contains("line 2"), "{error}");
         let template = Template::parse("{{ style.nam }}").unwrap();
-        assert!(template.render(&values(json!({"style": {"name": 1}}))).is_err());
+        assert!(template.render(&values(&json!({"style": {"name": 1}}))).is_err());
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         let loops = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
         assert!(Template::parse(loops).unwrap().render(&Map::new()).unwrap_err().0.contains("steps"));
         let long = "{% for a in range(9999) %}{{ text }}{% endfor %}";
-        let error = Template::parse(long).unwrap().render(&values(json!({"text": "x".repeat(1000)}))).unwrap_err();
+        let error = Template::parse(long).unwrap().render(&values(&json!({"text": "x".repeat(1000)}))).unwrap_err();
         assert!(error.0.contains("longer"), "{error}");
         assert!(Template::parse(&"x".repeat(MAX_SOURCE + 1)).is_err());
     }
