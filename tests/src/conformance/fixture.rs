@@ -3,6 +3,9 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -41,13 +44,22 @@ impl Clock for SteppedClock {
 }
 
 /// A fresh store on a stepped clock, with what must outlive it (a temporary folder).
-#[derive(Debug)]
 pub struct Bench {
     /// The store under test.
     pub store: Arc<dyn Store>,
     /// Its clock.
     pub clock: Arc<SteppedClock>,
+    reopen: Option<Reopen>,
     _guard: Box<dyn Any + Send + Sync>,
+}
+
+/// Opens another store on the same data.
+type Reopen = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Store>> + Send>> + Send + Sync>;
+
+impl fmt::Debug for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bench").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 /// How long sessions live in these suites.
@@ -71,7 +83,28 @@ pub fn stage(name: &str) -> StageName {
 impl Bench {
     /// Puts a store on the bench; `guard` is dropped with it.
     pub fn new(store: impl Store, clock: Arc<SteppedClock>, guard: impl Any + Send + Sync) -> Self {
-        Self { store: Arc::new(store), clock, _guard: Box::new(guard) }
+        Self { store: Arc::new(store), clock, reopen: None, _guard: Box::new(guard) }
+    }
+
+    /// Says how to open another store on the same data; a store that cannot is not asked to survive.
+    pub fn reopened_by<F, S>(mut self, open: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = S> + Send + 'static,
+        S: Store,
+    {
+        self.reopen = Some(Box::new(move || {
+            let opened = open();
+            Box::pin(async move { Arc::new(opened.await) as Arc<dyn Store> })
+        }));
+        self
+    }
+
+    /// Opens another store on the same data, or returns this one when it keeps nothing outside the process.
+    pub async fn reopen(&self) -> Arc<dyn Store> {
+        match &self.reopen {
+            Some(open) => open().await,
+            None => Arc::clone(&self.store),
+        }
     }
 
     /// Opens a session.
