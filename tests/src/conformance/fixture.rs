@@ -170,7 +170,7 @@ pub fn new_job() -> NewJob {
         concurrency: Some(4),
         warnings: Vec::new(),
     };
-    let settings = json!({ "z": 0.1, "a": [1e-7, 1.7976931348623157e308, 0.30000000000000004], "ü": "\u{1f431}\n\"'" });
+    let settings = json!({ "z": 0.1, "a": [1e-7, f64::MAX, 0.1 + 0.2], "ü": "\u{1f431}\n\"'" });
     NewJob {
         id: JobId::from_uuid(uuid()),
         label: "bench".to_owned(),
@@ -183,7 +183,7 @@ pub fn new_job() -> NewJob {
 }
 
 /// Makes a machine of two stages.
-pub fn machine(id: ItemId, leaves: u32, stages: [StageState; 2]) -> ItemMachine {
+pub fn machine(id: ItemId, leaves: u32, stages: &[StageState; 2]) -> ItemMachine {
     ItemMachine {
         format: MACHINE_FORMAT,
         id,
@@ -210,7 +210,7 @@ pub fn new_item(ordinal: u32) -> NewItem {
         slot: 0,
         name: format!("item \"{ordinal}\""),
         input,
-        machine: machine(id, 1, [StageState::Ready { attempt: 1 }, StageState::Blocked]),
+        machine: machine(id, 1, &[StageState::Ready { attempt: 1 }, StageState::Blocked]),
         status: ItemStatus::Pending,
         unit: None,
     }
@@ -293,7 +293,7 @@ pub fn ending(claimed: &Claimed, status: ItemStatus) -> Commit {
     let made = result(id, "generate", Duration::from_millis(1_500), 1_000);
     let done = StageState::Done { result: made.id };
     Commit {
-        machine: machine(id, claimed.item.machine.leaves, [done.clone(), done]),
+        machine: machine(id, claimed.item.machine.leaves, &[done.clone(), done]),
         status,
         results: vec![made],
         events: vec![ItemEvent::Ended { status }],

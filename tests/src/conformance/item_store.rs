@@ -96,7 +96,9 @@ pub async fn item_4_history(bench: &Bench) {
         let claimed = bench.claim(session, 1).await;
         let mut made: Vec<_> =
             ["qc", "generate"].iter().map(|name| result(items[0], name, Duration::ZERO, 5)).collect();
-        made.iter_mut().for_each(|result| result.round = round);
+        for result in &mut made {
+            result.round = round;
+        }
         expected.extend(made.clone());
         let commit = Commit { results: made, ..releasing(&claimed[0], Some(now)) };
         bench.commit(session, commit).await;

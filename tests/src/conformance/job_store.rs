@@ -4,7 +4,7 @@
 use pipeline_core::ErrorKind;
 use pipeline_core::id::{EventSeq, JobId};
 use pipeline_core::model::{Control, ItemStatus, JobStatus};
-use pipeline_core::storage::{EventBody, JobQuery};
+use pipeline_core::storage::{EventBody, JobQuery, NewJob};
 
 use super::fixture::{Bench, new_item, new_job, uuid};
 
@@ -48,8 +48,7 @@ pub async fn job_3_unique(bench: &Bench) {
     let job = new_job();
     bench.submit_with(job.clone(), vec![new_item(0)]).await;
     let before = bench.store.job(job.id).await.unwrap();
-    let mut twin = job.clone();
-    twin.label = "another".to_owned();
+    let twin = NewJob { label: "another".to_owned(), ..job.clone() };
     let error = bench.store.submit(twin, vec![new_item(0), new_item(1)]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(bench.store.job(job.id).await.unwrap(), before);

@@ -173,7 +173,7 @@ pub async fn queue_11_the_stores_clock(bench: &Bench) {
     bench.clock.advance(Duration::from_micros(1));
     assert_eq!(bench.store.now().await.unwrap(), due);
     assert_eq!(ids(&bench.claim(session, 1).await), items);
-    bench.clock.advance(LEASE - Duration::from_micros(3));
+    bench.clock.advance(LEASE.saturating_sub(Duration::from_micros(3)));
     assert_eq!(bench.store.sessions(None).await.unwrap().len(), 1);
     bench.clock.advance(Duration::from_micros(1));
     assert!(bench.store.sessions(None).await.unwrap().is_empty());
