@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use pipeline_core::error::Result;
 use pipeline_core::id::{ItemId, JobId, SessionId};
 use pipeline_core::storage::{ClaimRequest, Claimed, Claims};
 use pipeline_core::time::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::fault::{Fault, Work};
+use super::fault::Work;
 use super::store::Inner;
 use super::{rows, sessions};
 
@@ -45,33 +44,36 @@ pub(super) const NEXT: &str = "SELECT min((SELECT claimable_at FROM items \
      WHERE items.job = jobs.id AND session IS NULL AND claimable_at IS NOT NULL ORDER BY claimable_at LIMIT 1)) \
      FROM jobs WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1)";
 
-/// Hands out work. The inner error is the answer to a session that is no longer alive; what was buried stays so.
-pub(super) async fn claim(
-    connection: &mut SqliteConnection,
-    inner: &Inner,
-    request: ClaimRequest,
-) -> Work<Result<Claims>> {
+/// What a try to claim comes to.
+pub(super) enum Answer {
+    /// Work, or none.
+    Claims(Claims),
+    /// Nothing was done: there are dead sessions to bury first.
+    Dead,
+}
+
+/// Hands out work.
+pub(super) async fn claim(connection: &mut SqliteConnection, inner: &Inner, request: ClaimRequest) -> Work<Answer> {
     let look = inner.presence.is_due();
-    sessions::bury(connection, inner, look).await?;
-    let focus = match sessions::focus(connection, request.session).await {
-        Ok(focus) => focus,
-        Err(Fault::Port(error)) => return Ok(Err(error)),
-        Err(fault) => return Err(fault),
-    };
+    if !sessions::dead(connection, inner, look).await?.is_empty() {
+        return Ok(Answer::Dead);
+    }
+    let focus = sessions::focus(connection, request.session).await?;
     let only = match (request.job, focus) {
-        (Some(job), Some(focus)) if job != focus => return Ok(Ok(Claims { units: Vec::new(), next_at: None })),
+        (Some(job), Some(focus)) if job != focus => {
+            return Ok(Answer::Claims(Claims { units: Vec::new(), next_at: None }));
+        }
         (job, focus) => job.or(focus),
     };
     let now = inner.now();
-    let limit = request.limit as usize;
-    let mut units = hand_out(connection, request.session, limit, only, now).await?;
-    if units.is_empty() && !look && sessions::bury(connection, inner, true).await? > 0 {
-        units = hand_out(connection, request.session, limit, only, now).await?;
+    let units = hand_out(connection, request.session, request.limit as usize, only, now).await?;
+    if units.is_empty() && !look && !sessions::dead(connection, inner, true).await?.is_empty() {
+        return Ok(Answer::Dead);
     }
     let next: Option<i64> =
         sqlx::query_scalar(NEXT).bind(only.map(|job| job.to_string())).fetch_one(connection).await?;
     let next_at = next.map(|at| Timestamp::from_micros(at).max(now));
-    Ok(Ok(Claims { units, next_at }))
+    Ok(Answer::Claims(Claims { units, next_at }))
 }
 
 async fn hand_out(

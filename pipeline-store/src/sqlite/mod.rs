@@ -17,6 +17,7 @@ mod ledger;
 mod migrate;
 mod open;
 mod options;
+mod pace;
 mod presence;
 mod queue;
 mod registry;

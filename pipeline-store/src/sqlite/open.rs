@@ -11,7 +11,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use super::fault::{Fault, Work};
 use super::fingerprints::Fingerprints;
 use super::migrate;
-use super::options::{SqliteOptions, Synchronous};
+use super::options::SqliteOptions;
+use super::pace::Pace;
 use super::presence::Presence;
 use super::store::{Inner, SqliteStore};
 
@@ -67,10 +68,7 @@ async fn attempt(path: PathBuf, options: &SqliteOptions) -> Work<SqliteStore> {
         .filename(&path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(match options.synchronous {
-            Synchronous::Full => SqliteSynchronous::Full,
-            Synchronous::Normal => SqliteSynchronous::Normal,
-        })
+        .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(options.busy_timeout)
         .pragma("journal_size_limit", "67108864")
@@ -89,6 +87,8 @@ async fn attempt(path: PathBuf, options: &SqliteOptions) -> Work<SqliteStore> {
     let readers = pool().max_connections(options.readers.max(1)).connect_with(reader).await?;
     Ok(SqliteStore {
         inner: Arc::new(Inner {
+            synchronous: options.synchronous,
+            pace: Pace::default(),
             presence: Presence::beside(&path),
             path,
             writer,
