@@ -222,3 +222,14 @@ fn a_check_that_could_not_be_made_is_undecided_and_one_that_cannot_tell_keeps_it
     let kept = StageState::Stopped { stop: Stop::Undecided { failure: None }, result: Some(result()) };
     assert_eq!(unsure.stages[0], kept);
 }
+
+#[test]
+fn a_last_try_that_fails_in_passing_after_a_stop_is_no_verdict() {
+    for retry in [Retryability::Transient, Retryability::Throttled { after: None }] {
+        let plan = plan(vec![check(&[]), work(&[]).attempts(1)]);
+        let events = [Event::Claimed, rejected(0), finished(1, failure(retry))];
+        let machine = walk(&plan, &ItemMachine::new(item(), &plan), &events);
+        assert_eq!(machine.stages[1], StageState::Skipped { why: Why::ItemStopped, result: None });
+        assert_eq!(machine.status(&plan), ItemStatus::Rejected);
+    }
+}
