@@ -65,23 +65,23 @@ impl ItemMachine {
     }
 
     fn end(&self, plan: &Plan) -> ItemStatus {
-        let mut worst: Option<ItemStatus> = None;
-        for state in &self.stages {
-            let StageState::Stopped { stop, .. } = state else { continue };
-            let status = match stop {
-                Stop::Failed { .. } => ItemStatus::Failed,
-                Stop::Undecided { .. } => ItemStatus::Undecided,
-                Stop::Rejected => ItemStatus::Rejected,
-                Stop::Cancelled => ItemStatus::Cancelled,
-            };
-            if worst.is_none_or(|known| severity(status) > severity(known)) {
-                worst = Some(status);
-            }
+        let stops = self.stages.iter().filter_map(|state| match state {
+            StageState::Stopped { stop, .. } => Some(stop),
+            StageState::Blocked
+            | StageState::Ready { .. }
+            | StageState::Running { .. }
+            | StageState::Waiting { .. }
+            | StageState::Done { .. }
+            | StageState::Skipped { .. } => None,
+        });
+        match stops.max_by_key(|stop| severity(stop)) {
+            Some(Stop::Failed { .. }) => ItemStatus::Failed,
+            Some(Stop::Undecided { .. }) => ItemStatus::Undecided,
+            Some(Stop::Rejected) => ItemStatus::Rejected,
+            Some(Stop::Cancelled) => ItemStatus::Cancelled,
+            None if self.succeeded(plan) => ItemStatus::Succeeded,
+            None => ItemStatus::Filtered,
         }
-        if let Some(status) = worst {
-            return status;
-        }
-        if self.succeeded(plan) { ItemStatus::Succeeded } else { ItemStatus::Filtered }
     }
 
     /// Tells whether a last stage is done, when no stage ended the walk.
@@ -112,16 +112,11 @@ impl ItemMachine {
     }
 }
 
-const fn severity(status: ItemStatus) -> u8 {
-    match status {
-        ItemStatus::Failed => 4,
-        ItemStatus::Undecided => 3,
-        ItemStatus::Rejected => 2,
-        ItemStatus::Cancelled => 1,
-        ItemStatus::Pending
-        | ItemStatus::Running
-        | ItemStatus::Waiting
-        | ItemStatus::Succeeded
-        | ItemStatus::Filtered => 0,
+const fn severity(stop: &Stop) -> u8 {
+    match stop {
+        Stop::Failed { .. } => 3,
+        Stop::Undecided { .. } => 2,
+        Stop::Rejected => 1,
+        Stop::Cancelled => 0,
     }
 }

@@ -4,6 +4,7 @@ use pipeline_core::Retryability;
 use pipeline_core::executor::{
     Decision, Event, ItemEvent, ItemMachine, Outcome, RetryRefused, StageState, Stop, Transition, Why,
 };
+use pipeline_core::expression::Condition;
 use pipeline_core::model::{ItemStatus, Reason, Verdict};
 use pipeline_core::pipeline::{OnFailure, Plan};
 use pipeline_core::time::Timestamp;
@@ -187,17 +188,9 @@ fn a_retry_also_walks_what_failed_or_never_started_beside_it() {
 fn a_round_that_ends_at_once_says_so() {
     let mut plan = plan(vec![work(&[]), work(&[0]).when("yes.go")]);
     let machine = walk(&plan, &ItemMachine::new(item(), &plan), &[Event::Claimed, done(0), done(1)]);
-    plan.stages[1] = PlanStage::of("gone.go");
+    plan.stages[1].when = Some(Condition::parse("gone.go").unwrap());
     let again = step(&plan, &machine, &retry(Some(1)));
     assert_eq!(again.events.last(), Some(&ItemEvent::Ended { status: ItemStatus::Undecided }));
-}
-
-struct PlanStage;
-
-impl PlanStage {
-    fn of(condition: &str) -> pipeline_core::pipeline::PlannedStage {
-        crate::plans::plan(vec![work(&[]), work(&[0]).when(condition)]).stages.remove(1)
-    }
 }
 
 #[test]
@@ -228,4 +221,15 @@ fn a_check_that_could_not_be_made_is_undecided_and_one_that_cannot_tell_keeps_it
     let unsure = step(&plan, &open, &finished(0, Outcome::Judged { result: result(), verdict })).next;
     let kept = StageState::Stopped { stop: Stop::Undecided { failure: None }, result: Some(result()) };
     assert_eq!(unsure.stages[0], kept);
+}
+
+#[test]
+fn a_last_try_that_fails_in_passing_after_a_stop_is_no_verdict() {
+    for retry in [Retryability::Transient, Retryability::Throttled { after: None }] {
+        let plan = plan(vec![check(&[]), work(&[]).attempts(1)]);
+        let events = [Event::Claimed, rejected(0), finished(1, failure(retry))];
+        let machine = walk(&plan, &ItemMachine::new(item(), &plan), &events);
+        assert_eq!(machine.stages[1], StageState::Skipped { why: Why::ItemStopped, result: None });
+        assert_eq!(machine.status(&plan), ItemStatus::Rejected);
+    }
 }

@@ -1,6 +1,8 @@
 //! Replacing an item by its children.
 
-use pipeline_core::executor::{Decision, Effect, Event, ItemMachine, Outcome, RetryRefused, StageState, Transition};
+use pipeline_core::executor::{
+    Decision, Effect, Event, ItemMachine, Outcome, RetryRefused, StageState, Transition, Why,
+};
 use pipeline_core::pipeline::Plan;
 use pipeline_core::time::Timestamp;
 
@@ -102,4 +104,14 @@ fn a_child_is_retried_from_the_stage_that_made_it_and_not_from_before() {
     let again = step(&plan, &child, &Event::Decided { decision: Decision::Retry { from: Some(1) } });
     assert!(again.children.is_empty() && again.effects.is_empty());
     assert_eq!(again.next.stages[1], StageState::Ready { attempt: 1 });
+}
+
+#[test]
+fn an_expanding_stage_that_is_off_neither_expands_nor_counts() {
+    let plan = plan(vec![work(&[]).expand(4).off(), work(&[0]).expand(2)]);
+    let root = ItemMachine::new(item(), &plan);
+    assert_eq!(root.leaves, 2);
+    let expanded = step(&plan, &root, &Event::Claimed);
+    assert_eq!(expanded.children.len(), 2);
+    assert_eq!(expanded.children[0].machine.stages[0], StageState::Skipped { why: Why::Disabled, result: None });
 }

@@ -13,8 +13,8 @@ use pipeline_core::{ErrorKind, Retryability};
 
 use crate::plans::{facts, item, result};
 
-/// No walk may take more steps than this.
-const BOUND: usize = 4_000;
+/// No walk may take more turns than this; the longest take a few hundred.
+const BOUND: usize = 1_000;
 
 /// One committed step.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +31,6 @@ pub(crate) struct Step {
     pub(crate) steps: u64,
 }
 
-#[derive(Debug)]
 pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) facts: Facts,
@@ -45,6 +44,14 @@ pub(crate) struct World {
     choices: std::vec::IntoIter<u16>,
     fates: std::vec::IntoIter<u8>,
     now: Timestamp,
+}
+
+impl std::fmt::Debug for World {
+    /// The plan and what happened, in order; the states between follow from them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let events: Vec<_> = self.log.iter().take(100).map(|step| &step.event).collect();
+        write!(f, "{:?}\n{events:?}", self.plan.stages)
+    }
 }
 
 impl World {
