@@ -197,38 +197,3 @@ async fn take(
     }
     Ok(units)
 }
-
-#[cfg(test)]
-mod tests {
-    use sqlx::Row as _;
-
-    use super::*;
-
-    async fn plan_of(sql: &str) -> String {
-        let folder = std::env::temp_dir().join(format!("pipeline-plan-{}", uuid::Uuid::now_v7()));
-        let store = super::super::SqliteStore::open(folder.join("jobs.db")).await.unwrap();
-        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-        let rows = sqlx::query(explained).fetch_all(&store.inner.readers).await.unwrap();
-        let plan: Vec<String> = rows.iter().map(|row| row.try_get(3).unwrap()).collect();
-        store.close().await;
-        std::fs::remove_dir_all(folder).unwrap();
-        plan.join("\n")
-    }
-
-    #[tokio::test]
-    async fn no_claim_statement_sorts_or_scans_items() {
-        for (sql, index) in [
-            (DUE_JOBS, "items_due (job=? AND claimable_at<?)"),
-            (WAKE, "items_due (job=? AND claimable_at>? AND claimable_at<?)"),
-            (PICK, "COVERING INDEX items_due (job=? AND claimable_at=?)"),
-            (MATES, "items_unit (unit=? AND claimable_at=?)"),
-            (TAKE, "(id=?)"),
-            (NEXT, "items_due (job=?"),
-        ] {
-            let plan = plan_of(sql).await;
-            assert!(plan.contains(index), "{sql}\n{plan}");
-            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN items"), "{sql}\n{plan}");
-        }
-        assert!(plan_of(DUE_JOBS).await.contains("INDEX jobs_open"));
-    }
-}

@@ -18,6 +18,8 @@ mod migrate;
 mod open;
 mod options;
 mod pace;
+#[cfg(test)]
+mod plans;
 mod presence;
 mod queue;
 mod registry;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pipeline_core::error::{Error, ErrorKind, Result};
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::fault::{Fault, Work};
 use super::fingerprints::Fingerprints;
@@ -72,7 +72,8 @@ async fn attempt(path: PathBuf, options: &SqliteOptions) -> Work<SqliteStore> {
         .foreign_keys(true)
         .busy_timeout(options.busy_timeout)
         .pragma("journal_size_limit", "67108864")
-        .pragma("temp_store", "memory");
+        .pragma("temp_store", "memory")
+        .disable_statement_logging();
     let pool = || {
         SqlitePoolOptions::new()
             .idle_timeout(None)
