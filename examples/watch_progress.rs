@@ -20,7 +20,7 @@ async fn main() -> anyhow::Result<()> {
     let job = engine.submit(request).await?;
 
     let mut events = engine.watch(job.id, EventSeq::START);
-    let mut last = 0.0;
+    let mut last: f64 = 0.0;
     while let Some(event) = events.next().await? {
         let record = engine.job(job.id).await?;
         let now = progress(record.steps_done, record.steps_planned, &record.counts);

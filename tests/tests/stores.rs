@@ -1,36 +1,46 @@
 //! The stores of this workspace pass the conformance suites: one line a backend.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::sync::Arc;
+use std::path::Path;
 
-use pipeline_core::model::ItemStatus;
-use pipeline_core::storage::Store;
-use pipeline_store::{MemoryStore, SqliteOptions, SqliteStore};
+use pipeline_core::id::Digest;
+use pipeline_store::{Artifacts, MemoryStore, SqliteOptions, SqliteStore};
+use pipeline_testkit::conformance::Shelf;
 use pipeline_testkit::conformance::fixture::{Bench, SteppedClock};
 
-fn memory() -> Bench {
+pipeline_testkit::store_conformance!(memory, super::memory_bench);
+pipeline_testkit::store_conformance!(sqlite, super::sqlite_bench);
+pipeline_testkit::artifact_conformance!(artifacts_in_memory, super::memory_shelf);
+pipeline_testkit::artifact_conformance!(artifacts_in_a_folder, super::folder_shelf);
+
+async fn memory_bench() -> Bench {
     let clock = SteppedClock::new();
     Bench::new(MemoryStore::with_clock(clock.clone()), clock, ())
 }
 
-async fn sqlite() -> Bench {
+async fn sqlite_bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let clock = SteppedClock::new();
+    let path = folder.path().join("deep/er/jobs.db");
     let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
-    let store = SqliteStore::open_with(folder.path().join("jobs.db"), options).await.unwrap();
-    Bench::new(store, clock, folder)
+    let store = SqliteStore::open_with(&path, options.clone()).await.unwrap();
+    Bench::new(store, clock, folder).reopened_by(move || {
+        let (path, options) = (path.clone(), options.clone());
+        async move { SqliteStore::open_with(path, options).await.unwrap() }
+    })
 }
 
-#[tokio::test]
-async fn smoke() {
-    for bench in [memory(), sqlite().await] {
-        let store: &Arc<dyn Store> = &bench.store;
-        let (job, items) = bench.submit(3).await;
-        let session = bench.session().await;
-        assert_eq!(bench.drain(session, ItemStatus::Succeeded).await, 3);
-        let record = store.job(job).await.unwrap();
-        assert_eq!(record.status.as_str(), "completed");
-        assert_eq!(store.history(items[0]).await.unwrap().len(), 1);
-        assert_eq!(store.events(job, pipeline_core::id::EventSeq::START, 100).await.unwrap().len(), 5);
-        println!("{record:?} {:?}", store.info());
-    }
+async fn memory_shelf() -> Shelf {
+    let store = Artifacts::memory();
+    Shelf::new(store.clone(), store, ())
+}
+
+async fn folder_shelf() -> Shelf {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/er");
+    let open = |path: &Path| Artifacts::directory(path).unwrap();
+    Shelf::new(open(&path), open(&path), folder).damaged_by(move |digest: Digest| {
+        let hex = digest.to_hex();
+        std::fs::write(path.join(&hex[..2]).join(&hex[2..4]).join(&hex), b"spoiled").unwrap();
+    })
 }

@@ -37,4 +37,11 @@ mod tests {
         assert!(bound(3) > Duration::from_secs(3) && bound(3) <= Duration::from_secs(4));
         assert_eq!(backoff(&policy, 40, 120_000_000), Duration::from_secs(120));
     }
+
+    #[test]
+    fn a_bound_beyond_the_range_of_time_is_no_overflow() {
+        let policy = Policy { backoff_base: Duration::MAX, backoff_cap: Duration::MAX, ..Policy::default() };
+        assert_eq!(backoff(&policy, 3, u64::MAX), Duration::ZERO);
+        assert_eq!(backoff(&policy, 3, 5), Duration::from_micros(5));
+    }
 }

@@ -1,5 +1,6 @@
 //! A person's decisions about an ended item: retry, approve, discard.
 
+use crate::model::ItemStatus;
 use crate::pipeline::{Plan, Role, StageIndex};
 
 use super::event::Decision;
@@ -19,6 +20,9 @@ pub enum RetryRefused {
     /// The job was cancelled.
     #[error("the item was cancelled; make a new job from this one instead")]
     Cancelled,
+    /// A condition kept it from every last stage.
+    #[error("the item was filtered by a condition; make a new job with another condition instead")]
+    Filtered,
     /// No rounds are left.
     #[error("the item has had {rounds} rounds, and `max_rounds` is {rounds}")]
     NoRoundsLeft {
@@ -45,7 +49,10 @@ impl ItemMachine {
     /// Returns the stage a retry would start from, or why there can be none.
     ///
     /// Without `from` it is the pipeline's `retry_from` stage when everything before it is there, else the first stage
-    /// that ended the walk.
+    /// that ended the walk, else the stage that made the item out of its parent, else the first stage.
+    ///
+    /// # Errors
+    /// [`RetryRefused`] with the reason.
     pub fn can_retry(&self, plan: &Plan, from: Option<StageIndex>) -> Result<StageIndex, RetryRefused> {
         if self.expanded.is_some() {
             return Err(RetryRefused::Expanded);
@@ -53,8 +60,11 @@ impl ItemMachine {
         if !self.is_ended() {
             return Err(RetryRefused::NotEnded);
         }
-        if self.cancelled || matches!(self.stop(), Some((_, Stop::Cancelled))) {
+        if self.cancelled {
             return Err(RetryRefused::Cancelled);
+        }
+        if self.status(plan) == ItemStatus::Filtered {
+            return Err(RetryRefused::Filtered);
         }
         if self.round >= plan.max_rounds {
             return Err(RetryRefused::NoRoundsLeft { rounds: plan.max_rounds });
@@ -63,7 +73,9 @@ impl ItemMachine {
             Some(index) => self.ready_to_start(plan, index).map(|()| index),
             None => {
                 let default = plan.retry_from.filter(|index| self.ready_to_start(plan, *index).is_ok());
-                let index = default.or_else(|| self.stop().map(|(index, _)| index)).unwrap_or(0);
+                let stopped = self.stop().map(|(index, _)| index);
+                let made = self.slots.last().map(|(index, _)| *index);
+                let index = default.or(stopped).or(made).unwrap_or(0);
                 self.ready_to_start(plan, index).map(|()| index)
             }
         }
@@ -80,15 +92,8 @@ impl ItemMachine {
         for (need, state) in self.stages.iter().enumerate() {
             let before = plan.suffix(need).get(index) == Some(&true) && need != index;
             let check = plan.stage(need).is_some_and(|stage| stage.role == Role::Check);
-            let there = match state {
-                StageState::Done { .. } => true,
-                StageState::Skipped { why } => why.passes(),
-                StageState::Stopped { .. } => check,
-                StageState::Blocked
-                | StageState::Ready { .. }
-                | StageState::Running { .. }
-                | StageState::Waiting { .. } => false,
-            };
+            // Checks are not repeated: one that stopped the item counts as made.
+            let there = state.is_through() || (check && matches!(state, StageState::Stopped { .. }));
             if before && !there {
                 let need = plan.stage(need).map(|stage| stage.name.to_string()).unwrap_or_default();
                 return Err(RetryRefused::MissingInput { stage: stage.name.to_string(), need });
@@ -110,6 +115,9 @@ impl Walk {
                 if !self.next.is_ended() {
                     return Err(illegal("discard", "the item has not ended yet".to_owned()));
                 }
+                if self.next.expanded.is_some() {
+                    return Err(illegal("discard", "the item was replaced by its children".to_owned()));
+                }
             }
         }
         self.events.push(ItemEvent::Decided { decision, round: self.next.round });
@@ -124,12 +132,10 @@ impl Walk {
             let Some(state) = self.next.stages.get(index) else { continue };
             let next = match state {
                 _ if inside.get(index) == Some(&true) => StageState::Blocked,
-                StageState::Stopped { .. } if stage.role == Role::Check => {
-                    StageState::Skipped { why: Why::NotRepeated }
+                StageState::Stopped { result, .. } if stage.role == Role::Check => {
+                    StageState::Skipped { why: Why::NotRepeated, result: *result }
                 }
-                StageState::Stopped { .. } | StageState::Skipped { why: Why::ItemStopped | Why::Upstream } => {
-                    StageState::Blocked
-                }
+                StageState::Stopped { .. } | StageState::Skipped { why: Why::ItemStopped, .. } => StageState::Blocked,
                 kept => kept.clone(),
             };
             self.set(index, next);
@@ -137,23 +143,28 @@ impl Walk {
         self.begin_round();
     }
 
-    /// Goes on after the checks that stopped the item.
+    /// Goes on after the checks that stopped the item. `max_rounds` bounds retries only: whatever has been tried, a
+    /// person can still take the item as it is.
     fn approve(&mut self, plan: &Plan) -> Result<(), IllegalTransition> {
         let refuse = |reason: &str| Err(illegal("approve", reason.to_owned()));
         if !self.next.is_ended() {
             return refuse("the item has not ended yet");
         }
+        if self.next.cancelled {
+            return refuse("the item was cancelled; make a new job from this one instead");
+        }
         let mut approved = false;
         for (index, stage) in plan.stages.iter().enumerate() {
             match self.next.stages.get(index) {
-                Some(StageState::Stopped { stop: Stop::Rejected | Stop::Undecided { .. }, .. })
+                Some(StageState::Stopped { stop: Stop::Rejected | Stop::Undecided { .. }, result })
                     if stage.role == Role::Check =>
                 {
-                    self.set(index, StageState::Skipped { why: Why::Approved });
+                    let result = *result;
+                    self.set(index, StageState::Skipped { why: Why::Approved, result });
                     approved = true;
                 }
                 Some(StageState::Stopped { .. }) => return refuse("the item is not rejected or undecided by a check"),
-                Some(StageState::Skipped { why: Why::ItemStopped }) => self.set(index, StageState::Blocked),
+                Some(StageState::Skipped { why: Why::ItemStopped, .. }) => self.set(index, StageState::Blocked),
                 _ => {}
             }
         }
@@ -167,6 +178,5 @@ impl Walk {
     fn begin_round(&mut self) {
         self.next.round += 1;
         self.next.crashes = 0;
-        self.next.cancelled = false;
     }
 }

@@ -4,6 +4,7 @@
 //! next machine and what to do. It reads no clock and no store; the driver adopts the next machine only once it is
 //! committed. Every walk (first run, retry, approval) goes through it.
 
+mod advance;
 mod backoff;
 mod decide;
 mod event;

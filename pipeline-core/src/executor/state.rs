@@ -55,8 +55,10 @@ pub enum Why {
     Condition,
     /// A stage it needs was passed over because of a condition.
     Upstream,
-    /// It could not be done and the policy says to go on without.
+    /// It could not be done and the policy says to go on as if it were not there.
     Failure,
+    /// It could not be done and the policy says that its input counts as its output.
+    InputUsed,
     /// A person let the item go on in spite of the check.
     Approved,
     /// A retry started after this check; checks are not repeated unless named.
@@ -68,7 +70,10 @@ pub enum Why {
 impl Why {
     /// Tells whether what needs the stage goes on as if it were not there.
     pub const fn passes(self) -> bool {
-        matches!(self, Self::Disabled | Self::Failure | Self::Approved | Self::NotRepeated)
+        match self {
+            Self::Disabled | Self::Failure | Self::InputUsed | Self::Approved | Self::NotRepeated => true,
+            Self::Condition | Self::Upstream | Self::ItemStopped => false,
+        }
     }
 }
 
@@ -128,6 +133,9 @@ pub enum StageState {
     Skipped {
         /// Why.
         why: Why,
+        /// What a check recorded before it was approved or left out of a new round: conditions still see it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<ResultId>,
     },
     /// It ended the item's walk.
     Stopped {
@@ -142,6 +150,17 @@ impl StageState {
     /// Tells whether it can change no more in this round.
     pub const fn is_settled(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Skipped { .. } | Self::Stopped { .. })
+    }
+
+    /// Tells whether what needs the stage can go on: it is done, or passed over as if it were.
+    pub(super) const fn is_through(&self) -> bool {
+        match self {
+            Self::Done { .. } => true,
+            Self::Skipped { why, .. } => why.passes(),
+            Self::Blocked | Self::Ready { .. } | Self::Running { .. } | Self::Waiting { .. } | Self::Stopped { .. } => {
+                false
+            }
+        }
     }
 }
 
@@ -208,14 +227,21 @@ impl ItemMachine {
     /// Returns the recorded results its stages refer to.
     pub fn results(&self) -> impl Iterator<Item = (StageIndex, ResultId)> + '_ {
         self.stages.iter().enumerate().filter_map(|(index, state)| match state {
-            StageState::Done { result } | StageState::Stopped { result: Some(result), .. } => Some((index, *result)),
+            StageState::Done { result }
+            | StageState::Skipped { result: Some(result), .. }
+            | StageState::Stopped { result: Some(result), .. } => Some((index, *result)),
             StageState::Blocked
             | StageState::Ready { .. }
             | StageState::Running { .. }
             | StageState::Waiting { .. }
-            | StageState::Skipped { .. }
+            | StageState::Skipped { result: None, .. }
             | StageState::Stopped { result: None, .. } => None,
         })
+    }
+
+    /// Tells whether nothing new starts any more: a stage ended the walk, or the job was cancelled.
+    pub(super) fn is_halted(&self) -> bool {
+        self.cancelled || self.stop().is_some()
     }
 
     /// Returns the first stage that ended the walk, and how.

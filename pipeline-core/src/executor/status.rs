@@ -4,28 +4,26 @@ use crate::model::ItemStatus;
 use crate::pipeline::Plan;
 use crate::time::Timestamp;
 
-use super::state::{ItemMachine, StageState, Stop, Wait};
+use super::state::{ItemMachine, StageState, Stop, Wait, Why};
 
 impl ItemMachine {
     /// Derives the item's status.
     ///
-    /// An item with a stage that can still change is pending, running or waiting. Otherwise branches that disagree are
-    /// settled by: failed > undecided > rejected > cancelled > succeeded (a last stage is done) > filtered (none is).
+    /// An item with a stage that can still change is running (a stage runs), pending (a worker can start one, or it was
+    /// never reached) or waiting (nothing goes on before a wait is over). Otherwise branches that disagree are settled
+    /// by: failed > undecided > rejected > cancelled > succeeded (a last stage is done) > filtered (none is). An item
+    /// replaced by its children carries no leaves; its status means nothing.
     pub fn status(&self, plan: &Plan) -> ItemStatus {
         let any = |test: fn(&StageState) -> bool| self.stages.iter().any(test);
-        if any(|state| matches!(state, StageState::Running { .. })) {
-            return ItemStatus::Running;
+        if self.stages.iter().all(StageState::is_settled) {
+            self.end(plan)
+        } else if any(|state| matches!(state, StageState::Running { .. })) {
+            ItemStatus::Running
+        } else if any(|state| matches!(state, StageState::Waiting { .. })) && !self.startable(plan) {
+            ItemStatus::Waiting
+        } else {
+            ItemStatus::Pending
         }
-        if any(|state| matches!(state, StageState::Ready { .. } | StageState::Blocked)) {
-            // A blocked stage beside a waiting one is the waiting one's: it is the reason nothing goes on.
-            let ready = any(|state| matches!(state, StageState::Ready { .. }));
-            let waiting = any(|state| matches!(state, StageState::Waiting { .. }));
-            return if waiting && !ready { ItemStatus::Waiting } else { ItemStatus::Pending };
-        }
-        if any(|state| matches!(state, StageState::Waiting { .. })) {
-            return ItemStatus::Waiting;
-        }
-        self.end(plan)
     }
 
     /// Tells whether nothing can change any more except by a decision.
@@ -55,73 +53,70 @@ impl ItemMachine {
         if self.is_ended() {
             return None;
         }
-        let startable = self.stages.iter().enumerate().any(|(index, state)| match state {
-            StageState::Running { .. } => true,
-            StageState::Ready { .. } => !self.expands(plan, index),
-            StageState::Blocked
-            | StageState::Waiting { .. }
-            | StageState::Done { .. }
-            | StageState::Skipped { .. }
-            | StageState::Stopped { .. } => false,
-        });
+        let running = self.stages.iter().any(|state| matches!(state, StageState::Running { .. }));
         let waiting = self.stages.iter().any(|state| matches!(state, StageState::Waiting { .. }));
-        if startable || !waiting { Some(now) } else { self.wake_at() }
+        if running || !waiting || self.startable(plan) { Some(now) } else { self.wake_at() }
+    }
+
+    /// Tells whether a stage can start at once. A stage that will expand the item waits for the branches beside it.
+    fn startable(&self, plan: &Plan) -> bool {
+        let ready = |state: &StageState| matches!(state, StageState::Ready { .. });
+        self.stages.iter().enumerate().any(|(index, state)| ready(state) && !self.expands(plan, index))
     }
 
     fn end(&self, plan: &Plan) -> ItemStatus {
-        let mut worst: Option<ItemStatus> = None;
-        for state in &self.stages {
-            let StageState::Stopped { stop, .. } = state else { continue };
-            let status = match stop {
-                Stop::Failed { .. } => ItemStatus::Failed,
-                Stop::Undecided { .. } => ItemStatus::Undecided,
-                Stop::Rejected => ItemStatus::Rejected,
-                Stop::Cancelled => ItemStatus::Cancelled,
-            };
-            if worst.is_none_or(|known| severity(status) > severity(known)) {
-                worst = Some(status);
-            }
+        let stops = self.stages.iter().filter_map(|state| match state {
+            StageState::Stopped { stop, .. } => Some(stop),
+            StageState::Blocked
+            | StageState::Ready { .. }
+            | StageState::Running { .. }
+            | StageState::Waiting { .. }
+            | StageState::Done { .. }
+            | StageState::Skipped { .. } => None,
+        });
+        match stops.max_by_key(|stop| severity(stop)) {
+            Some(Stop::Failed { .. }) => ItemStatus::Failed,
+            Some(Stop::Undecided { .. }) => ItemStatus::Undecided,
+            Some(Stop::Rejected) => ItemStatus::Rejected,
+            Some(Stop::Cancelled) => ItemStatus::Cancelled,
+            None if self.succeeded(plan) => ItemStatus::Succeeded,
+            None => ItemStatus::Filtered,
         }
-        if let Some(status) = worst {
-            return status;
-        }
-        let reached = self.reached(plan);
-        let succeeded = plan.sinks().iter().zip(&reached).any(|(sink, reached)| *sink && *reached);
-        if succeeded { ItemStatus::Succeeded } else { ItemStatus::Filtered }
     }
 
-    /// Returns, for each stage, whether the walk got through it: done, or passed over with all it needs got through.
-    fn reached(&self, plan: &Plan) -> Vec<bool> {
-        let mut reached: Vec<bool> = Vec::with_capacity(self.stages.len());
-        for (state, stage) in self.stages.iter().zip(&plan.stages) {
-            let value = match state {
-                StageState::Done { .. } => true,
-                StageState::Skipped { why } if why.passes() => {
-                    stage.needs.iter().all(|need| reached.get(*need) == Some(&true))
+    /// Tells whether a last stage is done, when no stage ended the walk.
+    ///
+    /// A stage that is switched off, or failed with the policy `skip`, is as if it were not there: what stands before it
+    /// is last in its place. One that failed with `use_input`, and a check a person let pass, count as done.
+    fn succeeded(&self, plan: &Plan) -> bool {
+        let mut followed = vec![false; self.stages.len()];
+        let mut kept_out = false;
+        for (index, (state, stage)) in self.stages.iter().zip(&plan.stages).enumerate().rev() {
+            let absent = matches!(state, StageState::Skipped { why: Why::Disabled | Why::Failure, .. });
+            let is_followed = followed.get(index) == Some(&true);
+            if !absent && !is_followed {
+                if state.is_through() {
+                    return true;
                 }
-                StageState::Skipped { .. }
-                | StageState::Blocked
-                | StageState::Ready { .. }
-                | StageState::Running { .. }
-                | StageState::Waiting { .. }
-                | StageState::Stopped { .. } => false,
-            };
-            reached.push(value);
+                kept_out = true;
+            }
+            if !absent || is_followed {
+                for need in &stage.needs {
+                    if let Some(slot) = followed.get_mut(*need) {
+                        *slot = true;
+                    }
+                }
+            }
         }
-        reached
+        !kept_out
     }
 }
 
-const fn severity(status: ItemStatus) -> u8 {
-    match status {
-        ItemStatus::Failed => 4,
-        ItemStatus::Undecided => 3,
-        ItemStatus::Rejected => 2,
-        ItemStatus::Cancelled => 1,
-        ItemStatus::Pending
-        | ItemStatus::Running
-        | ItemStatus::Waiting
-        | ItemStatus::Succeeded
-        | ItemStatus::Filtered => 0,
+const fn severity(stop: &Stop) -> u8 {
+    match stop {
+        Stop::Failed { .. } => 3,
+        Stop::Undecided { .. } => 2,
+        Stop::Rejected => 1,
+        Stop::Cancelled => 0,
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::error::Retryability;
 use crate::expression::Facts;
+use crate::id::ResultId;
 use crate::model::{Failure, FailureCode, Verdict};
 use crate::pipeline::{OnFailure, Plan, PlannedStage, Role, StageIndex};
 use crate::time::Timestamp;
 
 use super::backoff::backoff;
 use super::event::{Event, Outcome};
-use super::state::{ItemMachine, Resume, StageState, Stop, Wait, Why};
+use super::state::{ItemMachine, MACHINE_FORMAT, Resume, StageState, Stop, Wait, Why};
 use super::transition::{Effect, IllegalTransition, ItemEvent, Transition};
 
 /// So many crashes of a process while an item ran end the item.
@@ -40,8 +41,11 @@ impl ItemMachine {
         draw: u64,
         event: &Event,
     ) -> Result<Transition, IllegalTransition> {
+        if self.format != MACHINE_FORMAT {
+            return Err(illegal("step", format!("the state has format {}, not {MACHINE_FORMAT}", self.format)));
+        }
         if self.stages.len() != plan.stages.len() {
-            return Err(IllegalTransition { event: "step", reason: "the plan is another one".to_owned() });
+            return Err(illegal("step", "the plan is another one".to_owned()));
         }
         let around = Surroundings { plan, facts, now, draw };
         let mut walk = Walk { next: self.clone(), effects: Vec::new(), events: Vec::new() };
@@ -93,9 +97,8 @@ impl Walk {
                 if spent {
                     let message = format!("the process ended {} times while this stage ran", self.next.crashes);
                     self.stop(around.plan, index, failed(Failure::permanent(FailureCode::CrashLoop, message)), None);
-                } else if let Some(resume) = resume {
-                    let on = Wait::Until { at: around.now, reason: "resumed after an interruption".to_owned() };
-                    self.set(index, StageState::Waiting { attempt, on, resume: Some(resume) });
+                } else if resume.is_some() {
+                    self.effects.push(Effect::Run { stage: index, attempt, resume });
                 } else {
                     self.set(index, StageState::Ready { attempt });
                 }
@@ -147,20 +150,23 @@ impl Walk {
         attempt: u32,
         failure: &Failure,
     ) {
+        let resume = self.resume(index);
+        if let Retryability::Throttled { after } = failure.retry
+            && (resume.is_some() || !self.next.is_halted())
+        {
+            // The same try goes on later; what a suspended one goes on from is kept, or it would be bought again.
+            let at = around.now.after(after.unwrap_or(stage.policy.backoff_base));
+            return self.wait(stage, index, attempt, Wait::Until { at, reason: failure.message.clone() }, resume);
+        }
         if self.next.cancelled {
             return self.stop(around.plan, index, Stop::Cancelled, None);
         }
         let passing = matches!(failure.retry, Retryability::Transient | Retryability::Throttled { .. });
-        if passing && self.next.stop().is_some() {
+        if passing && self.next.is_halted() {
             // Another branch has ended the item: there will be no further try, and one failed try is no verdict.
-            return self.skip(around.plan, index, Why::ItemStopped);
+            return self.skip(around.plan, index, Why::ItemStopped, Some(failure));
         }
         match failure.retry {
-            Retryability::Throttled { after } => {
-                let at = around.now.after(after.unwrap_or(stage.policy.backoff_base));
-                let wait = Wait::Until { at, reason: failure.message.clone() };
-                self.wait(stage, index, attempt, wait, None);
-            }
             Retryability::Transient if attempt < stage.policy.max_attempts => {
                 let at = around.now.after(backoff(&stage.policy, attempt, around.draw));
                 let on = Wait::Until { at, reason: failure.message.clone() };
@@ -173,11 +179,13 @@ impl Walk {
                 });
             }
             Retryability::Transient
+            | Retryability::Throttled { .. }
             | Retryability::Permanent
             | Retryability::Refused
             | Retryability::Exhausted
             | Retryability::Indeterminate => match stage.policy.on_failure {
-                OnFailure::Skip | OnFailure::UseInput => self.skip(around.plan, index, Why::Failure),
+                OnFailure::Skip => self.skip(around.plan, index, Why::Failure, Some(failure)),
+                OnFailure::UseInput => self.skip(around.plan, index, Why::InputUsed, Some(failure)),
                 OnFailure::Fail => {
                     let mut failure = failure.clone();
                     if failure.retry == Retryability::Transient {
@@ -201,10 +209,11 @@ impl Walk {
         wait: &Wait,
     ) -> Result<bool, IllegalTransition> {
         let Some(stage) = self.running(around.plan, "deferred", index, attempt)? else { return Ok(false) };
-        if self.next.cancelled {
+        let resume = self.resume(index);
+        if self.next.cancelled && resume.is_none() {
             self.stop(around.plan, index, Stop::Cancelled, None);
         } else {
-            self.wait(stage, index, attempt, wait.clone(), None);
+            self.wait(stage, index, attempt, wait.clone(), resume);
         }
         Ok(true)
     }
@@ -224,6 +233,9 @@ impl Walk {
     }
 
     fn woke(&mut self, now: Timestamp, released: bool) -> bool {
+        if self.next.is_ended() {
+            return false;
+        }
         for index in 0..self.next.stages.len() {
             let Some(StageState::Waiting { attempt, on, resume }) = self.next.stages.get(index).cloned() else {
                 continue;
@@ -259,97 +271,6 @@ impl Walk {
         true
     }
 
-    /// Brings every stage as far as it can go, starts what is ready, and closes the step.
-    fn advance(mut self, before: &ItemMachine, around: Surroundings<'_>, event: &Event) -> Transition {
-        self.settle(around);
-        let mut children = Vec::new();
-        if let Some((index, count)) = self.next.expanding(around.plan) {
-            children = self.next.children(around.plan, index, count);
-            self.next.leaves = 0;
-            self.next.expanded = Some(count);
-            if let Some(stage) = around.plan.stage(index) {
-                self.events.push(ItemEvent::Expanded { stage: stage.name.clone(), children: count });
-            }
-        } else if !matches!(event, Event::Decided { .. }) {
-            // A decision comes from a person, not from a worker that holds the item: what is ready waits for a claim.
-            self.start(around.plan);
-        }
-        let began = !before.is_ended() || self.next.round != before.round;
-        if began && self.next.is_ended() && self.next.expanded.is_none() {
-            self.events.push(ItemEvent::Ended { status: self.next.status(around.plan) });
-        }
-        Transition { next: self.next, effects: self.effects, children, events: self.events, ignored: false }
-    }
-
-    /// Unblocks, skips and stops stages until nothing changes; one pass, because needs stand before their stage.
-    fn settle(&mut self, around: Surroundings<'_>) {
-        for (index, stage) in around.plan.stages.iter().enumerate() {
-            let halted = self.next.cancelled || self.next.stop().is_some();
-            if !halted && matches!(self.next.stages.get(index), Some(StageState::Blocked)) {
-                self.unblock(around, index, stage);
-            }
-        }
-        if self.next.stop().is_some() || self.next.cancelled {
-            self.halt(around.plan);
-        }
-    }
-
-    fn unblock(&mut self, around: Surroundings<'_>, index: StageIndex, stage: &PlannedStage) {
-        let needs: Vec<StageState> =
-            stage.needs.iter().filter_map(|need| self.next.stages.get(*need)).cloned().collect();
-        if !needs.iter().all(StageState::is_settled) {
-            return;
-        }
-        let filtered = needs.iter().any(|state| matches!(state, StageState::Skipped { why } if !why.passes()));
-        if filtered {
-            return self.skip(around.plan, index, Why::Upstream);
-        }
-        if !stage.enabled {
-            return self.skip(around.plan, index, Why::Disabled);
-        }
-        match stage.when.as_ref().map(|when| when.evaluate(around.facts)) {
-            None | Some(Ok(true)) => self.set(index, StageState::Ready { attempt: 1 }),
-            Some(Ok(false)) => self.skip(around.plan, index, Why::Condition),
-            Some(Err(error)) => {
-                let message = format!("the condition of `{}` cannot be evaluated: {error}", stage.name);
-                let failure = Failure::permanent(FailureCode::ConditionError, message);
-                self.stop(around.plan, index, Stop::Undecided { failure: Some(failure) }, None);
-            }
-        }
-    }
-
-    /// After a stop nothing new starts; what runs is still recorded.
-    fn halt(&mut self, plan: &Plan) {
-        for index in 0..self.next.stages.len() {
-            let unstarted = matches!(
-                self.next.stages.get(index),
-                Some(StageState::Blocked | StageState::Ready { .. } | StageState::Waiting { resume: None, .. })
-            );
-            if !unstarted {
-                continue;
-            }
-            // The first stage a cancellation keeps from starting carries the stop; the rest follow from it.
-            if self.next.stop().is_some() {
-                self.set(index, StageState::Skipped { why: Why::ItemStopped });
-            } else {
-                self.stop(plan, index, Stop::Cancelled, None);
-            }
-        }
-    }
-
-    fn start(&mut self, plan: &Plan) {
-        for index in 0..self.next.stages.len() {
-            // An expanding stage waits until the branches beside it have ended.
-            let expands = self.next.expands(plan, index);
-            if let Some(StageState::Ready { attempt }) = self.next.stages.get(index).cloned()
-                && !expands
-            {
-                self.set(index, StageState::Running { attempt, resume: None });
-                self.effects.push(Effect::Run { stage: index, attempt, resume: None });
-            }
-        }
-    }
-
     /// Returns the stage when this try of it runs, `None` when the event is late.
     fn running<'a>(
         &self,
@@ -363,7 +284,11 @@ impl Walk {
         };
         match state {
             StageState::Running { attempt: current, .. } if *current == attempt => Ok(Some(stage)),
-            StageState::Running { attempt: current, .. } if *current < attempt => {
+            StageState::Running { attempt: current, .. }
+            | StageState::Waiting { attempt: current, .. }
+            | StageState::Ready { attempt: current }
+                if *current < attempt =>
+            {
                 Err(illegal(event, format!("`{}` is at try {current}, not {attempt}", stage.name)))
             }
             StageState::Blocked => Err(illegal(event, format!("`{}` was never started", stage.name))),
@@ -386,14 +311,23 @@ impl Walk {
         self.events.push(ItemEvent::StageWaiting { stage: stage.name.clone(), reason });
     }
 
-    fn skip(&mut self, plan: &Plan, index: StageIndex, why: Why) {
-        self.set(index, StageState::Skipped { why });
-        if let Some(stage) = plan.stage(index) {
-            self.events.push(ItemEvent::StageSkipped { stage: stage.name.clone(), why });
+    /// Returns what the running stage goes on from.
+    fn resume(&self, index: StageIndex) -> Option<Resume> {
+        match self.next.stages.get(index) {
+            Some(StageState::Running { resume, .. }) => resume.clone(),
+            _ => None,
         }
     }
 
-    fn stop(&mut self, plan: &Plan, index: StageIndex, stop: Stop, result: Option<crate::id::ResultId>) {
+    pub(super) fn skip(&mut self, plan: &Plan, index: StageIndex, why: Why, failure: Option<&Failure>) {
+        self.set(index, StageState::Skipped { why, result: None });
+        if let Some(stage) = plan.stage(index) {
+            let failure = failure.cloned();
+            self.events.push(ItemEvent::StageSkipped { stage: stage.name.clone(), why, failure });
+        }
+    }
+
+    pub(super) fn stop(&mut self, plan: &Plan, index: StageIndex, stop: Stop, result: Option<ResultId>) {
         if let Some(stage) = plan.stage(index) {
             self.events.push(ItemEvent::StageStopped { stage: stage.name.clone(), stop: stop.clone() });
         }

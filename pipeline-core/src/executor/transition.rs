@@ -60,6 +60,9 @@ pub enum ItemEvent {
         stage: StageName,
         /// Why.
         why: Why,
+        /// What it could not do, when it was tried.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Failure>,
     },
     /// A stage ended the walk.
     StageStopped {

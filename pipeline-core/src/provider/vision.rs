@@ -48,7 +48,7 @@ impl Default for QualityRules {
             max_brightness: Some(240.0),
             max_clipping: Some(0.35),
             min_contrast: Some(8.0),
-            max_noise: Some(25.0),
+            max_noise: Some(15.0),
             reject_blank: true,
             max_letterbox: Some(0.2),
             min_side: Some(256),

@@ -14,15 +14,19 @@ use super::job::JobContext;
 /// The results an item's stages refer to, by stage.
 pub(crate) type Results = HashMap<StageIndex, ResultRecord>;
 
-/// Returns what conditions see: every output by stage name, and the planned input as `item`.
+/// Returns what conditions see: every output by stage name, and as `item` what was planned and what the source found.
 pub(crate) fn facts(plan: &Plan, input: &Map<String, Value>, results: &Results) -> Facts {
     let mut facts = Facts::new();
-    facts.insert("item".to_owned(), Value::Object(input.clone()));
+    let mut item = input.clone();
     for (index, result) in results {
         if let Some(stage) = plan.stage(*index) {
+            if stage.needs.is_empty() {
+                item.extend(result.fields.clone());
+            }
             facts.insert(stage.name.to_string(), Value::Object(result.fields.clone()));
         }
     }
+    facts.insert("item".to_owned(), Value::Object(item));
     facts
 }
 

@@ -111,8 +111,7 @@ CREATE TABLE calls (
     response    TEXT
 ) STRICT;
 
-CREATE INDEX calls_job ON calls (job, stage);
-CREATE INDEX calls_unsettled ON calls (job, stage) WHERE state IN ('open', 'unknown');
+CREATE INDEX calls_job ON calls (job, state, stage);
 
 CREATE TABLE call_items (
     item TEXT NOT NULL,

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use pipeline_core::error::Result;
 use pipeline_core::id::{ItemId, JobId, SessionId};
 use pipeline_core::storage::{ClaimRequest, Claimed, Claims};
 use pipeline_core::time::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::fault::{Fault, Work};
+use super::fault::Work;
 use super::store::Inner;
 use super::{rows, sessions};
 
@@ -45,33 +44,36 @@ pub(super) const NEXT: &str = "SELECT min((SELECT claimable_at FROM items \
      WHERE items.job = jobs.id AND session IS NULL AND claimable_at IS NOT NULL ORDER BY claimable_at LIMIT 1)) \
      FROM jobs WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1)";
 
-/// Hands out work. The inner error is the answer to a session that is no longer alive; what was buried stays so.
-pub(super) async fn claim(
-    connection: &mut SqliteConnection,
-    inner: &Inner,
-    request: ClaimRequest,
-) -> Work<Result<Claims>> {
+/// What a try to claim comes to.
+pub(super) enum Answer {
+    /// Work, or none.
+    Claims(Claims),
+    /// Nothing was done: there are dead sessions to bury first.
+    Dead,
+}
+
+/// Hands out work.
+pub(super) async fn claim(connection: &mut SqliteConnection, inner: &Inner, request: ClaimRequest) -> Work<Answer> {
     let look = inner.presence.is_due();
-    sessions::bury(connection, inner, look).await?;
-    let focus = match sessions::focus(connection, request.session).await {
-        Ok(focus) => focus,
-        Err(Fault::Port(error)) => return Ok(Err(error)),
-        Err(fault) => return Err(fault),
-    };
+    if !sessions::dead(connection, inner, look).await?.is_empty() {
+        return Ok(Answer::Dead);
+    }
+    let focus = sessions::focus(connection, request.session).await?;
     let only = match (request.job, focus) {
-        (Some(job), Some(focus)) if job != focus => return Ok(Ok(Claims { units: Vec::new(), next_at: None })),
+        (Some(job), Some(focus)) if job != focus => {
+            return Ok(Answer::Claims(Claims { units: Vec::new(), next_at: None }));
+        }
         (job, focus) => job.or(focus),
     };
     let now = inner.now();
-    let limit = request.limit as usize;
-    let mut units = hand_out(connection, request.session, limit, only, now).await?;
-    if units.is_empty() && !look && sessions::bury(connection, inner, true).await? > 0 {
-        units = hand_out(connection, request.session, limit, only, now).await?;
+    let units = hand_out(connection, request.session, request.limit as usize, only, now).await?;
+    if units.is_empty() && !look && !sessions::dead(connection, inner, true).await?.is_empty() {
+        return Ok(Answer::Dead);
     }
     let next: Option<i64> =
         sqlx::query_scalar(NEXT).bind(only.map(|job| job.to_string())).fetch_one(connection).await?;
     let next_at = next.map(|at| Timestamp::from_micros(at).max(now));
-    Ok(Ok(Claims { units, next_at }))
+    Ok(Answer::Claims(Claims { units, next_at }))
 }
 
 async fn hand_out(
@@ -194,39 +196,4 @@ async fn take(
         }
     }
     Ok(units)
-}
-
-#[cfg(test)]
-mod tests {
-    use sqlx::Row as _;
-
-    use super::*;
-
-    async fn plan_of(sql: &str) -> String {
-        let folder = std::env::temp_dir().join(format!("pipeline-plan-{}", uuid::Uuid::now_v7()));
-        let store = super::super::SqliteStore::open(folder.join("jobs.db")).await.unwrap();
-        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-        let rows = sqlx::query(explained).fetch_all(&store.inner.readers).await.unwrap();
-        let plan: Vec<String> = rows.iter().map(|row| row.try_get(3).unwrap()).collect();
-        store.close().await;
-        std::fs::remove_dir_all(folder).unwrap();
-        plan.join("\n")
-    }
-
-    #[tokio::test]
-    async fn no_claim_statement_sorts_or_scans_items() {
-        for (sql, index) in [
-            (DUE_JOBS, "items_due (job=? AND claimable_at<?)"),
-            (WAKE, "items_due (job=? AND claimable_at>? AND claimable_at<?)"),
-            (PICK, "COVERING INDEX items_due (job=? AND claimable_at=?)"),
-            (MATES, "items_unit (unit=? AND claimable_at=?)"),
-            (TAKE, "(id=?)"),
-            (NEXT, "items_due (job=?"),
-        ] {
-            let plan = plan_of(sql).await;
-            assert!(plan.contains(index), "{sql}\n{plan}");
-            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN items"), "{sql}\n{plan}");
-        }
-        assert!(plan_of(DUE_JOBS).await.contains("INDEX jobs_open"));
-    }
 }

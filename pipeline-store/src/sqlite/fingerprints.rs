@@ -26,23 +26,23 @@ struct Marks {
     newest: i64,
     items: HashSet<ItemId>,
     /// In the order they were made.
-    marks: Vec<(ItemId, u64)>,
+    found: Vec<(ItemId, u64)>,
 }
 
 impl Marks {
     fn add(&mut self, number: i64, item: ItemId, fingerprint: u64) {
         self.newest = number;
         if !self.items.insert(item) {
-            self.marks.retain(|(known, _)| *known != item);
+            self.found.retain(|(known, _)| *known != item);
         }
-        self.marks.push((item, fingerprint));
+        self.found.push((item, fingerprint));
     }
 
     fn near(&self, mark: &FingerprintMark) -> Option<ItemId> {
         let near = |(item, other): &&(ItemId, u64)| {
             *item != mark.item && (other ^ mark.fingerprint).count_ones() <= mark.max_distance
         };
-        self.marks.iter().find(near).map(|(item, _)| *item)
+        self.found.iter().find(near).map(|(item, _)| *item)
     }
 }
 

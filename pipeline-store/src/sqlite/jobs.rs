@@ -54,7 +54,7 @@ impl JobStore for SqliteStore {
 
     async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {
         // A transaction of its own: the dead stay dead when the control itself is refused.
-        self.write(move |connection, inner| Box::pin(sessions::bury(connection, inner, true))).await?;
+        self.write(move |connection, inner| Box::pin(sessions::bury(connection, inner))).await?;
         self.write(move |connection, inner| {
             Box::pin(async move {
                 steer(connection, id, control, inner.now()).await?;

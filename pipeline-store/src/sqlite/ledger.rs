@@ -11,6 +11,23 @@ use super::fault::Work;
 use super::rows;
 use super::store::SqliteStore;
 
+/// Lists calls, oldest first, by a first condition.
+macro_rules! calls_where {
+    ($first:literal) => {
+        concat!(
+            "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
+             failure, external_id, opened_at, settled_at, attempt FROM calls WHERE ",
+            $first,
+            " AND (?3 IS NULL OR stage = ?3) AND state IN (SELECT value FROM json_each(?4)) ORDER BY no LIMIT ?5"
+        )
+    };
+}
+
+pub(super) const OF_ITEM: &str =
+    calls_where!("id IN (SELECT call FROM call_items WHERE item = ?2) AND (?1 IS NULL OR job = ?1)");
+pub(super) const OF_JOB: &str = calls_where!("job = ?1 AND ?2 IS NULL");
+pub(super) const OF_ANY: &str = calls_where!("?1 IS NULL AND ?2 IS NULL");
+
 /// Returns the word of a state, as stored.
 const fn word(state: CallState) -> &'static str {
     match state {
@@ -64,21 +81,25 @@ impl CallLedger for SqliteStore {
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
         self.read(move |connection| {
             Box::pin(async move {
-                let rows = sqlx::query(
-                    "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, \
-                     response, failure, external_id, opened_at, settled_at, attempt FROM calls \
-                     WHERE (?1 IS NULL OR job = ?1) \
-                     AND (?2 IS NULL OR id IN (SELECT call FROM call_items WHERE item = ?2)) \
-                     AND (?3 IS NULL OR stage = ?3) \
-                     AND (?4 = '[]' OR state IN (SELECT value FROM json_each(?4))) ORDER BY no LIMIT ?5",
-                )
-                .bind(query.job.map(|job| job.to_string()))
-                .bind(query.item.map(|item| item.to_string()))
-                .bind(query.stage.map(String::from))
-                .bind(rows::list(query.states.into_iter().map(word))?)
-                .bind(if query.limit == 0 { 100 } else { query.limit })
-                .fetch_all(connection)
-                .await?;
+                // One statement for each way in, so that each has its index.
+                let sql = match (query.item, query.job) {
+                    (Some(_), _) => OF_ITEM,
+                    (None, Some(_)) => OF_JOB,
+                    (None, None) => OF_ANY,
+                };
+                let states = if query.states.is_empty() {
+                    vec![CallState::Open, CallState::Succeeded, CallState::Failed, CallState::Unknown]
+                } else {
+                    query.states
+                };
+                let rows = sqlx::query(sql)
+                    .bind(query.job.map(|job| job.to_string()))
+                    .bind(query.item.map(|item| item.to_string()))
+                    .bind(query.stage.map(String::from))
+                    .bind(rows::list(states.into_iter().map(word))?)
+                    .bind(if query.limit == 0 { 100 } else { query.limit })
+                    .fetch_all(connection)
+                    .await?;
                 rows.iter().map(call).collect()
             })
         })

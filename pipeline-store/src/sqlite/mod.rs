@@ -17,6 +17,9 @@ mod ledger;
 mod migrate;
 mod open;
 mod options;
+mod pace;
+#[cfg(test)]
+mod plans;
 mod presence;
 mod queue;
 mod registry;

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pipeline_core::error::{Error, ErrorKind, Result};
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::fault::{Fault, Work};
 use super::fingerprints::Fingerprints;
 use super::migrate;
-use super::options::{SqliteOptions, Synchronous};
+use super::options::SqliteOptions;
+use super::pace::Pace;
 use super::presence::Presence;
 use super::store::{Inner, SqliteStore};
 
@@ -67,14 +68,12 @@ async fn attempt(path: PathBuf, options: &SqliteOptions) -> Work<SqliteStore> {
         .filename(&path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(match options.synchronous {
-            Synchronous::Full => SqliteSynchronous::Full,
-            Synchronous::Normal => SqliteSynchronous::Normal,
-        })
+        .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(options.busy_timeout)
         .pragma("journal_size_limit", "67108864")
-        .pragma("temp_store", "memory");
+        .pragma("temp_store", "memory")
+        .disable_statement_logging();
     let pool = || {
         SqlitePoolOptions::new()
             .idle_timeout(None)
@@ -89,6 +88,8 @@ async fn attempt(path: PathBuf, options: &SqliteOptions) -> Work<SqliteStore> {
     let readers = pool().max_connections(options.readers.max(1)).connect_with(reader).await?;
     Ok(SqliteStore {
         inner: Arc::new(Inner {
+            synchronous: options.synchronous,
+            pace: Pace::default(),
             presence: Presence::beside(&path),
             path,
             writer,

@@ -10,6 +10,7 @@ use pipeline_core::storage::{
 };
 use pipeline_core::time::Timestamp;
 
+use super::claim::Answer;
 use super::store::SqliteStore;
 use super::{claim, commit, sessions};
 
@@ -20,7 +21,7 @@ impl WorkQueue for SqliteStore {
     }
 
     async fn open_session(&self, session: NewSession) -> Result<()> {
-        self.write(move |connection, inner| {
+        self.write_lightly(move |connection, inner| {
             Box::pin(async move {
                 // The lock before the row: whoever sees the row can tell that its process lives.
                 let locked = inner.presence.enter(session.id);
@@ -35,7 +36,18 @@ impl WorkQueue for SqliteStore {
     }
 
     async fn heartbeat(&self, session: SessionId, lease: Duration) -> Result<Heartbeat> {
-        self.write(move |connection, inner| Box::pin(sessions::beat(connection, inner, session, lease))).await
+        let beat = self
+            .write_lightly(move |connection, inner| Box::pin(sessions::beat(connection, session, lease, inner.now())));
+        match beat.await? {
+            Some(beat) => Ok(beat),
+            None => {
+                self.write(move |connection, inner| {
+                    Box::pin(async move { sessions::release(connection, inner, &[session]).await })
+                })
+                .await?;
+                Ok(Heartbeat { alive: false, controls: Vec::new() })
+            }
+        }
     }
 
     async fn close_session(&self, session: SessionId) -> Result<()> {
@@ -50,17 +62,22 @@ impl WorkQueue for SqliteStore {
     }
 
     async fn sessions(&self, job: Option<JobId>) -> Result<Vec<SessionRecord>> {
-        self.write(move |connection, inner| {
-            Box::pin(async move {
-                sessions::bury(connection, inner, true).await?;
-                sessions::list(connection, job).await
-            })
-        })
-        .await
+        self.write(move |connection, inner| Box::pin(sessions::bury(connection, inner))).await?;
+        self.read(move |connection| Box::pin(sessions::list(connection, job))).await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims> {
-        self.write(move |connection, inner| Box::pin(claim::claim(connection, inner, request))).await?
+        loop {
+            let request = request.clone();
+            let claim = self.write_lightly(move |connection, inner| Box::pin(claim::claim(connection, inner, request)));
+            match claim.await? {
+                Answer::Claims(claims) => return Ok(claims),
+                // Burying may end a job, and what was told of an end must not be lost.
+                Answer::Dead => {
+                    self.write(move |connection, inner| Box::pin(sessions::bury(connection, inner))).await?;
+                }
+            }
+        }
     }
 
     async fn commit(&self, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {

@@ -35,14 +35,13 @@ pub(super) async fn open(
     Ok(())
 }
 
-/// Extends a session's lease, unless it has run out.
+/// Extends a session's lease; `None` when it has run out.
 pub(super) async fn beat(
     connection: &mut SqliteConnection,
-    inner: &Inner,
     session: SessionId,
     lease: Duration,
-) -> Work<Heartbeat> {
-    let now = inner.now();
+    now: Timestamp,
+) -> Work<Option<Heartbeat>> {
     let beaten = sqlx::query("UPDATE sessions SET lease_until = ? WHERE id = ? AND lease_until > ?")
         .bind(now.after(lease).as_micros())
         .bind(session.to_string())
@@ -50,8 +49,7 @@ pub(super) async fn beat(
         .execute(&mut *connection)
         .await?;
     if beaten.rows_affected() == 0 {
-        release(connection, inner, &[session]).await?;
-        return Ok(Heartbeat { alive: false, controls: Vec::new() });
+        return Ok(None);
     }
     let rows = sqlx::query(
         "SELECT id, control FROM jobs \
@@ -61,10 +59,10 @@ pub(super) async fn beat(
     .fetch_all(connection)
     .await?;
     let controls = rows.iter().map(|row| Ok((rows::word(row, 0)?, rows::word(row, 1)?))).collect::<Work<_>>()?;
-    Ok(Heartbeat { alive: true, controls })
+    Ok(Some(Heartbeat { alive: true, controls }))
 }
 
-/// Returns the only job a live session works on, if any.
+/// Returns the only job a session works on, if any; an error when the session has ended.
 pub(super) async fn focus(connection: &mut SqliteConnection, session: SessionId) -> Work<Option<JobId>> {
     let row = sqlx::query("SELECT focus FROM sessions WHERE id = ?")
         .bind(session.to_string())
@@ -74,11 +72,10 @@ pub(super) async fn focus(connection: &mut SqliteConnection, session: SessionId)
     rows::maybe_word(&row, 0)
 }
 
-/// Takes the claims of sessions whose lease has run out, and with `look` of those whose process has ended. Returns how
-/// many sessions that were.
-pub(super) async fn bury(connection: &mut SqliteConnection, inner: &Inner, look: bool) -> Work<usize> {
+/// Returns the sessions whose lease has run out, and with `look` those whose process has ended.
+pub(super) async fn dead(connection: &mut SqliteConnection, inner: &Inner, look: bool) -> Work<Vec<SessionId>> {
     let now = inner.now();
-    let rows = sqlx::query("SELECT id, lease_until, locked FROM sessions").fetch_all(&mut *connection).await?;
+    let rows = sqlx::query("SELECT id, lease_until, locked FROM sessions").fetch_all(connection).await?;
     let mut dead = Vec::new();
     for row in &rows {
         let id: SessionId = rows::word(row, 0)?;
@@ -88,10 +85,13 @@ pub(super) async fn bury(connection: &mut SqliteConnection, inner: &Inner, look:
             dead.push(id);
         }
     }
-    if !dead.is_empty() {
-        release(connection, inner, &dead).await?;
-    }
-    Ok(dead.len())
+    Ok(dead)
+}
+
+/// Takes the claims of all dead sessions.
+pub(super) async fn bury(connection: &mut SqliteConnection, inner: &Inner) -> Work<()> {
+    let dead = dead(connection, inner, true).await?;
+    if dead.is_empty() { Ok(()) } else { release(connection, inner, &dead).await }
 }
 
 /// Ends sessions: their items are free, or cancelled with their job.

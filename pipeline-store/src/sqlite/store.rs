@@ -8,10 +8,12 @@ use futures::future::BoxFuture;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::storage::{Store, StoreInfo};
 use pipeline_core::time::{Clock, Timestamp};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 
 use super::fault::{Fault, Work};
 use super::fingerprints::Fingerprints;
+use super::options::Synchronous;
+use super::pace::Pace;
 use super::presence::Presence;
 
 /// Keeps records in one SQLite file. Cheap to clone; clones share everything.
@@ -26,6 +28,8 @@ pub(super) struct Inner {
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) synchronous: Synchronous,
+    pub(super) pace: Pace,
     pub(super) presence: Presence,
     pub(super) fingerprints: Mutex<Fingerprints>,
     pub(super) version: String,
@@ -56,9 +60,27 @@ impl SqliteStore {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send + 'static,
     {
+        self.spawn(self.inner.synchronous, work).await
+    }
+
+    /// As `write`, without waiting for the disk. Only for what means nothing without its process: a power failure that
+    /// takes a claim or a lease also takes whoever held it, and everything durable written later syncs it first.
+    pub(super) async fn write_lightly<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send + 'static,
+    {
+        self.spawn(Synchronous::Normal, work).await
+    }
+
+    async fn spawn<T, F>(&self, synchronous: Synchronous, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send + 'static,
+    {
         let inner = Arc::clone(&self.inner);
         let task = tokio::spawn(async move {
-            let done = transact(&inner, work).await;
+            let done = transact(&inner, synchronous, work).await;
             done.map_err(|fault| fault.into_error(&inner.path))
         });
         task.await.unwrap_or_else(|error| Err(Error::unexpected("a store transaction ended early").because(error)))
@@ -80,11 +102,13 @@ impl SqliteStore {
     }
 }
 
-async fn transact<T, F>(inner: &Inner, work: F) -> Work<T>
+async fn transact<T, F>(inner: &Inner, synchronous: Synchronous, work: F) -> Work<T>
 where
     F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send,
 {
-    let mut transaction = inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut connection = inner.writer.acquire().await?;
+    inner.pace.set(&mut connection, synchronous).await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     match work(&mut transaction, inner).await {
         Ok(value) => {
             transaction.commit().await?;

@@ -3,6 +3,9 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -41,13 +44,22 @@ impl Clock for SteppedClock {
 }
 
 /// A fresh store on a stepped clock, with what must outlive it (a temporary folder).
-#[derive(Debug)]
 pub struct Bench {
     /// The store under test.
     pub store: Arc<dyn Store>,
     /// Its clock.
     pub clock: Arc<SteppedClock>,
+    reopen: Option<Reopen>,
     _guard: Box<dyn Any + Send + Sync>,
+}
+
+/// Opens another store on the same data.
+type Reopen = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Store>> + Send>> + Send + Sync>;
+
+impl fmt::Debug for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bench").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 /// How long sessions live in these suites.
@@ -71,7 +83,28 @@ pub fn stage(name: &str) -> StageName {
 impl Bench {
     /// Puts a store on the bench; `guard` is dropped with it.
     pub fn new(store: impl Store, clock: Arc<SteppedClock>, guard: impl Any + Send + Sync) -> Self {
-        Self { store: Arc::new(store), clock, _guard: Box::new(guard) }
+        Self { store: Arc::new(store), clock, reopen: None, _guard: Box::new(guard) }
+    }
+
+    /// Says how to open another store on the same data; a store that cannot is not asked to survive.
+    pub fn reopened_by<F, S>(mut self, open: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = S> + Send + 'static,
+        S: Store,
+    {
+        self.reopen = Some(Box::new(move || {
+            let opened = open();
+            Box::pin(async move { Arc::new(opened.await) as Arc<dyn Store> })
+        }));
+        self
+    }
+
+    /// Opens another store on the same data, or returns this one when it keeps nothing outside the process.
+    pub async fn reopen(&self) -> Arc<dyn Store> {
+        match &self.reopen {
+            Some(open) => open().await,
+            None => Arc::clone(&self.store),
+        }
     }
 
     /// Opens a session.
@@ -137,7 +170,7 @@ pub fn new_job() -> NewJob {
         concurrency: Some(4),
         warnings: Vec::new(),
     };
-    let settings = json!({ "z": 0.1, "a": [1e-7, 1.7976931348623157e308, 0.30000000000000004], "ü": "\u{1f431}\n\"'" });
+    let settings = json!({ "z": 0.1, "a": [1e-7, f64::MAX, 0.1 + 0.2], "ü": "\u{1f431}\n\"'" });
     NewJob {
         id: JobId::from_uuid(uuid()),
         label: "bench".to_owned(),
@@ -150,7 +183,7 @@ pub fn new_job() -> NewJob {
 }
 
 /// Makes a machine of two stages.
-pub fn machine(id: ItemId, leaves: u32, stages: [StageState; 2]) -> ItemMachine {
+pub fn machine(id: ItemId, leaves: u32, stages: &[StageState; 2]) -> ItemMachine {
     ItemMachine {
         format: MACHINE_FORMAT,
         id,
@@ -177,7 +210,7 @@ pub fn new_item(ordinal: u32) -> NewItem {
         slot: 0,
         name: format!("item \"{ordinal}\""),
         input,
-        machine: machine(id, 1, [StageState::Ready { attempt: 1 }, StageState::Blocked]),
+        machine: machine(id, 1, &[StageState::Ready { attempt: 1 }, StageState::Blocked]),
         status: ItemStatus::Pending,
         unit: None,
     }
@@ -260,7 +293,7 @@ pub fn ending(claimed: &Claimed, status: ItemStatus) -> Commit {
     let made = result(id, "generate", Duration::from_millis(1_500), 1_000);
     let done = StageState::Done { result: made.id };
     Commit {
-        machine: machine(id, claimed.item.machine.leaves, [done.clone(), done]),
+        machine: machine(id, claimed.item.machine.leaves, &[done.clone(), done]),
         status,
         results: vec![made],
         events: vec![ItemEvent::Ended { status }],

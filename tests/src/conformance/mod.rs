@@ -1,3 +1,28 @@
 //! The conformance suites of the storage ports: one test for each numbered clause of each contract.
+//!
+//! A backend passes a suite by one line in `tests/stores.rs`: [`store_conformance!`](crate::store_conformance) or
+//! [`artifact_conformance!`](crate::artifact_conformance) with an expression that makes a fresh store.
 
+mod artifact_store;
+mod call_ledger;
+mod event_log;
 pub mod fixture;
+mod item_store;
+mod job_control;
+mod job_store;
+mod queue_claims;
+mod queue_commits;
+mod queue_sessions;
+mod registry;
+mod suite;
+
+pub use artifact_store::*;
+pub use call_ledger::*;
+pub use event_log::*;
+pub use item_store::*;
+pub use job_control::*;
+pub use job_store::*;
+pub use queue_claims::*;
+pub use queue_commits::*;
+pub use queue_sessions::*;
+pub use registry::*;

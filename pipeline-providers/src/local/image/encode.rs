@@ -72,7 +72,9 @@ fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>> {
     let mut encoder = Encoder::new(&mut bytes, quality);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-    encoder.set_optimized_huffman_tables(true);
+    // Optimised Huffman tables would make this encoder write a scan for each component, which common decoders
+    // (zune-image issue 422) turn into wrong colours.
+    encoder.set_optimized_huffman_tables(false);
     encoder.encode(picture.pixels(), width, height, colours).map_err(|error| failed("JPEG").because(error))?;
     Ok(bytes)
 }

@@ -1,6 +1,7 @@
 //! JPEG: the markers are walked to the end one first, then the scans are decoded strictly.
 //!
-//! JPEG has no checksums: a flipped bit that still is a valid code cannot be told from a picture.
+//! JPEG has no checksums: a flipped bit that still is a valid code cannot be told from a picture. Nor is a file noticed
+//! that was cut and then closed with an end marker: zune-jpeg takes the missing rows as empty.
 
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
@@ -21,8 +22,12 @@ struct Markers {
     components: u8,
     /// An Adobe segment says that the inks of a CMYK picture are stored inverted.
     adobe: bool,
-    /// At least one scan was seen.
-    scanned: bool,
+    /// Not progressive.
+    sequential: bool,
+    /// Some component is stored at less than full size.
+    subsampled: bool,
+    /// How many components the first scan holds; 0 before it.
+    first_scan: u8,
 }
 
 pub(super) fn size(bytes: &[u8]) -> Result<Dimensions> {
@@ -31,9 +36,13 @@ pub(super) fn size(bytes: &[u8]) -> Result<Dimensions> {
 
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Picture> {
     let markers = walk(bytes, false)?;
-    let (Some(size), true) = (markers.size, markers.scanned) else {
+    let Some(size) = markers.size.filter(|_| markers.first_scan > 0) else {
         return Err(damaged(MediaType::Jpeg));
     };
+    // zune-jpeg 0.5.15 decodes these to wrong colours without saying so (zune-image issue 422).
+    if markers.sequential && markers.subsampled && markers.first_scan < markers.components {
+        return Err(unusual("sequential with a scan for each component and reduced colour"));
+    }
     let inks = markers.components == 4 && !markers.adobe;
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -91,7 +100,9 @@ fn walk(bytes: &[u8], to_frame: bool) -> Result<Markers> {
             }
             0xee => found.adobe |= segment.starts_with(b"Adobe"),
             0xda => {
-                found.scanned = true;
+                if found.first_scan == 0 {
+                    found.first_scan = segment.first().copied().unwrap_or(0);
+                }
                 at = end_of_scan(bytes, at).ok_or_else(cut)?;
             }
             _ => {}
@@ -105,16 +116,23 @@ fn frame(marker: u8, segment: &[u8], found: &mut Markers) -> Result<()> {
         return Err(damaged(MediaType::Jpeg));
     };
     if !matches!(marker, 0xc0..=0xc2) || precision != 8 {
-        return Err(Error::new(ErrorKind::Unsupported, "this kind of JPEG cannot be read")
-            .with("found", format!("SOF{} with {precision} bits", marker & 0x0f))
-            .with("accepted", "baseline and progressive with 8 bits"));
+        return Err(unusual(&format!("SOF{} with {precision} bits", marker & 0x0f)));
     }
     found.size = Some(Dimensions {
         width: u32::from(u16::from_be_bytes([w0, w1])),
         height: u32::from(u16::from_be_bytes([h0, h1])),
     });
     found.components = components;
+    found.sequential = marker != 0xc2;
+    let factors = segment.get(6..).unwrap_or_default().chunks_exact(3).map(|component| component[1]);
+    found.subsampled = components > 1 && factors.into_iter().any(|factor| factor != 0x11);
     Ok(())
+}
+
+fn unusual(found: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, "this kind of JPEG cannot be read")
+        .with("found", found)
+        .with("accepted", "baseline and progressive with 8 bits")
 }
 
 /// Returns where the marker after the coded data lies; stuffed bytes and restart markers belong to the data.

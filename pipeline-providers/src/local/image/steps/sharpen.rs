@@ -27,9 +27,9 @@ pub(super) fn sharpen(mut picture: Picture, amount: f32) -> Result<(Picture, Opt
     let blur = kernel(0.6 + 0.1 * amount);
     let strength = 0.2 * amount;
     if picture.has_alpha() {
-        mask::<4>(&mut picture, &blur, strength)
+        mask::<4>(&mut picture, &blur, strength);
     } else {
-        mask::<3>(&mut picture, &blur, strength)
+        mask::<3>(&mut picture, &blur, strength);
     }
     Ok((picture, Some(format!("sharpen {amount}"))))
 }
@@ -151,7 +151,7 @@ mod tests {
 
     /// Dark to the left, light to the right, with a soft edge between.
     fn edge() -> Picture {
-        let row = (0..24).flat_map(|x| [60 + 6 * (x as i32 - 6).clamp(0, 12) as u8; 3]);
+        let row = (0..24).flat_map(|x| [60 + 6 * (x - 6_i32).clamp(0, 12) as u8; 3]);
         let pixels: Vec<u8> = row.collect();
         Picture::rgb(Dimensions { width: 24, height: 8 }, pixels.repeat(8)).unwrap()
     }

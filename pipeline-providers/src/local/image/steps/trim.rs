@@ -102,7 +102,7 @@ mod tests {
     fn the_tolerance_decides_how_different_a_border_pixel_may_be() {
         let mut picture = framed([200; 3], SIZE, 2..7, 1..5);
         for (index, value) in picture.pixels_mut().iter_mut().enumerate() {
-            *value = if *value == 200 { 198 + (index % 5) as u8 } else { *value };
+            *value = if *value == 200 { 198 + ((index + index / 30) % 5) as u8 } else { *value };
         }
         assert_eq!(trim(picture.clone(), 0).unwrap().1, None);
         assert_eq!(trim(picture, 4).unwrap().1.as_deref(), Some("trim 2,1 5x4"));

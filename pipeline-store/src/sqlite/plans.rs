@@ -1,0 +1,48 @@
+//! A test on how SQLite runs the statements whose cost must not grow with the store.
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::{SqliteStore, claim, commit, finish, ledger};
+
+async fn explain(store: &SqliteStore, sql: &str) -> String {
+    let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let rows = sqlx::query(explained).fetch_all(&store.inner.readers).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.try_get(3).unwrap()).collect();
+    plan.join("\n")
+}
+
+#[tokio::test]
+async fn hot_statements_go_by_their_index_and_neither_scan_nor_sort() {
+    let folder = std::env::temp_dir().join(format!("pipeline-plans-{}", uuid::Uuid::now_v7()));
+    let store = SqliteStore::open(folder.join("jobs.db")).await.unwrap();
+    for (sql, indexes) in [
+        (claim::DUE_JOBS, &["INDEX jobs_open", "items_due (job=? AND claimable_at<?)"][..]),
+        (claim::WAKE, &["items_due (job=? AND claimable_at>? AND claimable_at<?)"]),
+        (claim::PICK, &["COVERING INDEX items_due (job=? AND claimable_at=?)"]),
+        (claim::MATES, &["items_unit (unit=? AND claimable_at=?)"]),
+        (claim::TAKE, &["sqlite_autoindex_items_1 (id=?)"]),
+        (claim::NEXT, &["items_due (job=?"]),
+        (commit::UPDATE, &["sqlite_autoindex_items_1 (id=?)"]),
+        (finish::ENDED, &["COVERING INDEX items_count (job=? AND status=? AND leaves>?)"]),
+    ] {
+        let plan = explain(&store, sql).await;
+        assert!(indexes.iter().all(|index| plan.contains(index)), "{sql}\n{plan}");
+        assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN items"), "{sql}\n{plan}");
+    }
+    // These sort, but only the few rows their index finds.
+    for (sql, indexes) in [
+        (finish::COUNT, &["COVERING INDEX items_count (job=?)", "items_held (session=? AND job=?)"][..]),
+        (
+            ledger::OF_ITEM,
+            &["call_items USING PRIMARY KEY (item=?)", "calls USING INDEX sqlite_autoindex_calls_1 (id=?)"],
+        ),
+        (ledger::OF_JOB, &["calls_job (job=? AND state=?)"]),
+    ] {
+        let plan = explain(&store, sql).await;
+        assert!(indexes.iter().all(|index| plan.contains(index)), "{sql}\n{plan}");
+        assert!(!plan.contains("SCAN items") && !plan.contains("SCAN calls"), "{sql}\n{plan}");
+        assert!(!plan.contains("items USING INDEX items_count"), "{sql}\n{plan}");
+    }
+    store.close().await;
+    std::fs::remove_dir_all(folder).unwrap();
+}

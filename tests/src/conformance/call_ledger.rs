@@ -1,0 +1,135 @@
+//! The clauses of `CallLedger`.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
+
+use pipeline_core::ErrorKind;
+use pipeline_core::id::{CallId, ItemId};
+use pipeline_core::model::{Failure, FailureCode, ItemStatus, Money};
+use pipeline_core::storage::{CallQuery, CallRecord, CallState, Commit, NewCall, SettleReply, Settlement};
+use serde_json::json;
+
+use super::fixture::{Bench, ending, holding, new_call, stage, uuid};
+
+fn succeeded(call: CallId) -> Settlement {
+    Settlement {
+        call,
+        state: CallState::Succeeded,
+        cost: Money::from_micros(39_000),
+        response: Some(json!({ "seed": u64::MAX, "text": "ü" })),
+        failure: None,
+        external_id: Some("task-1".to_owned()),
+    }
+}
+
+fn failed(call: CallId, state: CallState) -> Settlement {
+    let failure = Some(Failure::permanent(FailureCode::OutcomeUnknown, "no answer"));
+    Settlement { state, cost: Money::ZERO, response: None, failure, external_id: None, ..succeeded(call) }
+}
+
+/// Opens a call for two items of a fresh job.
+async fn opened(bench: &Bench) -> (NewCall, Vec<ItemId>) {
+    let (job, items) = bench.submit(2).await;
+    let session = bench.session_for(Some(job)).await;
+    let claimed = bench.claim(session, 2).await;
+    let call = new_call(job, &[items[1], items[0]]);
+    bench.commit(session, Commit { calls: vec![call.clone()], ..holding(&claimed[0]) }).await;
+    (call, items)
+}
+
+async fn find(bench: &Bench, call: CallId) -> CallRecord {
+    let calls = bench.store.calls(CallQuery::default()).await.unwrap();
+    calls.into_iter().find(|record| record.id == call).unwrap()
+}
+
+/// A settlement is accepted from anyone, whoever holds the item.
+pub async fn ledger_1_not_fenced(bench: &Bench) {
+    let (call, items) = opened(bench).await;
+    bench.clock.advance(super::fixture::LEASE);
+    let session = bench.session().await;
+    let claimed = bench.claim(session, 2).await;
+    assert_eq!(claimed.len(), 2, "the first holder is gone");
+    bench.commit(session, ending(&claimed[0], ItemStatus::Failed)).await;
+    assert_eq!(bench.store.settle(succeeded(call.id)).await.unwrap(), SettleReply::Settled);
+    let record = find(bench, call.id).await;
+    assert_eq!((record.state, record.items), (CallState::Succeeded, vec![items[1], items[0]]));
+}
+
+/// The first known outcome wins; an unknown one may still become known.
+pub async fn ledger_2_once(bench: &Bench) {
+    let (call, _) = opened(bench).await;
+    let settle = async |settlement| bench.store.settle(settlement).await.unwrap();
+    assert_eq!(settle(failed(call.id, CallState::Unknown)).await, SettleReply::Settled);
+    let unknown = find(bench, call.id).await;
+    assert_eq!(unknown.state, CallState::Unknown);
+    assert_eq!(settle(failed(call.id, CallState::Unknown)).await, SettleReply::AlreadySettled);
+    assert_eq!(settle(succeeded(call.id)).await, SettleReply::Settled);
+    let known = find(bench, call.id).await;
+    assert_eq!(
+        (known.state, known.cost, known.failure.clone()),
+        (CallState::Succeeded, Some(Money::from_micros(39_000)), None)
+    );
+    assert_eq!(known.response, succeeded(call.id).response);
+    for state in [CallState::Failed, CallState::Unknown, CallState::Succeeded] {
+        assert_eq!(settle(failed(call.id, state)).await, SettleReply::AlreadySettled);
+    }
+    assert_eq!(find(bench, call.id).await, known);
+    let (call, _) = opened(bench).await;
+    assert_eq!(settle(failed(call.id, CallState::Failed)).await, SettleReply::Settled);
+    assert_eq!(settle(succeeded(call.id)).await, SettleReply::AlreadySettled);
+    let error = bench.store.settle(failed(call.id, CallState::Open)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    // Two at once: one of them.
+    let (call, _) = opened(bench).await;
+    let (one, two) =
+        tokio::join!(bench.store.settle(succeeded(call.id)), bench.store.settle(failed(call.id, CallState::Failed)));
+    assert_ne!(one.unwrap(), two.unwrap());
+}
+
+/// A settlement is durable when it returns.
+pub async fn ledger_3_durable(bench: &Bench) {
+    let (call, _) = opened(bench).await;
+    bench.store.settle(succeeded(call.id)).await.unwrap();
+    let record = find(bench, call.id).await;
+    assert_eq!((record.round, record.attempt, record.capability), (call.round, call.attempt, call.capability));
+    assert_eq!((&record.provider, record.request, record.reserved), (&call.provider, call.request, call.reserved));
+    assert_eq!((record.external_id.as_deref(), record.stage.clone()), (Some("task-1"), call.stage));
+    assert!(record.settled_at.is_some());
+    let again = bench.reopen().await.calls(CallQuery::default()).await.unwrap();
+    assert_eq!(again, [record]);
+}
+
+/// An unknown call is `NotFound`.
+pub async fn ledger_4_not_found(bench: &Bench) {
+    opened(bench).await;
+    let error = bench.store.settle(succeeded(CallId::from_uuid(uuid()))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+/// A call that serves several items is found by each; every field of the query is honoured, oldest first.
+pub async fn ledger_5_by_item(bench: &Bench) {
+    let (job, items) = bench.submit(3).await;
+    let session = bench.session().await;
+    let claimed = bench.claim(session, 3).await;
+    let both = new_call(job, &items[..2]);
+    let mut one = new_call(job, &items[2..]);
+    one.stage = stage("qc");
+    // Both items of the call bring its intent; it is written once.
+    let commit = |index: usize, call: &NewCall| Commit { calls: vec![call.clone()], ..holding(&claimed[index]) };
+    bench.store.commit(session, vec![commit(0, &both), commit(1, &both), commit(2, &one)]).await.unwrap();
+    let (foreign, _) = opened(bench).await;
+    bench.store.settle(succeeded(one.id)).await.unwrap();
+    let list = async |query| {
+        let calls = bench.store.calls(query).await.unwrap();
+        calls.into_iter().map(|call| call.id).collect::<Vec<_>>()
+    };
+    let any = CallQuery::default;
+    assert_eq!(list(any()).await, [both.id, one.id, foreign.id]);
+    assert_eq!(list(CallQuery { job: Some(job), ..any() }).await, [both.id, one.id]);
+    for (item, call) in items.iter().zip([both.id, both.id, one.id]) {
+        assert_eq!(list(CallQuery { item: Some(*item), ..any() }).await, [call]);
+    }
+    assert_eq!(list(CallQuery { stage: Some(stage("qc")), ..any() }).await, [one.id]);
+    assert_eq!(list(CallQuery { states: vec![CallState::Open], ..any() }).await, [both.id, foreign.id]);
+    assert_eq!(list(CallQuery { limit: 2, ..any() }).await, [both.id, one.id]);
+    let states = vec![CallState::Open, CallState::Succeeded];
+    assert_eq!(list(CallQuery { states, ..any() }).await.len(), 3);
+}

@@ -1,0 +1,84 @@
+//! The macros that turn the clauses into tests of a backend.
+
+/// Makes one test for each clause of the record store's ports. `$make` is an async function that returns a fresh
+/// [`Bench`](crate::conformance::fixture::Bench).
+#[macro_export]
+macro_rules! store_conformance {
+    ($name:ident, $make:path) => {
+        $crate::conformance_tests!(
+            $name,
+            $make,
+            job_1_durable_submit,
+            job_2_whole_submit,
+            job_3_unique,
+            job_4_counts_reconcile,
+            job_5_newest_first,
+            job_6_not_found,
+            job_7_control,
+            job_8_cancel,
+            job_9_plan_as_stored,
+            item_1_not_found,
+            item_2_order_and_cursor,
+            item_3_replaced,
+            item_4_history,
+            item_5_tallies,
+            queue_1_one_holder,
+            queue_2_fence,
+            queue_3_atomic,
+            queue_4_only_what_is_due,
+            queue_5_whole_units,
+            queue_6_quiet,
+            queue_7_dead_sessions,
+            queue_8_release,
+            queue_9_the_end,
+            queue_10_children,
+            queue_11_the_stores_clock,
+            queue_12_next_at,
+            ledger_1_not_fenced,
+            ledger_2_once,
+            ledger_3_durable,
+            ledger_4_not_found,
+            ledger_5_by_item,
+            event_1_gapless,
+            event_2_replay,
+            event_3_nothing_early,
+            registry_1_one_owner_a_name,
+            registry_2_repeatable,
+            registry_3_take_over,
+            registry_4_first_come,
+        );
+    };
+}
+
+/// Makes one test for each clause of the artifact store's port. `$make` is an async function that returns a fresh
+/// [`Shelf`](crate::conformance::Shelf).
+#[macro_export]
+macro_rules! artifact_conformance {
+    ($name:ident, $make:path) => {
+        $crate::conformance_tests!(
+            $name,
+            $make,
+            artifact_1_durable,
+            artifact_2_write_once,
+            artifact_3_sniffed,
+            artifact_4_checked,
+            artifact_5_locate,
+        );
+    };
+}
+
+/// Makes a module with one test for each of the named clauses.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($name:ident, $make:path, $($clause:ident),+ $(,)?) => {
+        mod $name {
+            $(
+                #[tokio::test]
+                async fn $clause() {
+                    $crate::conformance::$clause(&$make().await).await;
+                }
+            )+
+        }
+    };
+}
