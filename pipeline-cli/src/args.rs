@@ -43,16 +43,24 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Folder of the database and the artifacts [default: the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_HOME")]
+    #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_HOME", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
     /// Record store, `sqlite:PATH` or `memory:` [default: pipeline.db in the home folder]
-    #[arg(long, global = true, value_name = "URL", env = "PIPELINE_STORE")]
+    #[arg(long, global = true, value_name = "URL", env = "PIPELINE_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
     /// Show what goes on inside, on stderr (-vv shows more)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Log from this level on, on stderr
-    #[arg(long, global = true, value_name = "LEVEL", value_enum, env = "PIPELINE_LOG")]
+    /// Log from this level on, on stderr: off, error, warn, info, debug or trace
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        value_enum,
+        hide_possible_values = true,
+        env = "PIPELINE_LOG",
+        hide_env_values = true
+    )]
     pub(crate) log: Option<LogLevel>,
     /// Show no progress
     #[arg(short, long, global = true)]
@@ -93,8 +101,8 @@ pub(crate) enum Command {
 /// How the answer is printed.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct PrintArgs {
-    /// How the answer is printed
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    /// How the answer is printed: table, json, ndjson or csv
+    #[arg(short, long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t)]
     pub(crate) output: Format,
 }
 

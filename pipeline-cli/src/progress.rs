@@ -8,21 +8,25 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pipeline_core::executor::StageState;
 use pipeline_core::model::{Counts, ItemStatus};
 use pipeline_core::pipeline::Plan;
-use pipeline_core::storage::{ItemQuery, JobRecord};
+use pipeline_core::stats::{EtaRange, StageRemaining, Tally, eta, progress};
+use pipeline_core::storage::{ItemQuery, ItemRecord, JobRecord, StageTally};
+use pipeline_core::time::Timestamp;
 use pipeline_engine::Engine;
 
-use crate::output::{Failure, clean, colors_allowed, duration, notice, percent, short};
+use crate::output::{Failure, clean, colors_allowed, duration, notice, short};
 
 /// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the time left is estimated anew: the store sums over everything recorded.
+const ESTIMATE_EVERY: Duration = Duration::from_secs(2);
 
 /// Shows how far a job is.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shape: Shape,
-    started: Instant,
-    /// Steps that were done before this process went on.
-    before: Option<u64>,
+    estimated: Option<Instant>,
+    left: Option<EtaRange>,
 }
 
 #[derive(Debug)]
@@ -35,12 +39,11 @@ enum Shape {
 impl Progress {
     /// Begins; `plain` asks for lines even on a terminal, because something else prints there too.
     pub(crate) fn start(quiet: bool, plain: bool) -> Self {
-        let started = Instant::now();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let shape = if quiet {
             Shape::Quiet
         } else if plain || dumb || !io::stderr().is_terminal() {
-            Shape::Lines { last: started, told: 0 }
+            Shape::Lines { last: Instant::now(), told: 0 }
         } else {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
             let bar = if colors_allowed() { "{bar:28.cyan/blue}" } else { "{bar:28}" };
@@ -49,7 +52,7 @@ impl Progress {
             now.enable_steady_tick(Duration::from_millis(120));
             Shape::Bars { all, whole, now }
         };
-        Self { shape, started, before: None }
+        Self { shape, estimated: None, left: None }
     }
 
     /// Prints a line without disturbing the bars.
@@ -67,9 +70,13 @@ impl Progress {
 
     /// Shows how far the job is now.
     pub(crate) async fn update(&mut self, engine: &Engine, plan: &Plan, job: &JobRecord) -> Result<(), Failure> {
-        let elapsed = self.started.elapsed();
-        let before = *self.before.get_or_insert(job.steps_done);
-        let left = remaining(elapsed, job.steps_done - before.min(job.steps_done), job.steps_planned - job.steps_done);
+        if self.estimated.is_none_or(|last| last.elapsed() >= ESTIMATE_EVERY) {
+            self.estimated = Some(Instant::now());
+            let remaining = remaining(plan, &job.counts, &engine.store().tallies(job.id).await?);
+            let parallelism = u32::try_from(job.counts.running).unwrap_or(u32::MAX).max(1);
+            self.left = eta(&remaining, parallelism, Duration::ZERO).filter(|_| job.counts.open() > 0);
+        }
+        let left = self.left;
         match &mut self.shape {
             Shape::Quiet => {}
             Shape::Bars { whole, now, .. } => {
@@ -81,7 +88,7 @@ impl Progress {
                 now.set_message(clean(&what_runs(plan, &items)));
             }
             Shape::Lines { last, told } => {
-                let done = percent(job.steps_done, job.steps_planned);
+                let done = percent(job);
                 if last.elapsed() >= LINE_EVERY || done >= *told + 10 {
                     *last = Instant::now();
                     *told = done;
@@ -108,10 +115,10 @@ fn style(template: &str) -> ProgressStyle {
     style.progress_chars("━╸─").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
 }
 
-fn status_line(job: &JobRecord, left: Option<(Duration, Duration)>) -> String {
-    let mut line = format!("{:>3}%  {}", percent(job.steps_done, job.steps_planned), tally(&job.counts));
-    if let Some((low, high)) = left {
-        line.push_str(&format!("  {} left", range(low, high)));
+fn status_line(job: &JobRecord, left: Option<EtaRange>) -> String {
+    let mut line = format!("{:>3}%  {}", percent(job), tally(&job.counts));
+    if let Some(left) = left {
+        line.push_str(&format!("  {} left", range(left.low, left.high)));
     }
     line
 }
@@ -135,7 +142,7 @@ pub(crate) fn tally(counts: &Counts) -> String {
 }
 
 /// Says what runs now: how many items are in which stage.
-fn what_runs(plan: &Plan, items: &[pipeline_core::storage::ItemRecord]) -> String {
+fn what_runs(plan: &Plan, items: &[ItemRecord]) -> String {
     let mut stages = vec![0_u32; plan.stages.len()];
     for item in items {
         let place = item.machine.stages.iter().position(|state| !state.is_settled() && *state != StageState::Blocked);
@@ -153,16 +160,30 @@ fn what_runs(plan: &Plan, items: &[pipeline_core::storage::ItemRecord]) -> Strin
     format!("{}  ({}{more})", parts.join(" · "), names.join(", "))
 }
 
-/// Estimates how long the rest takes, as a range that narrows with the steps seen; `None` before there is anything to go by.
-fn remaining(elapsed: Duration, done: u64, left: u64) -> Option<(Duration, Duration)> {
-    if done < 3 || left == 0 || elapsed < Duration::from_secs(1) {
-        return None;
+/// Returns how often each stage is still to be done, at most: every open leaf may still reach it. Before the expanding
+/// stage a leaf is a part of an item.
+fn remaining(plan: &Plan, counts: &Counts, tallies: &[StageTally]) -> Vec<StageRemaining> {
+    let mut leaves_each = u64::from(plan.leaves_per_item());
+    let mut stages = Vec::new();
+    for stage in plan.stages.iter().filter(|stage| stage.enabled) {
+        leaves_each /= u64::from(stage.expand.unwrap_or(1)).max(1);
+        let leaves_each = leaves_each.max(1);
+        let recorded = tallies.iter().find(|tally| tally.stage == stage.name);
+        let tally = recorded.map_or_else(Tally::default, |recorded| Tally {
+            count: recorded.count,
+            total: recorded.total,
+            sum_squares: recorded.sum_squares,
+        });
+        let planned = counts.planned.div_ceil(leaves_each);
+        let left = planned.saturating_sub(tally.count).min(counts.open().div_ceil(leaves_each));
+        stages.push(StageRemaining { stage: stage.name.clone(), left, tally });
     }
-    let middle = elapsed.as_secs_f64() / done as f64 * left as f64;
-    let spread = 0.1 + 1.0 / (done as f64).sqrt();
-    let low = Duration::from_secs_f64((middle * (1.0 - spread)).max(0.0));
-    let high = Duration::try_from_secs_f64(middle * (1.0 + spread)).ok()?;
-    Some((low, high))
+    stages
+}
+
+/// Returns how far a job is in whole percent; 100 only once everything has ended.
+pub(crate) fn percent(job: &JobRecord) -> u64 {
+    (progress(job.steps_done, job.steps_planned, &job.counts) * 100.0).floor() as u64
 }
 
 /// Prints a range of durations as shortly as it can, for example `2–4 min`.
@@ -182,24 +203,13 @@ fn range(low: Duration, high: Duration) -> String {
 }
 
 /// Prints what a job took, or takes so far.
-pub(crate) fn took(job: &JobRecord, now: pipeline_core::time::Timestamp) -> String {
+pub(crate) fn took(job: &JobRecord, now: Timestamp) -> String {
     job.started_at.map_or_else(|| "-".to_owned(), |from| duration(job.ended_at.unwrap_or(now).since(from)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_estimate_is_a_range_that_narrows() {
-        let second = Duration::from_secs(1);
-        assert_eq!(remaining(second, 2, 10), None);
-        assert_eq!(remaining(second, 10, 0), None);
-        let (low, high) = remaining(second * 10, 10, 100).unwrap();
-        assert!(low < second * 100 && high > second * 100);
-        let (closer, nearer) = remaining(second * 1000, 1000, 100).unwrap();
-        assert!(closer > low && nearer < high);
-    }
 
     #[test]
     fn ranges_print_in_one_unit() {

@@ -7,8 +7,8 @@ use pipeline_core::storage::{JobQuery, JobRecord, SessionRecord};
 use pipeline_engine::Engine;
 
 use crate::lookup::{self, short_id};
-use crate::output::{Exit, Failure, Output, Row, Table, ago, duration, money, notice, percent, short, timestamp};
-use crate::progress::took;
+use crate::output::{Exit, Failure, Output, Row, Table, ago, duration, money, notice, short, timestamp};
+use crate::progress::{percent, took};
 
 use super::summary::parts;
 
@@ -84,7 +84,7 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         ("pipeline", job.pipeline.clone()),
         ("status", job.status.to_string()),
         ("items", parts(&job.counts)),
-        ("progress", format!("{} %", percent(job.steps_done, job.steps_planned))),
+        ("progress", format!("{} %", percent(&job))),
         ("cost", money(job.cost)),
         ("submitted", timestamp(job.created_at)),
         ("started", job.started_at.map_or_else(|| "-".to_owned(), timestamp)),
@@ -155,7 +155,7 @@ fn value(job: &JobRecord) -> Value {
         "owner": job.owner,
         "priority": job.priority,
         "control": job.control,
-        "progress_percent": percent(job.steps_done, job.steps_planned),
+        "progress_percent": percent(job),
         "cost_micros": job.cost.as_micros(),
         "created_at": job.created_at.to_string(),
         "started_at": job.started_at.map(|time| time.to_string()),

@@ -45,7 +45,7 @@ pub(crate) async fn resume(
     if job.control == Control::Cancel {
         notice(&format!("job {} is being cancelled; what runs is brought to an end", job.id));
     } else {
-        notice(&format!("job {} ({}) goes on: {}", job.id, job.label, crate::progress::tally(&job.counts)));
+        notice(&format!("resuming job {} ({}): {}", job.id, job.label, crate::progress::tally(&job.counts)));
     }
     drive(engine, job, global, signals, output).await
 }

@@ -19,7 +19,7 @@ pub(crate) use failure::Failure;
 pub(crate) use notice::notice;
 pub(crate) use rows::{Row, Table};
 pub(crate) use stream::Stream;
-pub(crate) use text::{ago, bytes, clean, duration, money, percent, plain, short, timestamp};
+pub(crate) use text::{ago, bytes, clean, duration, money, plain, short, timestamp};
 
 /// How an answer is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -86,14 +86,6 @@ pub(crate) fn bytes(size: u64) -> String {
     if unit == 0 || value >= 100.0 { format!("{value:.0} {name}") } else { format!("{value:.1} {name}") }
 }
 
-/// Returns a part of a whole in whole percent; 100 only when nothing is missing.
-pub(crate) fn percent(done: u64, planned: u64) -> u64 {
-    match planned {
-        0 => 100,
-        _ => (u128::from(done.min(planned)) * 100 / u128::from(planned)) as u64,
-    }
-}
-
 /// Prints a JSON value for people: text without quotes, lists with commas.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
@@ -128,13 +120,6 @@ mod tests {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_500), "1.5 KB");
         assert_eq!(bytes(123_456_789), "123 MB");
-    }
-
-    #[test]
-    fn a_hundred_percent_means_all() {
-        assert_eq!(percent(999, 1000), 99);
-        assert_eq!(percent(1000, 1000), 100);
-        assert_eq!(percent(0, 0), 100);
     }
 
     #[test]
