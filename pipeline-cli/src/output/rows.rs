@@ -1,10 +1,13 @@
 //! Rows: cells for people, a value for machines.
 
-use comfy_table::{Attribute, Cell, ContentArrangement, presets};
+use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, presets};
 use serde_json::Value;
 
 use super::cells;
 use super::text::clean;
+
+/// The width of an id: narrower columns are not wrapped.
+const LONGEST_WORD: u16 = 36;
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,8 +96,13 @@ fn start(width: Option<u16>, color: bool) -> comfy_table::Table {
 }
 
 fn finish(table: &mut comfy_table::Table) -> String {
-    for column in table.column_iter_mut() {
+    let widths = table.column_max_content_widths();
+    for (column, width) in table.column_iter_mut().zip(widths) {
         column.set_padding((0, 2));
+        // Ids, states and numbers are not broken up; what is long is.
+        if width <= LONGEST_WORD {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     let mut text = String::new();
     for line in table.lines() {
@@ -127,5 +135,6 @@ mod tests {
         table.cells(["1".to_owned(), "word ".repeat(30)]);
         let text = table.render(Some(40), false);
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
+        assert_eq!(text.lines().nth(1).map(|line| line.starts_with("1 ")), Some(true), "{text}");
     }
 }
