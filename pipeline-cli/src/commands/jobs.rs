@@ -97,6 +97,9 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     for holder in &holders {
         pairs.push(("held by", format!("process {} on {}", holder.pid, holder.host)));
     }
+    if holders.is_empty() && !job.status.is_terminal() {
+        pairs.push(("held by", format!("nobody; go on with: pipeline jobs resume {}", short_id(job.id))));
+    }
     output.pairs(&pairs)?;
     let mut table = Table::new(&["stage", "kind", "results", "mean", "total", "cost", "note"]);
     for stage in &stored.plan.stages {
