@@ -125,7 +125,10 @@ fn happened(what: &ItemEvent) -> String {
     match what {
         ItemEvent::StageDone { stage, attempt, .. } if *attempt > 1 => format!("{stage} done at try {attempt}"),
         ItemEvent::StageDone { stage, .. } => format!("{stage} done"),
-        ItemEvent::StageSkipped { stage, why } => format!("{stage} passed over: {}", skipped(*why)),
+        ItemEvent::StageSkipped { stage, why, failure: None } => format!("{stage} passed over: {}", skipped(*why)),
+        ItemEvent::StageSkipped { stage, why, failure: Some(failure) } => {
+            format!("{stage} passed over: {}: {}", skipped(*why), failure.message)
+        }
         ItemEvent::StageStopped { stage, stop } => match stop {
             Stop::Rejected => format!("{stage} rejected it"),
             Stop::Undecided { failure: None } => format!("{stage} cannot tell"),
@@ -155,6 +158,7 @@ pub(super) const fn skipped(why: Why) -> &'static str {
         Why::Condition => "its condition does not hold",
         Why::Upstream => "a stage it needs was passed over",
         Why::Failure => "it could not be done, and the policy says to go on without",
+        Why::InputUsed => "it could not be done, and the policy says to take its input instead",
         Why::Approved => "a person let the item go on",
         Why::NotRepeated => "a check is not repeated unless named",
         Why::ItemStopped => "the item had ended",

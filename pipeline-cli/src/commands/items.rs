@@ -98,7 +98,9 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     let mut table = Table::new(&["stage", "state", "took", "cost", "provider", "result"]);
     for (stage, state) in plan.stages.iter().zip(&item.machine.stages) {
         let id = match state {
-            StageState::Done { result } | StageState::Stopped { result: Some(result), .. } => Some(*result),
+            StageState::Done { result }
+            | StageState::Skipped { result: Some(result), .. }
+            | StageState::Stopped { result: Some(result), .. } => Some(*result),
             _ => None,
         };
         let result = id.and_then(|id| history.iter().find(|result| result.id == id));
@@ -178,7 +180,7 @@ fn detail(state: &StageState, result: Option<&ResultRecord>) -> String {
             parts.push(stopped(stop, result.and_then(|result| result.verdict.as_ref())));
         }
         StageState::Waiting { on, .. } => parts.push(waits(on)),
-        StageState::Skipped { why } => parts.push(super::history::skipped(*why).to_owned()),
+        StageState::Skipped { why, .. } => parts.push(super::history::skipped(*why).to_owned()),
         _ => parts.extend(result.and_then(|result| result.verdict.as_ref()).map(reasons)),
     }
     if let Some(result) = result {
