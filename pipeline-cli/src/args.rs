@@ -20,7 +20,7 @@ Exit codes:
 const RUN_EXAMPLES: &str = "\
 Examples:
   pipeline run factory -i keywords.txt --count 8 --out finished
-  pipeline run factory -i keywords.csv --set generate.variations=4 --set generate.sizes=1024x1024 --dry-run
+  pipeline run factory -i keywords.csv --set generate.variations=4 --dry-run
   pipeline run enhance -i photos/ --set process.sharpen=3 --out better -o json
   pipeline run my-pipeline.toml --settings house-style.toml
 

@@ -29,8 +29,9 @@ pub(crate) async fn job(engine: &Engine, text: &str) -> Result<JobRecord, Failur
         let begun = JobQuery { id_prefix: Some(text.to_lowercase()), limit: LISTED, ..JobQuery::default() };
         found = engine.jobs(begun).await?;
     }
-    let names = found.iter().map(|job| format!("{} ({}, {})", job.id, clean(&job.label), job.status)).collect();
-    one(found, names, "job", text)?.ok_or_else(|| no_job(text))
+    let names =
+        found.iter().map(|job| format!("{} ({}, {})", job.id, clean(&job.label), job.status)).collect::<Vec<_>>();
+    one(found, &names, "job", text)?.ok_or_else(|| no_job(text))
 }
 
 /// Finds the item `text` names, in whichever job it is.
@@ -56,8 +57,9 @@ pub(crate) async fn item(engine: &Engine, text: &str) -> Result<ItemId, Failure>
             }
         }
     }
-    let names = found.iter().map(|item| format!("{} ({}, {})", item.id, clean(&item.name), item.status)).collect();
-    one(found, names, "item", text)?.map(|item| item.id).ok_or_else(|| no_item(text))
+    let names =
+        found.iter().map(|item| format!("{} ({}, {})", item.id, clean(&item.name), item.status)).collect::<Vec<_>>();
+    one(found, &names, "item", text)?.map(|item| item.id).ok_or_else(|| no_item(text))
 }
 
 fn could_begin_an_id(text: &str) -> bool {
@@ -72,7 +74,7 @@ fn long_enough(text: &str) -> Result<(), Failure> {
         .hint(format!("give at least {SHORTEST} characters")))
 }
 
-fn one<T>(mut found: Vec<T>, names: Vec<String>, what: &str, text: &str) -> Result<Option<T>, Failure> {
+fn one<T>(mut found: Vec<T>, names: &[String], what: &str, text: &str) -> Result<Option<T>, Failure> {
     if found.len() > 1 {
         let more = if found.len() >= LISTED as usize { " and maybe more" } else { "" };
         return Err(Failure::wrong(format!("`{text}` names more than one {what}"))
@@ -101,11 +103,11 @@ mod tests {
 
     #[test]
     fn several_candidates_are_listed() {
-        let names = vec!["a1 (x)".to_owned(), "a2 (y)".to_owned()];
-        let text = one(vec![1, 2], names, "job", "a").unwrap_err().lines().join("\n");
+        let names = ["a1 (x)".to_owned(), "a2 (y)".to_owned()];
+        let text = one(vec![1, 2], &names, "job", "a").unwrap_err().lines().join("\n");
         assert!(text.contains("more than one job") && text.contains("a1 (x), a2 (y)"), "{text}");
-        assert_eq!(one(vec![7], vec!["a".to_owned()], "job", "a"), Ok(Some(7)));
-        assert_eq!(one(Vec::<u8>::new(), Vec::new(), "job", "a"), Ok(None));
+        assert_eq!(one(vec![7], &["a".to_owned()], "job", "a"), Ok(Some(7)));
+        assert_eq!(one(Vec::<u8>::new(), &[], "job", "a"), Ok(None));
     }
 
     #[test]

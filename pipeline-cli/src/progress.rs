@@ -1,5 +1,6 @@
 //! How far a running job is: two bars on a terminal, plain lines elsewhere. Always on stderr.
 
+use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
@@ -118,7 +119,9 @@ fn style(template: &str) -> ProgressStyle {
 fn status_line(job: &JobRecord, left: Option<EtaRange>) -> String {
     let mut line = format!("{:>3}%  {}", percent(job), tally(&job.counts));
     if let Some(left) = left {
-        line.push_str(&format!("  {} left", range(left.low, left.high)));
+        line.push_str("  ");
+        line.push_str(&range(left.low, left.high));
+        line.push_str(" left");
     }
     line
 }
@@ -135,7 +138,8 @@ pub(crate) fn tally(counts: &Counts) -> String {
         (counts.waiting, "waiting"),
     ] {
         if count > 0 {
-            text.push_str(&format!(", {count} {name}"));
+            // Writing into a string cannot fail.
+            let _ = write!(text, ", {count} {name}");
         }
     }
     text

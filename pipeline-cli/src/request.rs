@@ -8,6 +8,7 @@ use pipeline_engine::{JobRequest, PipelineSource, presets};
 
 use crate::args::{PipelineArgs, RunArgs};
 use crate::output::Failure;
+use crate::wiring::Wired;
 
 /// Makes the request of a run.
 pub(crate) fn of_run(args: &RunArgs) -> Result<JobRequest, Failure> {
@@ -57,13 +58,17 @@ pub(crate) fn of_pipeline(args: &PipelineArgs) -> Result<JobRequest, Failure> {
             Err(Problems(more)) => problems.extend(more),
         }
     }
-    if !problems.is_empty() {
-        return Err(Failure::Problems(Problems(problems)));
-    }
     for layer in layers {
         request = request.layer(layer);
     }
-    Ok(request)
+    if problems.is_empty() {
+        return Ok(request);
+    }
+    // What else is wrong is said at the same time.
+    if let Err(Problems(more)) = Wired::memory()?.engine.compile(&request) {
+        problems.extend(more);
+    }
+    Err(Failure::Problems(Problems(problems)))
 }
 
 /// Reads the definition of a pipeline as written.

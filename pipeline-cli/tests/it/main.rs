@@ -1,5 +1,7 @@
 //! Drives the built program as a person or a script would.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
 mod bench;
 mod enhance;
 mod looking;

@@ -84,7 +84,7 @@ fn an_interrupted_job_ends_in_order_and_is_resumed_to_its_end() {
     use std::process::{Command, Stdio};
 
     let bench = Bench::new();
-    let keywords = bench.write("keywords.txt", (0..40).map(|n| format!("stone {n}\n")).collect::<String>());
+    let keywords = bench.write("keywords.txt", numbered(40));
     let out = bench.path("out");
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("pipeline"))
         .args(["run", "factory", "-i", &keywords, "--set", "generate.sizes=512x512", "--set", "job.concurrency=1"])
@@ -98,6 +98,10 @@ fn an_interrupted_job_ends_in_order_and_is_resumed_to_its_end() {
     let first = lines.next().unwrap().unwrap();
     assert!(first.starts_with("job "), "{first}");
     std::thread::sleep(std::time::Duration::from_millis(300));
+    let id = first.split(' ').nth(1).unwrap();
+    let refused = bench.run(&["jobs", "resume", id]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains(&format!("pid = {}", child.id())), "{}", stderr(&refused));
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     let rest: Vec<String> = lines.map_while(Result::ok).collect();
@@ -113,4 +117,9 @@ fn an_interrupted_job_ends_in_order_and_is_resumed_to_its_end() {
     assert_eq!(summary["counts"]["pending"], 0);
     let files = std::fs::read_dir(&out).unwrap().count() as u64;
     assert_eq!(files, count(&summary, "succeeded"));
+}
+
+#[cfg(unix)]
+fn numbered(count: u32) -> String {
+    (0..count).map(|number| format!("stone {number}")).collect::<Vec<_>>().join("\n")
 }

@@ -43,6 +43,16 @@ fn wrong_settings_are_refused_all_at_once() {
         &with(&["--set", "generate.variations=x", "--set", "process.sharpen=77"]),
         &["generate.variations", "process.sharpen"],
     );
+    refused(
+        &bench,
+        &with(&["--set", "sizes", "--set", "qc.min_side=wide", "--settings", "nowhere.toml"]),
+        &["nowhere.toml"],
+    );
+    refused(
+        &bench,
+        &with(&["--set", "sizes", "--set", "qc.min_side=wide"]),
+        &["`sizes` is not an assignment", "qc.min_side"],
+    );
     assert_eq!(bench.answer(0, &["jobs", "list", "-o", "json"]), serde_json::json!([]));
 }
 
