@@ -99,7 +99,7 @@ impl Engine {
             inputs: request.inputs.clone(),
             count: request.count,
             seed: plan.seed,
-            max_items: max_items,
+            max_items,
             leaves_per_item: plan.leaves_per_item(),
         };
         let items = code.plan(wanted).await.map_err(SubmitError::Input)?;
