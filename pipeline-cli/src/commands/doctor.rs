@@ -1,0 +1,136 @@
+//! `doctor`: is everything this program needs in order?
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use sysinfo::Disks;
+
+use pipeline_core::model::Capability;
+use pipeline_engine::Engine;
+
+use crate::home::Home;
+use crate::output::{Exit, Failure, Output, Row, Table, bytes};
+use crate::wiring::Wired;
+
+/// Less free space than this is worth a warning.
+const LITTLE_SPACE: u64 = 1_000_000_000;
+/// With less than this nothing can be finished.
+const NO_SPACE: u64 = 50_000_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ok,
+    Warning,
+    Wrong,
+}
+
+#[derive(Debug)]
+struct Check {
+    name: &'static str,
+    state: State,
+    detail: String,
+}
+
+/// Checks everything, and prints one line each.
+pub(crate) async fn run(engine: &Engine, home: &Home, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let mut checks = vec![check("program", State::Ok, version())];
+    checks.push(writable("home", &home.folder));
+    match Wired::open(home).await {
+        Ok(wired) => {
+            let info = wired.engine.store().info();
+            let durable = if info.durable { "durable" } else { "not durable" };
+            checks.push(check(
+                "store",
+                State::Ok,
+                format!("{} at {}, schema {}, {}, {durable}", info.backend, info.location, info.schema, info.engine),
+            ));
+            let jobs = wired.engine.jobs(pipeline_core::storage::JobQuery { limit: 1, ..Default::default() }).await;
+            if let Err(error) = jobs {
+                checks.push(check("records", State::Wrong, pipeline_core::error::chain(&error)));
+            }
+            wired.close().await;
+        }
+        Err(failure) => checks.push(check("store", State::Wrong, failure.lines().join("; "))),
+    }
+    checks.push(writable("artifacts", &home.artifacts()));
+    checks.push(space(&home.folder));
+    checks.push(providers(engine));
+    let mut table = Table::new(&["check", "state", "detail"]);
+    for check in &checks {
+        let state = match check.state {
+            State::Ok => "ok",
+            State::Warning => "warning",
+            State::Wrong => "wrong",
+        };
+        let value = json!({"check": check.name, "state": state, "detail": check.detail});
+        table.push(Row::new([check.name.to_owned(), state.to_owned(), check.detail.clone()], value));
+    }
+    output.rows(&table)?;
+    Ok(if checks.iter().any(|check| check.state == State::Wrong) { Exit::Broken } else { Exit::Good })
+}
+
+fn check(name: &'static str, state: State, detail: String) -> Check {
+    Check { name, state, detail }
+}
+
+fn version() -> String {
+    format!(
+        "pipeline {} for {}-{}, {} cores",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        std::thread::available_parallelism().map_or(1, usize::from)
+    )
+}
+
+/// Writes a file and takes it away again.
+fn writable(name: &'static str, folder: &Path) -> Check {
+    let probe = folder.join(format!(".doctor-{}.part", std::process::id()));
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&probe, b"probe"))
+        .and_then(|()| std::fs::remove_file(&probe));
+    match written {
+        Ok(()) => check(name, State::Ok, format!("{} can be written", folder.display())),
+        Err(error) => check(name, State::Wrong, format!("{} cannot be written: {error}", folder.display())),
+    }
+}
+
+fn space(folder: &Path) -> Check {
+    // The folder may be a link to another disk.
+    let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| PathBuf::from(folder));
+    let disks = Disks::new_with_refreshed_list();
+    let disk = disks
+        .iter()
+        .filter(|disk| folder.starts_with(disk.mount_point()))
+        .max_by_key(|disk| disk.mount_point().components().count());
+    match disk {
+        None => check("space", State::Warning, "cannot tell how much is free".to_owned()),
+        Some(disk) => {
+            let free = disk.available_space();
+            let state = match free {
+                0..NO_SPACE => State::Wrong,
+                NO_SPACE..LITTLE_SPACE => State::Warning,
+                _ => State::Ok,
+            };
+            check("space", state, format!("{} free at {}", bytes(free), disk.mount_point().display()))
+        }
+    }
+}
+
+/// The presets need these.
+fn providers(engine: &Engine) -> Check {
+    let there = engine.providers();
+    let needed = [Capability::GenerateImage, Capability::Vision, Capability::Text, Capability::ProcessImage];
+    let missing: Vec<&str> = needed
+        .iter()
+        .filter(|capability| !there.iter().any(|provider| provider.info.capability == **capability))
+        .map(|capability| capability.as_str())
+        .collect();
+    let names: Vec<String> =
+        there.iter().map(|provider| format!("{} ({})", provider.name, provider.info.capability)).collect();
+    if missing.is_empty() {
+        check("providers", State::Ok, names.join(", "))
+    } else {
+        check("providers", State::Wrong, format!("none for {}", missing.join(", ")))
+    }
+}

@@ -1,0 +1,194 @@
+//! `items list` and `items show`.
+
+use serde_json::{Value, json};
+
+use pipeline_core::ErrorKind;
+use pipeline_core::executor::StageState;
+use pipeline_core::model::ItemStatus;
+use pipeline_core::pipeline::Plan;
+use pipeline_core::storage::{ItemQuery, ItemRecord, ResultRecord};
+use pipeline_engine::Engine;
+
+use crate::lookup;
+use crate::output::{Exit, Failure, Output, Row, Table, bytes, duration, money, plain, short, timestamp};
+
+use super::why::{reasons, stopped, waits, why};
+
+/// How many items are asked for at once.
+const PAGE: u32 = 500;
+
+/// Lists the items of a job.
+pub(crate) async fn list(
+    engine: &Engine,
+    text: &str,
+    statuses: Vec<ItemStatus>,
+    limit: Option<u32>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let job = lookup::job(engine, text).await?;
+    let plan = engine.store().plan(job.id).await?.plan;
+    let mut table = Table::new(&["#", "name", "status", "why", "id"]).empty("no items");
+    let mut left = limit.unwrap_or(u32::MAX);
+    let mut after = None;
+    while left > 0 {
+        let query = ItemQuery { statuses: statuses.clone(), after, limit: left.min(PAGE), ..ItemQuery::of(job.id) };
+        let items = engine.items(query).await?;
+        let Some(last) = items.last() else { break };
+        after = Some((last.ordinal, last.slot));
+        left = left.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
+        for item in &items {
+            let reason = why(engine, &plan, item).await?;
+            let cells = [
+                place(&plan, item),
+                short(&item.name, 40),
+                item.status.to_string(),
+                short(&reason, 90),
+                item.id.to_string(),
+            ];
+            table.push(Row::new(cells, value(item, &reason)));
+        }
+    }
+    output.rows(&table)?;
+    Ok(Exit::Good)
+}
+
+/// Shows one item with everything its stages recorded.
+pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let id = lookup::item(engine, text).await?;
+    let (item, history) = match engine.item(id).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(lookup::no_item(text)),
+        found => found?,
+    };
+    let plan = engine.store().plan(item.job).await?.plan;
+    let reason = why(engine, &plan, &item).await?;
+    let image = image(&item, &history);
+    if !output.is_table() {
+        let mut shown = value(&item, &reason);
+        if let Value::Object(fields) = &mut shown {
+            fields.insert("settings_hash".to_owned(), json!(plan.hash));
+            fields.insert("image".to_owned(), json!(image.map(|(state, file)| json!({"state": state, "file": file}))));
+            let states = plan.stages.iter().zip(&item.machine.stages);
+            let states = states.map(|(stage, state)| json!({"stage": stage.name, "kind": stage.kind, "state": state}));
+            fields.insert("stages".to_owned(), states.collect());
+            fields.insert("results".to_owned(), json!(history));
+        }
+        output.value(&shown)?;
+        return Ok(Exit::Good);
+    }
+    let job = engine.job(item.job).await?;
+    output.pairs(&[
+        ("item", item.id.to_string()),
+        ("name", item.name.clone()),
+        ("job", format!("{} ({})", job.id, job.label)),
+        ("place", place(&plan, &item)),
+        ("status", item.status.to_string()),
+        ("why", if reason.is_empty() { "-".to_owned() } else { reason }),
+        ("round", item.machine.round.to_string()),
+        ("cost", money(item.cost)),
+        ("written", timestamp(item.updated_at)),
+        (
+            "image",
+            image.map_or_else(
+                || "-".to_owned(),
+                |(state, file)| format!("{state}: {}, {}, {}", file.media_type, bytes(file.size), file.digest),
+            ),
+        ),
+        ("settings", plan.hash.to_hex()),
+    ])?;
+    let mut table = Table::new(&["stage", "state", "took", "cost", "provider", "result"]);
+    for (stage, state) in plan.stages.iter().zip(&item.machine.stages) {
+        let id = match state {
+            StageState::Done { result }
+            | StageState::Skipped { result: Some(result), .. }
+            | StageState::Stopped { result: Some(result), .. } => Some(*result),
+            _ => None,
+        };
+        let result = id.and_then(|id| history.iter().find(|result| result.id == id));
+        table.cells([
+            stage.name.to_string(),
+            state_word(state),
+            result.map_or_else(|| "-".to_owned(), |result| duration(result.ended_at.since(result.started_at))),
+            result.map_or_else(|| "-".to_owned(), |result| money(result.cost)),
+            result.and_then(|result| result.provider.clone()).unwrap_or_else(|| "-".to_owned()),
+            detail(state, result),
+        ]);
+    }
+    output.text("\n")?;
+    output.table(&table)?;
+    Ok(Exit::Good)
+}
+
+/// Returns what machines get of an item.
+fn value(item: &ItemRecord, reason: &str) -> Value {
+    json!({
+        "id": item.id,
+        "job": item.job,
+        "name": item.name,
+        "status": item.status,
+        "why": if reason.is_empty() { None } else { Some(reason) },
+        "ordinal": item.ordinal,
+        "slot": item.slot,
+        "round": item.machine.round,
+        "leaves": item.machine.leaves,
+        "cost_micros": item.cost.as_micros(),
+        "updated_at": item.updated_at.to_string(),
+        "parent": item.parent,
+        "input": item.input,
+    })
+}
+
+/// Says where an item stands: its number, and its variation when there are several.
+fn place(plan: &Plan, item: &ItemRecord) -> String {
+    if plan.leaves_per_item() > 1 {
+        format!("{}.{}", item.ordinal + 1, item.slot + 1)
+    } else {
+        (item.ordinal + 1).to_string()
+    }
+}
+
+/// Returns the newest picture of an item: final once the item has succeeded, staged before.
+fn image<'a>(
+    item: &ItemRecord,
+    history: &'a [ResultRecord],
+) -> Option<(&'static str, &'a pipeline_core::model::Artifact)> {
+    let file = history.iter().rev().find_map(|result| result.files.get("image"))?;
+    Some((if item.status == ItemStatus::Succeeded { "final" } else { "staged" }, file))
+}
+
+fn state_word(state: &StageState) -> String {
+    match state {
+        StageState::Blocked => "blocked".to_owned(),
+        StageState::Ready { attempt } => format!("ready (try {attempt})"),
+        StageState::Running { attempt, .. } => format!("running (try {attempt})"),
+        StageState::Waiting { .. } => "waiting".to_owned(),
+        StageState::Done { .. } => "done".to_owned(),
+        StageState::Skipped { .. } => "skipped".to_owned(),
+        StageState::Stopped { stop, .. } => match stop {
+            pipeline_core::executor::Stop::Rejected => "rejected",
+            pipeline_core::executor::Stop::Undecided { .. } => "undecided",
+            pipeline_core::executor::Stop::Failed { .. } => "failed",
+            pipeline_core::executor::Stop::Cancelled => "cancelled",
+        }
+        .to_owned(),
+    }
+}
+
+fn detail(state: &StageState, result: Option<&ResultRecord>) -> String {
+    let mut parts = Vec::new();
+    match state {
+        StageState::Stopped { stop, .. } => {
+            parts.push(stopped(stop, result.and_then(|result| result.verdict.as_ref())));
+        }
+        StageState::Waiting { on, .. } => parts.push(waits(on)),
+        StageState::Skipped { why, .. } => parts.push(super::history::skipped(*why).to_owned()),
+        _ => parts.extend(result.and_then(|result| result.verdict.as_ref()).map(reasons)),
+    }
+    if let Some(result) = result {
+        parts.extend(result.fields.iter().map(|(name, value)| format!("{name} = {}", short(&plain(value), 160))));
+        parts.extend(result.files.iter().map(|(name, file)| {
+            let digest: String = file.digest.to_hex().chars().take(12).collect();
+            format!("{name}: {}, {}, {digest}…", file.media_type, bytes(file.size))
+        }));
+    }
+    parts.join(" · ")
+}

@@ -1,0 +1,121 @@
+//! `run` and `jobs resume`: submit or find a job, and bring it to its end.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use pipeline_core::model::{Control, Money};
+use pipeline_engine::{Engine, Preview};
+
+use crate::args::{Global, RunArgs};
+use crate::lookup::{self, short_id};
+use crate::output::{Exit, Failure, Output, Row, Table, duration, money, notice};
+use crate::request;
+use crate::signals::Signals;
+
+use super::drive::drive;
+
+/// Submits a job and runs it.
+pub(crate) async fn run(
+    engine: &Engine,
+    args: &RunArgs,
+    global: &Global,
+    signals: Option<Signals>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let job = engine.submit(request::of_run(args)?).await?;
+    notice(&format!("job {} ({}), {}", job.id, job.label, items(job.counts.planned)));
+    drive(engine, job, global, signals, output).await
+}
+
+/// Goes on with a job.
+pub(crate) async fn resume(
+    engine: &Engine,
+    text: &str,
+    global: &Global,
+    signals: Option<Signals>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let job = lookup::job(engine, text).await?;
+    let id = short_id(job.id);
+    if job.status.is_terminal() {
+        let message = format!("job {} ({}) has ended: it is {}", job.id, job.label, job.status);
+        return Err(Failure::wrong(message).hint(format!("`pipeline jobs show {id}` shows what became of it")));
+    }
+    if job.control == Control::Cancel {
+        notice(&format!("job {} is being cancelled; what runs is brought to an end", job.id));
+    } else {
+        notice(&format!("resuming job {} ({}): {}", job.id, job.label, crate::progress::tally(&job.counts)));
+    }
+    drive(engine, job, global, signals, output).await
+}
+
+/// Says what a run would do.
+pub(crate) async fn preview(engine: &Engine, args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let preview = engine.preview(&request::of_run(args)?).await?;
+    if !output.is_table() {
+        output.value(&preview)?;
+        return Ok(Exit::Good);
+    }
+    output.pairs(&[
+        ("pipeline", preview.pipeline.clone()),
+        ("items", planned(&preview)),
+        ("calls", preview.stages.iter().map(|stage| stage.calls).sum::<u64>().to_string()),
+        ("cost", cost(preview.cost)),
+        (
+            "time",
+            preview.duration_ms.map_or_else(
+                || "not known before the first job of this pipeline has ended".to_owned(),
+                |ms| format!("about {}", duration(Duration::from_millis(ms))),
+            ),
+        ),
+        ("out", preview.out.clone().unwrap_or_else(|| "none; finished files stay in the artifact store".to_owned())),
+        ("recipe", preview.plan_hash.chars().take(16).collect()),
+    ])?;
+    output.text("\n")?;
+    output.table(&stages(&preview))?;
+    for warning in &preview.warnings {
+        notice(&format!("warning: {} is not applied ({})", warning.setting, warning.reason));
+    }
+    notice("dry run: nothing was stored and nothing was spent");
+    Ok(Exit::Good)
+}
+
+fn stages(preview: &Preview) -> Table {
+    let mut table = Table::new(&["stage", "kind", "providers", "calls", "cost", "time per item", "note"]);
+    for stage in &preview.stages {
+        let note = match (&stage.disabled_because, &stage.when) {
+            (Some(reason), _) => format!("off: {reason}"),
+            (None, _) if !stage.enabled => "off".to_owned(),
+            (None, Some(when)) => format!("when {when}"),
+            (None, None) => String::new(),
+        };
+        let cells = [
+            stage.name.clone(),
+            stage.kind.clone(),
+            stage.providers.join(", "),
+            stage.calls.to_string(),
+            if stage.calls == 0 { "-".to_owned() } else { cost(stage.cost) },
+            stage.mean_ms.map_or_else(|| "-".to_owned(), |ms| duration(Duration::from_millis(ms))),
+            note,
+        ];
+        table.push(Row::new(cells, json!(stage)));
+    }
+    table
+}
+
+fn planned(preview: &Preview) -> String {
+    if preview.items == preview.planned {
+        return preview.planned.to_string();
+    }
+    let each = preview.planned / preview.items.max(1);
+    format!("{} ({} × {each})", preview.planned, preview.items)
+}
+
+fn cost(cost: Option<Money>) -> String {
+    cost.map_or_else(|| "not known".to_owned(), money)
+}
+
+fn items(count: u64) -> String {
+    if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
+}

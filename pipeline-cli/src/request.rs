@@ -1,0 +1,147 @@
+//! From arguments to a request: the pipeline's text, and the layers of settings over it.
+
+use std::path::Path;
+
+use pipeline_core::pipeline::Definition;
+use pipeline_core::settings::{Layer, Problem, Problems};
+use pipeline_engine::{JobRequest, PipelineSource, presets};
+
+use crate::args::{PipelineArgs, RunArgs};
+use crate::output::Failure;
+
+/// Makes the request of a run.
+pub(crate) fn of_run(args: &RunArgs) -> Result<JobRequest, Failure> {
+    let mut request = of_pipeline(&args.pipeline)?.priority(args.priority);
+    for input in &args.input {
+        request = request.input(input);
+    }
+    if let Some(count) = args.count {
+        request = request.count(count);
+    }
+    if let Some(out) = &args.out {
+        if out.as_os_str().is_empty() {
+            return Err(Failure::wrong("--out is empty").hint("accepted: a folder this user may write to"));
+        }
+        request = request.out(out);
+    }
+    if let Some(label) = &args.label {
+        if label.trim().is_empty() {
+            return Err(Failure::wrong("--label is empty").hint("accepted: any text that is not empty"));
+        }
+        request = request.label(label);
+    }
+    Ok(request)
+}
+
+/// Makes a request of a pipeline with its settings: files, then environment, then `--set`.
+pub(crate) fn of_pipeline(args: &PipelineArgs) -> Result<JobRequest, Failure> {
+    let mut request = JobRequest::new(source(&args.pipeline)?);
+    let mut problems = Vec::new();
+    let mut layers = Vec::new();
+    for path in &args.settings {
+        let text = read(path, "cannot read the settings file")?;
+        match Layer::file(&text, &path.to_string_lossy()) {
+            Ok(layer) => layers.push(layer),
+            Err(Problems(more)) => problems.extend(more),
+        }
+    }
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    match Layer::environment(variables) {
+        Ok(more) => layers.extend(more),
+        Err(Problems(more)) => problems.extend(more),
+    }
+    for assignment in &args.set {
+        match Layer::argument(assignment) {
+            Ok(layer) => layers.push(layer),
+            Err(Problems(more)) => problems.extend(more),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Failure::Problems(Problems(problems)));
+    }
+    for layer in layers {
+        request = request.layer(layer);
+    }
+    Ok(request)
+}
+
+/// Reads the definition of a pipeline as written.
+pub(crate) fn definition(name: &str) -> Result<Definition, Failure> {
+    let definition = match source(name)? {
+        PipelineSource::Toml { name, text } => Definition::from_toml(&text, &name),
+        PipelineSource::Json { name, text } => Definition::from_json(&text, &name),
+        PipelineSource::Preset(name) => match presets::find(&name) {
+            Some(preset) => Definition::from_toml(preset.definition, preset.name),
+            None => return Err(unknown_preset(&name)),
+        },
+    };
+    Ok(definition?)
+}
+
+/// A path that exists or looks like a pipeline file is one; everything else is the name of a preset.
+fn source(name: &str) -> Result<PipelineSource, Failure> {
+    let path = Path::new(name);
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let json = extension.as_deref() == Some("json");
+    if presets::find(name).is_none() && (path.is_file() || json || extension.as_deref() == Some("toml")) {
+        let text = read(path, "cannot read the pipeline file")?;
+        let name = name.to_owned();
+        return Ok(if json { PipelineSource::Json { name, text } } else { PipelineSource::Toml { name, text } });
+    }
+    match presets::find(name) {
+        Some(_) => Ok(PipelineSource::Preset(name.to_owned())),
+        None if path.is_dir() => {
+            Err(Failure::wrong(format!("{name} is a folder")).hint("accepted: a preset, or a .toml or .json file"))
+        }
+        None => Err(unknown_preset(name)),
+    }
+}
+
+fn unknown_preset(name: &str) -> Failure {
+    let known: Vec<&str> = presets::ALL.iter().map(|preset| preset.name).collect();
+    let near = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
+    let guess = near.filter(|(distance, _)| *distance <= 2).map(|(_, near)| format!("did you mean `{near}`? "));
+    Failure::wrong(format!("there is no preset `{name}`, and no file of that name")).hint(format!(
+        "{}presets are {}; a pipeline file ends with .toml or .json",
+        guess.unwrap_or_default(),
+        known.join(", ")
+    ))
+}
+
+fn read(path: &Path, doing: &str) -> Result<String, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(doing, path, &error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        let problem = Problem::new("", format!("not text: byte {place} is not UTF-8")).hint("accepted: UTF-8 text");
+        Failure::from(problem.at(Some(&path.to_string_lossy()), None))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_nearly_right_is_suggested() {
+        let text = unknown_preset("factry").lines().join("\n");
+        assert!(text.contains("did you mean `factory`?"), "{text}");
+        let text = unknown_preset("zebra").lines().join("\n");
+        assert!(!text.contains("did you mean") && text.contains("factory, enhance"), "{text}");
+    }
+
+    #[test]
+    fn what_looks_like_a_file_is_one() {
+        assert_eq!(source("factory"), Ok(PipelineSource::Preset("factory".to_owned())));
+        let text = source("missing.toml").unwrap_err().lines().join("\n");
+        assert!(text.contains("missing.toml"), "{text}");
+    }
+
+    #[test]
+    fn every_wrong_assignment_is_reported() {
+        let set = vec!["a".to_owned(), "b.c".to_owned()];
+        let args = PipelineArgs { pipeline: "factory".to_owned(), set, settings: Vec::new() };
+        let Err(Failure::Problems(problems)) = of_pipeline(&args).map(drop) else { panic!("accepted") };
+        assert_eq!(problems.0.len(), 2);
+    }
+}
