@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use pipeline_core::settings::{Layer, Origin, Problem};
+use pipeline_core::settings::{Layer, Origin, Problem, Problems};
 
 /// Where a pipeline's definition comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,11 +113,11 @@ impl JobRequest {
     /// Sets one setting, `stage.key`; checked with all others at submit.
     ///
     /// # Errors
-    /// [`Problem`] when `name` is not of the form `stage.key`, or the value cannot be written as JSON.
-    pub fn set(mut self, name: &str, value: impl Serialize) -> Result<Self, Problem> {
+    /// [`Problems`] when `name` is not of the form `stage.key`, or the value cannot be written as JSON.
+    pub fn set(mut self, name: &str, value: impl Serialize) -> Result<Self, Problems> {
         let wrong = || {
-            Problem::new("", format!("`{name}` does not name a setting"))
-                .hint("expected stage.key, for example generate.variations")
+            let problem = Problem::new("", format!("`{name}` does not name a setting"));
+            Problems::from(problem.hint("expected stage.key, for example generate.variations"))
         };
         let (stage, key) = name.split_once('.').ok_or_else(wrong)?;
         let value: Value = serde_json::to_value(value).map_err(|_| wrong())?;

@@ -68,7 +68,8 @@ impl Engine {
             items.into_iter().enumerate().map(|(ordinal, item)| new_item(&compiled.plan, ordinal, item)).collect();
         let id = JobId::from_uuid(uuid::Uuid::now_v7());
         let label = request.label.unwrap_or_else(|| default_label(&compiled.plan, id));
-        let settings = json!(compiled.resolved.lines());
+        let settings = serde_json::to_value(&compiled.resolved)
+            .map_err(|error| SubmitError::Store(Error::unexpected("cannot write the settings down").because(error)))?;
         let job = NewJob {
             id,
             label,
@@ -98,12 +99,12 @@ impl Engine {
             inputs: request.inputs.clone(),
             count: request.count,
             seed: plan.seed,
-            max_items: u64::from(max_items),
+            max_items,
             leaves_per_item: plan.leaves_per_item(),
         };
         let items = code.plan(wanted).await.map_err(SubmitError::Input)?;
         let leaves = items.len() as u64 * u64::from(plan.leaves_per_item());
-        if leaves > u64::from(max_items) {
+        if leaves > max_items {
             return Err(SubmitError::Input(
                 Error::invalid("too many items for one job")
                     .with("items", leaves)

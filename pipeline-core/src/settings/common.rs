@@ -51,7 +51,7 @@ impl StageSettings for CommonSettings {}
 pub struct JobSettings {
     /// The number every random choice follows from; absent means that the engine draws one.
     pub seed: Option<u64>,
-    /// How many items may run at once; absent leaves it to the engine.
+    /// How many items may be in work at once (pictures that one call makes count as one); absent leaves it to the engine.
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: Option<u32>,
     /// How many items a job may have.

@@ -26,6 +26,7 @@ pub(crate) async fn walk_unit(
 ) -> Result<()> {
     let Some(first) = unit.first() else { return Ok(()) };
     let job = shared.job(first.item.job).await?;
+    let _place = job.place().await;
     let mut results = load(&shared, &unit).await?;
     let mut walks = Vec::with_capacity(unit.len());
     let mut shareable: BTreeMap<StageIndex, Vec<(usize, Start)>> = BTreeMap::new();

@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use pipeline_core::id::JobId;
 use pipeline_core::model::Control;
 use pipeline_core::pipeline::{Plan, StageIndex};
 use pipeline_core::stage::Stage;
+
+/// The code of a stage, when this program knows its kind, and its frozen settings.
+type Equipped = (Option<Arc<dyn Stage>>, Arc<Value>);
 
 /// A job as the worker knows it.
 #[derive(Debug)]
@@ -19,7 +22,9 @@ pub(crate) struct JobContext {
     pub(crate) control: watch::Sender<Control>,
     /// Whether any stage has a condition; without one nothing needs the facts.
     pub(crate) conditional: bool,
-    stages: Vec<(Option<Arc<dyn Stage>>, Arc<Value>)>,
+    /// The setting `job.concurrency`: so many of its items may be in work at once in this process.
+    places: Option<Arc<Semaphore>>,
+    stages: Vec<Equipped>,
     ancestors: Vec<Vec<StageIndex>>,
 }
 
@@ -35,7 +40,15 @@ impl JobContext {
         };
         let ancestors = (0..plan.stages.len()).map(before).collect();
         let conditional = plan.stages.iter().any(|stage| stage.when.is_some());
-        Self { id, plan, control: watch::Sender::new(Control::Run), conditional, stages, ancestors }
+        let places = plan.concurrency.map(|most| Arc::new(Semaphore::new(most.max(1) as usize)));
+        Self { id, plan, control: watch::Sender::new(Control::Run), conditional, places, stages, ancestors }
+    }
+
+    /// Waits until the job's own limit lets one more item be in work; the place is free again when it is dropped.
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let places = Arc::clone(self.places.as_ref()?);
+        // The semaphore is never closed, so there is no error to tell.
+        places.acquire_owned().await.ok()
     }
 
     /// Returns the stages that come before a stage, in order.
