@@ -17,7 +17,7 @@ use pipeline_core::{Error, ErrorKind};
 
 use crate::definition;
 use crate::engine::Engine;
-use crate::request::JobRequest;
+use crate::request::{JobRequest, PipelineSource};
 use crate::worker::draw;
 
 /// Why a job was not stored.
@@ -139,7 +139,15 @@ impl Engine {
             }
         }
         // A JSON number is exact only below 2^53; a seed travels through files and people's hands.
-        compile(definition, &self.catalog, &self.provider_names(), &layers, draw() >> 11)
+        let mut compiled = compile(definition, &self.catalog, &self.provider_names(), &layers, draw() >> 11)?;
+        if matches!(request.pipeline, PipelineSource::Preset(_)) {
+            // Nobody has to be warned of a setting that the preset makes and nobody else has touched.
+            compiled.plan.warnings.retain(|warning| {
+                let found = warning.setting.split_once('.').and_then(|(stage, key)| compiled.resolved.get(stage, key));
+                found.is_none_or(|setting| setting.origin != Origin::Pipeline)
+            });
+        }
+        Ok(compiled)
     }
 
     fn provider_names(&self) -> ProviderNames {

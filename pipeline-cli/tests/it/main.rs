@@ -4,6 +4,8 @@
 
 mod bench;
 mod enhance;
+#[cfg(unix)]
+mod killed;
 mod looking;
 mod running;
 mod wrong;

@@ -43,7 +43,7 @@ pub struct QualityRules {
 impl Default for QualityRules {
     fn default() -> Self {
         Self {
-            min_sharpness: Some(20.0),
+            min_sharpness: Some(8.0),
             min_brightness: Some(20.0),
             max_brightness: Some(240.0),
             max_clipping: Some(0.35),

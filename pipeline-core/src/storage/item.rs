@@ -53,7 +53,8 @@ pub struct ItemRecord {
     pub name: String,
     /// What the source planned for it.
     pub input: Map<String, Value>,
-    /// `running` while a session holds it; otherwise what its machine says, or `cancelled` with its job.
+    /// `running` while a session holds it, `pending` when that session is gone; otherwise what its machine says, or
+    /// `cancelled` with its job.
     pub status: ItemStatus,
     /// Its state.
     pub machine: ItemMachine,

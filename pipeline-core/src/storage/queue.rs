@@ -137,8 +137,8 @@ pub enum CommitReply {
 /// 5. *Whole units.* All claimable items of one unit are claimed together, even beyond `limit`.
 /// 6. *Quiet.* A claim writes no event. The first claim of a job sets its `started_at`.
 /// 7. *Dead sessions.* A session whose lease has run out (or whose process is known to have ended) loses its claims
-///    before the next `claim`, `sessions` or `control` answers; its items keep their machine, so a running stage shows
-///    that it was interrupted. Its later heartbeats say `alive: false`.
+///    before the next `claim`, `sessions` or `control` answers; its items are pending again and keep their machine, so a
+///    running stage shows that it was interrupted. Its later heartbeats say `alive: false`.
 /// 8. *Release.* `close_session` gives all its claims back at once; they are claimable now.
 /// 9. *The end.* The commit that ends a job's last leaf also ends the job: status, `ended_at`, and the event `Finished`
 ///    after the item's own events.

@@ -99,7 +99,9 @@ impl Source for SourceFiles {
         let settings: FilesSettings = serde_json::from_value(request.settings.clone())
             .map_err(|error| Error::invalid("the settings of source.files do not fit").because(error))?;
         if request.inputs.is_empty() {
-            return Err(Error::invalid("no input given").with("accepted", "at least one picture file or folder"));
+            return Err(Error::invalid("no input given")
+                .with("field", "input")
+                .with("accepted", "at least one picture file or folder"));
         }
         let found = tokio::task::spawn_blocking(move || find(&request.inputs, &settings))
             .await

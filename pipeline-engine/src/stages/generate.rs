@@ -84,7 +84,8 @@ impl Stage for ImageGenerate {
             .provider(Capability::GenerateImage)
             .expands("variations")
             .grouped(GroupBy::Siblings)
-            .input(PortSpec::field("prompt", json!({"type": "string"})))
+            .input(PortSpec::field("prompt", json!({"type": "string"})).optional())
+            .input(PortSpec::field("keyword", json!({"type": "string"})).optional())
             .output(PortSpec::file("image"))
             .output(PortSpec::field("width", json!({"type": "integer"})))
             .output(PortSpec::field("height", json!({"type": "integer"})))
@@ -127,8 +128,15 @@ async fn generate(context: &dyn StageContext, tasks: &[Task]) -> Result<Vec<Resu
             .with("provider", &settings.provider)
             .with("setting", "negative_prompt"));
     }
+    // Without a stage that writes prompts the keyword itself is the prompt.
+    let prompt = first.text("prompt").or_else(|| first.text("keyword")).unwrap_or_default();
+    if prompt.is_empty() {
+        return Err(
+            Error::invalid("there is no prompt").with("accepted", "a prompt or a keyword from an earlier stage")
+        );
+    }
     let request = GenerateRequest {
-        prompt: first.text("prompt").unwrap_or_default().to_owned(),
+        prompt: prompt.to_owned(),
         negative_prompt: settings.negative_prompt.clone(),
         size,
         seeds: tasks.iter().map(|task| task.seed("image")).collect(),

@@ -79,6 +79,7 @@ impl Source for SourceKeywords {
         if rows.is_empty() {
             if request.inputs.is_empty() {
                 return Err(Error::invalid("no keywords given")
+                    .with("field", "input")
                     .with("accepted", "an input file (.txt, one keyword a line, or .csv), or the setting `list`"));
             }
             for input in &request.inputs {

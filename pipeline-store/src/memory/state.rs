@@ -177,6 +177,8 @@ impl State {
                 item.claimable_at = (!cancelled).then_some(now);
                 if cancelled {
                     item.record.status = ItemStatus::Cancelled;
+                } else if item.record.status == ItemStatus::Running {
+                    item.record.status = ItemStatus::Pending;
                 }
             });
         }

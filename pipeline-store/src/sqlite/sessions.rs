@@ -101,7 +101,8 @@ pub(super) async fn release(connection: &mut SqliteConnection, inner: &Inner, de
     // What is held is always open: a commit that ends an item also gives it back.
     let freed = sqlx::query(
         "UPDATE items SET session = NULL, updated_at = ?2, \
-         status = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', 'cancelled', status), \
+         status = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', 'cancelled', \
+         iif(status = 'running', 'pending', status)), \
          claimable_at = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', NULL, 0) \
          WHERE session IN (SELECT value FROM json_each(?1)) RETURNING job",
     )
