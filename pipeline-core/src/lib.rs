@@ -1,7 +1,8 @@
 //! The pure heart of the pipeline: words, definitions, settings, conditions, templates, the executor, and the ports.
 //!
 //! Nothing here does I/O, reads a clock, draws randomness or logs; time, chance and ids are arguments. A module uses
-//! only those before it in this list.
+//! only those before it in this order: `id`, `time`, `error`, `model`, `settings`, `expression`, `template`, `pipeline`,
+//! `executor`, `provider`, `storage`, `stage`, `stats`.
 
 pub mod error;
 pub mod executor;

@@ -33,7 +33,7 @@ pub struct StagePreview {
     pub calls: u64,
     /// What they cost at most; `None` when a price is not known.
     pub cost: Option<Money>,
-    /// How long the stage took for one item, on average, in the last job of this pipeline.
+    /// How long the stage took for one item, on average, in the last jobs of this pipeline.
     pub mean_ms: Option<u64>,
 }
 
@@ -52,7 +52,7 @@ pub struct Preview {
     pub stages: Vec<StagePreview>,
     /// Σ cost; `None` when a price is not known.
     pub cost: Option<Money>,
-    /// Estimated duration, from the last job of this pipeline; `None` before the first.
+    /// Estimated duration, from the last jobs of this pipeline; `None` before the first.
     pub duration_ms: Option<u64>,
     /// Settings that have no effect.
     pub warnings: Vec<PlanWarning>,
@@ -127,9 +127,15 @@ impl Engine {
 
     async fn last_tallies(&self, pipeline: &str) -> pipeline_core::Result<Vec<StageTally>> {
         let jobs = self.shared.store.jobs(JobQuery { limit: 50, ..JobQuery::default() }).await?;
-        match jobs.into_iter().find(|job| job.pipeline == pipeline && job.status.is_terminal()) {
-            Some(job) => self.shared.store.tallies(job.id).await,
-            None => Ok(Vec::new()),
+        // A job whose items never reached a late stage says nothing about it; an older one may.
+        let mut found: Vec<StageTally> = Vec::new();
+        for job in jobs.into_iter().filter(|job| job.pipeline == pipeline && job.status.is_terminal()).take(5) {
+            for tally in self.shared.store.tallies(job.id).await? {
+                if !found.iter().any(|known| known.stage == tally.stage) {
+                    found.push(tally);
+                }
+            }
         }
+        Ok(found)
     }
 }

@@ -57,8 +57,8 @@ impl Engine {
     /// [`SubmitError`] says whether the request or the store is to blame; nothing is stored then.
     pub async fn submit(&self, request: JobRequest) -> Result<JobRecord, SubmitError> {
         let prepared = self.prepare(&request).await?;
-        if let Some(out) = prepared.out.clone() {
-            let checked = tokio::task::spawn_blocking(move || check_writable(&out)).await;
+        for folder in publishing_folders(&prepared.compiled.plan) {
+            let checked = tokio::task::spawn_blocking(move || check_writable(&folder)).await;
             checked
                 .map_err(|error| SubmitError::Store(Error::unexpected("interrupted").because(error)))?
                 .map_err(SubmitError::Input)?;
@@ -112,7 +112,7 @@ impl Engine {
             ));
         }
         self.check_templates(&definition, plan, &items)?;
-        let out = publishing_folder(plan);
+        let out = publishing_folders(plan).next();
         Ok(Prepared { compiled, items, out })
     }
 
@@ -133,13 +133,20 @@ impl Engine {
             }
             for stage in publishing {
                 layers.push(Layer::new(
-                    Origin::Argument,
+                    Origin::Program,
                     json!({ stage.name.as_str(): { "folder": folder.to_string_lossy() } }),
                 ));
             }
         }
         // A JSON number is exact only below 2^53; a seed travels through files and people's hands.
-        let mut compiled = compile(definition, &self.catalog, &self.provider_names(), &layers, draw() >> 11)?;
+        let (providers, seed) = (self.provider_names(), draw() >> 11);
+        let mut compiled = compile(definition, &self.catalog, &providers, &layers, seed)?;
+        let relative = absolute_folders(&compiled);
+        if !relative.is_empty() {
+            // A job may be gone on with from another working folder; what is frozen must mean the same there.
+            layers.extend(relative);
+            compiled = compile(definition, &self.catalog, &providers, &layers, seed)?;
+        }
         if matches!(request.pipeline, PipelineSource::Preset(_)) {
             // Nobody has to be warned of a setting that the preset makes and nobody else has touched.
             compiled.plan.warnings.retain(|warning| {
@@ -195,6 +202,20 @@ impl Engine {
     }
 }
 
+/// Makes relative output folders absolute, each with the origin it had.
+fn absolute_folders(compiled: &Compiled) -> Vec<Layer> {
+    let publishing = compiled.plan.stages.iter().filter(|stage| stage.kind == "output.folder");
+    publishing
+        .filter_map(|stage| {
+            let setting = compiled.resolved.get(stage.name.as_str(), "folder")?;
+            let folder = setting.value.as_str().map(Path::new).filter(|folder| folder.is_relative())?;
+            let folder = std::path::absolute(folder).ok()?;
+            let values = json!({ stage.name.as_str(): { "folder": folder.to_string_lossy() } });
+            Some(Layer::new(setting.origin.clone(), values))
+        })
+        .collect()
+}
+
 fn new_item(plan: &Plan, ordinal: usize, item: PlannedItem) -> NewItem {
     let id = ItemId::from_uuid(uuid::Uuid::now_v7());
     let machine = ItemMachine::new(id, plan);
@@ -211,9 +232,9 @@ fn new_item(plan: &Plan, ordinal: usize, item: PlannedItem) -> NewItem {
     }
 }
 
-fn publishing_folder(plan: &Plan) -> Option<PathBuf> {
+fn publishing_folders(plan: &Plan) -> impl Iterator<Item = PathBuf> {
     let publishing = plan.stages.iter().filter(|stage| stage.enabled && stage.kind == "output.folder");
-    publishing.filter_map(|stage| stage.settings.get("folder")?.as_str()).map(PathBuf::from).next()
+    publishing.filter_map(|stage| stage.settings.get("folder")?.as_str()).map(PathBuf::from)
 }
 
 fn default_label(plan: &Plan, id: JobId) -> String {

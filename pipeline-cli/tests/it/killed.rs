@@ -49,7 +49,8 @@ fn a_killed_job_goes_on_without_making_a_finished_image_again() {
     let keywords = bench.write("keywords.txt", keywords);
     let out = bench.path("out");
     let folder = out.to_string_lossy().into_owned();
-    let small = ["--set", "generate.sizes=256x256", "--set", "qc.reject_duplicates=false", "--set", "qc.min_sharpness=0"];
+    let small =
+        ["--set", "generate.sizes=256x256", "--set", "qc.reject_duplicates=false", "--set", "qc.min_sharpness=0"];
     let run = [&["run", "factory", "-i", &keywords, "--out", &folder, "-o", "json"][..], &small].concat();
     let mut child = start(&bench, &run);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -65,7 +66,8 @@ fn a_killed_job_goes_on_without_making_a_finished_image_again() {
         }
         // A file that is there although its commit is not is written once more with the same content; only what is
         // recorded as succeeded must not be touched.
-        let items = bench.answer(0, &["items", "list", &job, "--status", "succeeded", "--limit", "10000", "-o", "json"]);
+        let items =
+            bench.answer(0, &["items", "list", &job, "--status", "succeeded", "--limit", "10000", "-o", "json"]);
         let done = items.as_array().unwrap().len();
         assert!(done <= now.len(), "{done} succeeded, but only {} files are there", now.len());
         kept = recorded(&bench, &items, &now);

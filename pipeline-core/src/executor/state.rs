@@ -219,6 +219,11 @@ impl ItemMachine {
         self.slots.last().map_or(0, |(_, slot)| *slot)
     }
 
+    /// Tells whether a process ended while it ran: such an item may be what ended it, and runs alone.
+    pub fn is_suspect(&self) -> bool {
+        self.crashes > 0 || self.stages.iter().any(|state| matches!(state, StageState::Running { .. }))
+    }
+
     /// Returns how many stages are settled: the numerator of progress.
     pub fn steps(&self) -> u32 {
         u32::try_from(self.stages.iter().filter(|state| state.is_settled()).count()).unwrap_or(u32::MAX)

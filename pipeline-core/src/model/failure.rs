@@ -14,8 +14,6 @@ pub enum FailureCode {
     Port(ErrorKind),
     /// The process ended three times while the stage ran.
     CrashLoop,
-    /// A required input was not there.
-    MissingInput,
     /// A condition could not be evaluated.
     ConditionError,
     /// A call's outcome is unknown and a person gave it up.
@@ -28,7 +26,6 @@ impl FailureCode {
         match self {
             Self::Port(kind) => kind.code(),
             Self::CrashLoop => "crash_loop",
-            Self::MissingInput => "missing_input",
             Self::ConditionError => "condition_error",
             Self::OutcomeUnknown => "outcome_unknown",
         }

@@ -7,7 +7,8 @@
 //! 4. *No secrets* in errors, responses or `Debug` output.
 //!
 //! # Cancellation
-//! Dropping the future of a paid call gives up the answer, not the charge; the engine never drops one.
+//! Dropping the future of a paid call gives up the answer, not the charge; the engine drops one only when its
+//! time limit is over, and then treats the outcome as unknown.
 //!
 //! # Idempotency
 //! `CallContext::idempotency_key` is the same for every repeat of one call. A provider whose [`ProviderInfo::repeat`]

@@ -24,7 +24,7 @@ fn with(plan: &pipeline_core::pipeline::Plan, stages: Vec<StageState>) -> ItemMa
 
 /// Every way a branch can end, strongest first, with the status it asks for.
 fn ends() -> Vec<(StageState, ItemStatus)> {
-    let failure = Failure::permanent(FailureCode::MissingInput, "gone");
+    let failure = Failure::permanent(FailureCode::OutcomeUnknown, "gone");
     vec![
         (stopped(Stop::Failed { failure: failure.clone() }), ItemStatus::Failed),
         (stopped(Stop::Undecided { failure: Some(failure) }), ItemStatus::Undecided),

@@ -13,6 +13,9 @@ use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, PlannedItem, Source, SourceRequest, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, ErrorKind, Result};
 
+/// The most generations one job may have.
+const MAX_COUNT: u32 = 2500;
+
 /// In which order keywords are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -94,8 +97,13 @@ impl Source for SourceKeywords {
                 .with("accepted", "at least one line that is not empty"));
         }
         let count = request.count.or(settings.count).unwrap_or(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-        if count == 0 || u64::from(count) * u64::from(request.leaves_per_item) > request.max_items {
-            return Err(Error::invalid("too many or too few images for one job")
+        if count == 0 || count > MAX_COUNT {
+            return Err(Error::invalid("too many or too few generations for one job")
+                .with("count", count)
+                .with("accepted", format!("1 to {MAX_COUNT}")));
+        }
+        if u64::from(count) * u64::from(request.leaves_per_item) > request.max_items {
+            return Err(Error::invalid("too many images for one job")
                 .with("images", u64::from(count) * u64::from(request.leaves_per_item))
                 .with("accepted", format!("1 to {} (job.max_items)", request.max_items)));
         }

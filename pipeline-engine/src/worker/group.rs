@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use pipeline_core::executor::Event;
 use pipeline_core::id::ResultId;
@@ -14,6 +14,7 @@ use pipeline_core::{Error, ErrorKind, Result};
 
 use super::committer::Committer;
 use super::inputs::Results;
+use super::run::Signals;
 use super::shared::Shared;
 use super::walk::{RunOutcome, Start, Walk, late};
 
@@ -22,7 +23,7 @@ pub(crate) async fn walk_unit(
     shared: Arc<Shared>,
     committer: Committer,
     unit: Vec<Claimed>,
-    lost: watch::Receiver<bool>,
+    signals: Signals,
 ) -> Result<()> {
     let Some(first) = unit.first() else { return Ok(()) };
     let job = shared.job(first.item.job).await?;
@@ -49,7 +50,7 @@ pub(crate) async fn walk_unit(
             start_together(&mut walks, stage, std::mem::replace(&mut starts, rest));
         }
     }
-    try_join_all(walks.into_iter().map(|walk| walk.drive(lost.clone()))).await?;
+    try_join_all(walks.into_iter().map(|walk| walk.drive(signals.clone()))).await?;
     Ok(())
 }
 

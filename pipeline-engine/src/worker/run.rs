@@ -16,6 +16,18 @@ use super::group::walk_unit;
 use super::session::Session;
 use super::shared::Shared;
 
+/// How long walks have to give their items back when the worker is stopped at once.
+const GIVE_BACK: Duration = Duration::from_secs(2);
+
+/// What every walk listens to.
+#[derive(Clone, Debug)]
+pub(crate) struct Signals {
+    /// True once the store has declared the session dead.
+    pub(crate) lost: watch::Receiver<bool>,
+    /// How the worker is asked to end.
+    pub(crate) stop: watch::Receiver<Stop>,
+}
+
 /// How a worker is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stop {
@@ -71,7 +83,11 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
             return Err(Error::conflict("the store has declared this session dead; its work goes on elsewhere"));
         }
         if asked == Stop::Now {
-            walks.shutdown().await;
+            // Each walk gives its item back, so that the next worker does not take it for a crash.
+            let ended = async { while walks.join_next().await.is_some() {} };
+            if tokio::time::timeout(GIVE_BACK, ended).await.is_err() {
+                walks.shutdown().await;
+            }
             return Ok(RunEnd::Stopped);
         }
         if asked == Stop::Drain && walks.is_empty() {
@@ -96,16 +112,16 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
             } else {
                 for unit in units {
                     // An item that was running when a process ended before runs alone: it may be what ended it.
-                    let suspect = unit.iter().any(|claimed| claimed.item.machine.crashes > 0);
+                    let suspect = unit.iter().any(|claimed| claimed.item.machine.is_suspect());
                     let (places, shared, committer) = (Arc::clone(&places), Arc::clone(shared), committer.clone());
-                    let lost = session.lost.clone();
+                    let signals = Signals { lost: session.lost.clone(), stop: stop.clone() };
                     let place = if suspect { None } else { places.clone().try_acquire_owned().ok() };
                     walks.spawn(async move {
                         let _place = match place {
                             Some(place) => place,
                             None => wait_for(places, if suspect { room } else { 1 }).await?,
                         };
-                        walk_unit(shared, committer, unit, lost).await
+                        walk_unit(shared, committer, unit, signals).await
                     });
                 }
                 continue;

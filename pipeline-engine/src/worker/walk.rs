@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use pipeline_core::error::chain;
@@ -21,6 +21,7 @@ use super::committer::Committer;
 use super::context::RunContext;
 use super::inputs::{self, Results};
 use super::job::JobContext;
+use super::run::{Signals, Stop};
 use super::shared::{Shared, draw};
 
 /// What one try of a stage came to.
@@ -169,7 +170,8 @@ impl Walk {
     }
 
     /// Drives the item until it has nothing running: then it has been released by its last commit.
-    pub(crate) async fn drive(mut self, mut lost: watch::Receiver<bool>) -> Result<()> {
+    pub(crate) async fn drive(mut self, signals: Signals) -> Result<()> {
+        let Signals { mut lost, mut stop } = signals;
         let mut control = self.job.control.subscribe();
         if *control.borrow_and_update() == Control::Cancel {
             self.step(Event::CancelRequested, None).await?;
@@ -188,6 +190,11 @@ impl Walk {
                     }
                 }
                 Ok(()) = lost.changed() => self.superseded = true,
+                Ok(()) = stop.changed() => {
+                    if *stop.borrow_and_update() == Stop::Now {
+                        return self.give_back().await;
+                    }
+                }
                 () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
                     self.step(Event::Woke { released: false }, None).await?;
                 }
@@ -195,6 +202,18 @@ impl Walk {
         }
         if self.superseded {
             tracing::warn!(item = %self.item.id, "the item was taken over; its running stages are given up");
+        }
+        Ok(())
+    }
+
+    /// Gives the item back as it was before its running tries started. Paid calls in flight go on and are settled; the
+    /// next worker finds them in the ledger.
+    async fn give_back(mut self) -> Result<()> {
+        let running: Vec<Running> = self.running.drain().map(|(_, running)| running).collect();
+        for Running { stage, attempt, abort, .. } in running {
+            abort.abort();
+            let wait = Wait::Until { at: self.shared.now(), reason: "the worker was stopped".to_owned() };
+            self.apply(Event::Deferred { stage, attempt, wait }, None).await?;
         }
         Ok(())
     }

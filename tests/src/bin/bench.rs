@@ -3,7 +3,12 @@
 //!
 //! Every figure stands beside a peer measured in the same run, and beside what was predicted. Processor time and
 //! memory are read from `/proc`, so they are figures of Linux only.
-#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a bench talks to a person and stops at the first fault")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench talks to a person and stops at the first fault"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -129,18 +134,8 @@ fn overhead() {
     });
     let memory = runtime.block_on(five(items, MemoryStore::new()));
     let each = |used: Duration| format!("{:.3} ms", ms(used) / f64::from(items));
-    row(
-        "five no-op stages, cpu an item",
-        "< 0.3 ms",
-        &each(sqlite.cpu),
-        &format!("memory store {}", each(memory.cpu)),
-    );
-    row(
-        "five no-op stages, wall an item",
-        "1 ms",
-        &each(sqlite.wall),
-        &format!("memory store {}", each(memory.wall)),
-    );
+    row("five no-op stages, cpu an item", "< 0.3 ms", &each(sqlite.cpu), &format!("memory store {}", each(memory.cpu)));
+    row("five no-op stages, wall an item", "1 ms", &each(sqlite.wall), &format!("memory store {}", each(memory.wall)));
 }
 
 async fn five(items: u32, store: impl pipeline::core::storage::Store) -> Used {
