@@ -55,7 +55,7 @@ fn a_killed_job_goes_on_without_making_a_finished_image_again() {
     let mut child = start(&bench, &run);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let job = lines.next().unwrap().unwrap().split(' ').nth(1).unwrap().to_owned();
-    let mut kept = BTreeMap::new();
+    let mut kept: BTreeMap<PathBuf, (SystemTime, u64)> = BTreeMap::new();
     for kill in 0..4 {
         wait_for(&out, kept.len(), 1 + kill * 3, &mut child);
         child.kill().unwrap();
