@@ -1,5 +1,6 @@
 //! The options every stage has.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pipeline::engine::JobRequest;
@@ -9,7 +10,7 @@ use pipeline_core::settings::{Layer, Origin};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Run, request};
-use crate::pictures::{scene, size};
+use crate::pictures::{open, scene, size};
 use crate::registry::{EVERY_STAGE, observed};
 
 observed! { EVERY_STAGE => {
@@ -31,34 +32,42 @@ fn passed_by(run: &Run<'_>, stage: &str) -> Option<Why> {
 async fn a_stage_that_is_off_is_passed_by() {
     let bench = Bench::new();
     let picture = bench.picture("fox.png", &scene(256, 256));
-    let made = ["source.keywords", "text.prompt", "image.generate"];
-    let found = ["source.files", "image.qc", "image.process", "image.metadata", "output.folder"];
-    // What is left of a pipeline when this stage is off.
-    for kinds in [&made[..], &found[..]] {
-        for (index, kind) in kinds.iter().enumerate().skip(1) {
-            let kinds = if *kind == "text.prompt" { &kinds[..2] } else { kinds };
-            let stage = kind.rsplit('.').next().unwrap();
+    let out = bench.path("out");
+    let pipelines: [&[&str]; 3] = [
+        &["source.keywords", "text.prompt"],
+        &["source.keywords", "text.prompt", "image.generate"],
+        &["source.files", "image.qc", "image.process", "image.metadata", "output.folder"],
+    ];
+    let base = json!({
+        "keywords": {"list": ["fox"]}, "prompt": {}, "generate": {"sizes": ["128x128"]},
+        "files": {}, "qc": {}, "process": {"width": 64}, "metadata": {},
+        "folder": {"folder": out, "policy": "overwrite", "name": "{{ stem }}"},
+    });
+    for (kinds, first) in pipelines.into_iter().zip([1, 2, 1]) {
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.rsplit('.').next().unwrap()).collect();
+        let inputs: &[&Path] = if kinds[0] == "source.files" { &[&picture] } else { &[] };
+        for stage in names.iter().skip(first) {
             for enabled in [true, false] {
-                let mut settings = json!({ "folder": {"folder": bench.path("out"), "policy": "overwrite"} });
-                if index < 3 && kinds[0] == "source.keywords" {
-                    settings = json!({"keywords": {"list": ["fox"]}});
-                }
-                if kinds.len() == 3 {
-                    settings["generate"] = json!({"sizes": ["128x128"]});
-                }
-                if settings.get(stage).is_none() {
-                    settings[stage] = json!({});
-                }
+                std::fs::remove_dir_all(&out).ok();
+                let mut settings = base.clone();
+                settings.as_object_mut().unwrap().retain(|section, _| names.contains(&section.as_str()));
                 settings[stage]["enabled"] = json!(enabled);
-                let inputs = if kinds[0] == "source.files" { vec![picture.as_path()] } else { vec![] };
-                let run = bench.over(kinds, &inputs, settings).await;
-                assert_eq!(run.statuses(), [Succeeded], "{kind}");
-                assert_eq!(run.has(0, stage), enabled, "{kind}");
-                assert_eq!(passed_by(&run, stage), (!enabled).then_some(Why::Disabled), "{kind}");
+                let run = bench.over(kinds, inputs, settings).await;
+                assert_eq!(run.statuses(), [Succeeded], "{stage}: {:?}", run.histories);
+                assert_eq!(run.has(0, stage), enabled, "{stage}");
+                assert_eq!(passed_by(&run, stage), (!enabled).then_some(Why::Disabled), "{stage}");
+                if kinds.len() == 5 {
+                    let width = std::fs::read(out.join("fox.png")).ok().map(|bytes| open(&bytes).width());
+                    let expected = match (*stage, enabled) {
+                        ("folder", false) => None,
+                        ("process", false) => Some(256),
+                        _ => Some(64),
+                    };
+                    assert_eq!(width, expected, "what is published when {stage} is on: {enabled}");
+                }
             }
         }
     }
-    assert!(bench.path("out").exists());
     let source = request(&["source.files"], &[&picture], json!({"files": {"enabled": false}}));
     let error = bench.submit(source).await.unwrap_err().to_string();
     assert!(error.contains("a source cannot be disabled"), "{error}");

@@ -22,7 +22,8 @@ pub(crate) fn rgba(width: u32, height: u32, colour: impl Fn(u32, u32) -> [u8; 4]
 pub(crate) fn scene(width: u32, height: u32) -> Picture {
     rgb(width, height, |x, y| {
         let wave = |n: u32, long: u32| (n % long).abs_diff(long / 2) * 255 / long;
-        [(60 + wave(x, 48)) as u8, (40 + wave(y, 64)) as u8, (50 + wave(x + y, 80)) as u8]
+        let tile = if (x / 8 + y / 8) % 2 == 0 { 40 } else { 0 };
+        [60 + wave(x, 48), 40 + wave(y, 64), 30 + wave(x + y, 80)].map(|value| (value + tile) as u8)
     })
 }
 
