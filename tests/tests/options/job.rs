@@ -49,6 +49,21 @@ async fn no_more_items_are_in_work_at_once_than_the_concurrency_says() {
     assert_eq!(most(Value::Null).await, 6, "absent leaves it to the engine, which has room for eight here");
 }
 
+#[tokio::test]
+async fn the_variations_of_one_generation_count_as_items_too() {
+    for (concurrency, expected) in [(json!(1), 1), (json!(2), 2), (Value::Null, 4)] {
+        let bench = Bench::new();
+        let settings = json!({
+            "generate": {"provider": "fake", "variations": 4, "sizes": ["64x64"]},
+            "metadata": {"provider": "fake"},
+            "job": {"concurrency": concurrency},
+        });
+        let run = bench.words(&["text.prompt", "image.generate", "image.metadata"], &["fox slow:100"], settings).await;
+        assert_eq!(run.job.counts.succeeded, 4);
+        assert_eq!(bench.seen.most.load(Ordering::SeqCst), expected);
+    }
+}
+
 async fn a_job_of_more_items_is_refused() {
     let bench = Bench::new();
     let job = |most: u64, variations: u32| {
