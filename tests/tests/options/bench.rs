@@ -108,13 +108,12 @@ impl Bench {
 /// A request for a pipeline of these kinds, one after the other; a stage's name is the last word of its kind.
 pub(crate) fn request(kinds: &[&str], inputs: &[&Path], settings: Value) -> JobRequest {
     let name = |kind: &str| kind.rsplit('.').next().unwrap().to_owned();
-    let mut text = "name = \"test\"\n".to_owned();
-    for (index, kind) in kinds.iter().enumerate() {
-        text += &format!("[stages.{}]\nkind = \"{kind}\"\n", name(kind));
-        if index > 0 {
-            text += &format!("needs = [\"{}\"]\n", name(kinds[index - 1]));
-        }
-    }
+    let stage = |(index, kind): (usize, &&str)| {
+        let needs = index.checked_sub(1).map(|before| name(kinds[before]));
+        format!("[stages.{}]\nkind = \"{kind}\"\nneeds = {:?}\n", name(kind), Vec::from_iter(needs))
+    };
+    let stages: Vec<String> = kinds.iter().enumerate().map(stage).collect();
+    let text = format!("name = \"test\"\n{}", stages.concat());
     // Chance is the same in every job unless a test is about chance.
     let same = Layer::new(Origin::Pipeline, json!({"job": {"seed": 7}}));
     let request = JobRequest::toml("test.toml", &text).layer(same).layer(Layer::new(Origin::Program, settings));

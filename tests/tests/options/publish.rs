@@ -42,7 +42,7 @@ async fn finished_pictures_go_into_the_folder() {
         let run = bench.over(KINDS, &[&picture], json!({"folder": {"folder": folder}})).await;
         let path = folder.join("red-fox-001-01.png");
         assert_eq!(run.field(0, "folder", "path"), json!(path));
-        assert_eq!(bench.engine.published(run.job.id).await.unwrap(), [path.clone()]);
+        assert_eq!(bench.engine.published(run.job.id).await.unwrap(), std::slice::from_ref(&path));
         assert_eq!(fs::read(&path).unwrap(), fs::read(&picture).unwrap());
         assert_eq!(listing(&folder), ["red-fox-001-01.png"]);
     }

@@ -29,7 +29,7 @@ observed! { "image.qc" => {
 const KINDS: &[&str] = &["source.files", "image.qc"];
 
 /// No rule at all but those in `rules`.
-fn only(rules: Value) -> Value {
+fn only(rules: &Value) -> Value {
     let mut qc = json!({
         "min_sharpness": null, "min_brightness": null, "max_brightness": null, "max_clipping": null,
         "min_contrast": null, "max_noise": null, "reject_blank": false, "max_letterbox": null, "min_side": null,
@@ -53,7 +53,7 @@ fn assert_refused(run: &Run<'_>, code: &str) {
 async fn measured(picture: &Picture, rule: &str, measure: &str, strict: f64, code: &str) {
     let bench = Bench::new();
     let path = bench.picture("picture.png", picture);
-    let judge = |threshold: Value| bench.over(KINDS, &[&path], only(json!({ rule: threshold })));
+    let judge = |threshold: Value| bench.over(KINDS, &[&path], only(&json!({ rule: threshold })));
     let off = judge(Value::Null).await;
     assert_passes(&off);
     let found = off.field(0, "qc", measure).as_f64().unwrap();
@@ -101,8 +101,8 @@ async fn noise_above_the_most_is_refused() {
 async fn a_picture_of_one_colour_is_refused() {
     let bench = Bench::new();
     let blank = bench.picture("blank.png", &rgb(128, 128, |_, _| [90, 120, 150]));
-    assert_refused(&bench.over(KINDS, &[&blank], only(json!({"reject_blank": true}))).await, "blank");
-    assert_passes(&bench.over(KINDS, &[&blank], only(json!({"reject_blank": false}))).await);
+    assert_refused(&bench.over(KINDS, &[&blank], only(&json!({"reject_blank": true}))).await, "blank");
+    assert_passes(&bench.over(KINDS, &[&blank], only(&json!({"reject_blank": false}))).await);
 }
 
 async fn bars_above_the_most_are_refused() {
@@ -114,7 +114,7 @@ async fn bars_above_the_most_are_refused() {
 async fn a_side_below_the_least_is_too_small() {
     let bench = Bench::new();
     let picture = bench.picture("picture.png", &scene(160, 128));
-    let judge = |least: Value| bench.over(KINDS, &[&picture], only(json!({"min_side": least})));
+    let judge = |least: Value| bench.over(KINDS, &[&picture], only(&json!({"min_side": least})));
     assert_passes(&judge(Value::Null).await);
     assert_passes(&judge(json!(128)).await);
     assert_refused(&judge(json!(129)).await, "too_small");
@@ -123,7 +123,7 @@ async fn a_side_below_the_least_is_too_small() {
 async fn an_aspect_off_by_more_than_the_most_is_refused() {
     let bench = Bench::new();
     let judge = async |most: Value| {
-        let mut settings = only(json!({"max_aspect_error": most}));
+        let mut settings = only(&json!({"max_aspect_error": most}));
         // Asked for 5:4, the provider delivers a square: a fifth off.
         settings["generate"] = json!({"provider": "fake", "style": "square", "sizes": ["160x128"]});
         bench.words(&["text.prompt", "image.generate", "image.qc"], &["fox"], settings).await
@@ -138,9 +138,9 @@ async fn the_second_of_two_equal_pictures_is_refused() {
     let one = bench.picture("one.png", &scene(128, 128));
     let two = bench.picture("two.png", &scene(128, 128));
     let both: &[&Path] = &[&one, &two];
-    let allowed = bench.over(KINDS, both, only(json!({"reject_duplicates": false}))).await;
+    let allowed = bench.over(KINDS, both, only(&json!({"reject_duplicates": false}))).await;
     assert_eq!(allowed.statuses(), [Succeeded, Succeeded]);
-    let run = bench.over(KINDS, both, only(json!({"reject_duplicates": true}))).await;
+    let run = bench.over(KINDS, both, only(&json!({"reject_duplicates": true}))).await;
     assert_one_is_a_duplicate(&run);
 }
 
@@ -162,7 +162,7 @@ async fn the_distance_says_how_near_a_duplicate_is() {
     let bench = Bench::new();
     let (one, two) = (bench.picture("one.png", &cells(0)), bench.picture("two.png", &cells(3)));
     let judge = |distance: u32| {
-        let rules = only(json!({"reject_duplicates": true, "duplicate_distance": distance}));
+        let rules = only(&json!({"reject_duplicates": true, "duplicate_distance": distance}));
         let bench = &bench;
         let inputs: [&Path; 2] = [&one, &two];
         async move { bench.over(KINDS, &inputs, rules).await }
