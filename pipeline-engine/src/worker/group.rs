@@ -27,21 +27,25 @@ pub(crate) async fn walk_unit(
 ) -> Result<()> {
     let Some(first) = unit.first() else { return Ok(()) };
     let job = shared.job(first.item.job).await?;
-    let _place = job.place().await;
+    // The first item's place in the job; one shared call needs no more, but what follows it does.
+    let mut place = Some(job.place().await);
     let mut results = load(&shared, &unit).await?;
     let mut walks = Vec::with_capacity(unit.len());
+    let mut apart = Vec::with_capacity(unit.len());
     let mut shareable: BTreeMap<StageIndex, Vec<(usize, Start)>> = BTreeMap::new();
     for claimed in unit {
         let own = results.remove(&claimed.item.id).unwrap_or_default();
         let mut walk = Walk::new(&shared, &committer, &job, claimed, own);
+        let mut alone = Vec::new();
         for start in walk.apply(Event::Claimed, None).await? {
             if job.plan.stage(start.stage).is_some_and(|stage| stage.group.is_some()) {
                 shareable.entry(start.stage).or_default().push((walks.len(), start));
             } else {
-                walk.start(start);
+                alone.push(start);
             }
         }
         walks.push(walk);
+        apart.push(alone);
     }
     for (stage, mut starts) in shareable {
         let most = job.plan.stage(stage).and_then(|stage| stage.group).map_or(1, |group| group.max.max(1)) as usize;
@@ -50,7 +54,21 @@ pub(crate) async fn walk_unit(
             start_together(&mut walks, stage, std::mem::replace(&mut starts, rest));
         }
     }
-    try_join_all(walks.into_iter().map(|walk| walk.drive(signals.clone()))).await?;
+    // The walk that the others of a shared call wait for is the first of them, so it has its place before they have.
+    let drives = walks.into_iter().zip(apart).map(|(mut walk, alone)| {
+        let (own, job, signals) = (place.take(), Arc::clone(&job), signals.clone());
+        async move {
+            let _place = match own {
+                Some(place) => place,
+                None => job.place().await,
+            };
+            for start in alone {
+                walk.start(start);
+            }
+            walk.drive(signals).await
+        }
+    });
+    try_join_all(drives).await?;
     Ok(())
 }
 

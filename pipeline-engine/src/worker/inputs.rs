@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use pipeline_core::executor::{ItemMachine, StageState, Why};
 use pipeline_core::expression::Facts;
+use pipeline_core::model::Artifact;
 use pipeline_core::pipeline::{Plan, StageIndex};
 use pipeline_core::stage::Inputs;
 use pipeline_core::storage::ResultRecord;
@@ -31,19 +33,18 @@ pub(crate) fn facts(plan: &Plan, input: &Map<String, Value>, results: &Results) 
 }
 
 /// Binds the ports of the stage at `index`: each to the nearest ancestor that made it.
-pub(crate) fn bind(job: &JobContext, index: StageIndex, results: &Results) -> Inputs {
+pub(crate) fn bind(job: &JobContext, index: StageIndex, machine: &ItemMachine, results: &Results) -> Inputs {
     let mut inputs = Inputs::default();
     let Some(stage) = job.plan.stage(index) else { return inputs };
-    for (port, makers) in &stage.inputs {
-        for result in makers.iter().filter_map(|maker| results.get(maker)) {
-            if let Some(file) = result.files.get(port) {
+    for port in stage.inputs.keys() {
+        match find(&job.plan, index, port, machine, results) {
+            Some(Made::File(file)) => {
                 inputs.files.insert(port.clone(), file.clone());
-                break;
             }
-            if let Some(value) = result.fields.get(port).filter(|value| !value.is_null()) {
+            Some(Made::Field(value)) => {
                 inputs.fields.insert(port.clone(), value.clone());
-                break;
             }
+            None => {}
         }
     }
     for place in job.ancestors(index) {
@@ -59,4 +60,29 @@ pub(crate) fn bind(job: &JobContext, index: StageIndex, results: &Results) -> In
         inputs.variables.insert(key.clone(), value.clone());
     }
     inputs
+}
+
+/// What stands at a port.
+enum Made<'a> {
+    File(&'a Artifact),
+    Field(&'a Value),
+}
+
+/// Finds what the nearest maker of a stage's input made. A stage whose input counts as its output made what it would
+/// have read.
+fn find<'a>(
+    plan: &Plan,
+    index: StageIndex,
+    port: &str,
+    machine: &ItemMachine,
+    results: &'a Results,
+) -> Option<Made<'a>> {
+    plan.stage(index)?.inputs.get(port)?.iter().find_map(|maker| {
+        if let Some(StageState::Skipped { why: Why::InputUsed, .. }) = machine.stages.get(*maker) {
+            return find(plan, *maker, port, machine, results);
+        }
+        let result = results.get(maker)?;
+        let file = result.files.get(port).map(Made::File);
+        file.or_else(|| result.fields.get(port).filter(|value| !value.is_null()).map(Made::Field))
+    })
 }

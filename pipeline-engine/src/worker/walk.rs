@@ -330,7 +330,7 @@ impl Walk {
             attempt,
             job_seed: self.job.plan.seed,
             settings: self.job.settings(stage),
-            inputs: inputs::bind(&self.job, stage, &self.results),
+            inputs: inputs::bind(&self.job, stage, &self.machine, &self.results),
             resume,
         }
     }

@@ -1,0 +1,97 @@
+//! The options of a whole job.
+
+use std::sync::atomic::Ordering;
+
+use pipeline_core::executor::{Decision, Event, RetryRefused};
+use pipeline_core::expression::Facts;
+use pipeline_core::settings::JOB_SECTION;
+use pipeline_core::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, request};
+use crate::registry::observed;
+
+observed! { JOB_SECTION => {
+    "seed" => the_seed_decides_every_random_choice,
+    "concurrency" => no_more_items_are_in_work_at_once_than_the_concurrency_says,
+    "max_items" => a_job_of_more_items_is_refused,
+    "max_rounds" => an_item_has_no_more_rounds_than_allowed,
+} }
+
+async fn the_seed_decides_every_random_choice() {
+    let bench = Bench::new();
+    let make = |seed: Value| {
+        let settings = json!({"generate": {"sizes": ["128x128"]}, "job": {"seed": seed}});
+        let run = bench.words(&["text.prompt", "image.generate"], &["fox"], settings);
+        async move {
+            let run = run.await;
+            (run.fields("prompt", "prompt"), run.fields("generate", "seed"), run.file(0, "generate").digest)
+        }
+    };
+    let (one, again, other) = (make(json!(1)).await, make(json!(1)).await, make(json!(2)).await);
+    assert_eq!(one, again);
+    assert!(one.0 != other.0 && one.1 != other.1 && one.2 != other.2, "{one:?} and {other:?}");
+    assert_ne!(make(Value::Null).await, make(Value::Null).await, "without one the engine draws a new one each time");
+}
+
+async fn no_more_items_are_in_work_at_once_than_the_concurrency_says() {
+    let keywords: Vec<String> = (0..6).map(|n| format!("{n} slow:150")).collect();
+    let keywords: Vec<&str> = keywords.iter().map(String::as_str).collect();
+    let most = async |concurrency: Value| {
+        let bench = Bench::new();
+        let settings = json!({"prompt": {"provider": "fake"}, "job": {"concurrency": concurrency}});
+        let run = bench.words(&["text.prompt"], &keywords, settings).await;
+        assert_eq!(run.job.counts.succeeded, 6);
+        bench.seen.most.load(Ordering::SeqCst)
+    };
+    assert_eq!(most(json!(1)).await, 1);
+    assert_eq!(most(json!(2)).await, 2);
+    assert_eq!(most(Value::Null).await, 6, "absent leaves it to the engine, which has room for eight here");
+}
+
+#[tokio::test]
+async fn the_variations_of_one_generation_count_as_items_too() {
+    for (concurrency, expected) in [(json!(1), 1), (json!(2), 2), (Value::Null, 4)] {
+        let bench = Bench::new();
+        let settings = json!({
+            "generate": {"provider": "fake", "variations": 4, "sizes": ["64x64"]},
+            "metadata": {"provider": "fake"},
+            "job": {"concurrency": concurrency},
+        });
+        let run = bench.words(&["text.prompt", "image.generate", "image.metadata"], &["fox slow:100"], settings).await;
+        assert_eq!(run.job.counts.succeeded, 4);
+        assert_eq!(bench.seen.most.load(Ordering::SeqCst), expected);
+    }
+}
+
+async fn a_job_of_more_items_is_refused() {
+    let bench = Bench::new();
+    let job = |most: u64, variations: u32| {
+        let generate = json!({"variations": variations, "sizes": ["128x128"]});
+        let settings = json!({"job": {"max_items": most}, "generate": generate});
+        request(&["source.keywords", "text.prompt", "image.generate"], &[], settings).keywords(["a", "b", "c"])
+    };
+    assert_eq!(bench.submit(job(6, 2)).await.unwrap().job.counts.planned, 6);
+    for (most, variations) in [(2, 1), (5, 2)] {
+        let error = bench.submit(job(most, variations)).await.unwrap_err().to_string();
+        assert!(error.contains("job.max_items") && error.contains(&most.to_string()), "{error}");
+    }
+}
+
+async fn an_item_has_no_more_rounds_than_allowed() {
+    let bench = Bench::new();
+    for most in [1, 2, 4] {
+        let run = bench.words(&["text.prompt"], &["fox"], json!({"job": {"max_rounds": most}})).await;
+        let mut machine = run.items[0].machine.clone();
+        let ended = machine.stages.clone();
+        for round in 1..most {
+            assert_eq!(machine.round, round);
+            assert_eq!(machine.can_retry(&run.plan, None), Ok(0));
+            let retry = Event::Decided { decision: Decision::Retry { from: None } };
+            let now = Timestamp::from_micros(0);
+            machine = machine.step(&run.plan, &Facts::new(), now, 0, &retry).unwrap().next;
+            machine.stages.clone_from(&ended);
+        }
+        assert_eq!(machine.can_retry(&run.plan, None), Err(RetryRefused::NoRoundsLeft { rounds: most }));
+    }
+}

@@ -1,0 +1,172 @@
+//! The options of `image.qc`: each rule alone refuses what breaks it, for its own reason, and is off when it is null.
+
+use std::path::Path;
+
+use pipeline::providers::local::image::Picture;
+use pipeline_core::model::ItemStatus::{Rejected, Succeeded};
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, Run};
+use crate::pictures::{rgb, scene};
+use crate::registry::observed;
+
+observed! { "image.qc" => {
+    "provider" => the_provider_judges,
+    "min_sharpness" => sharpness_below_the_least_is_blurry,
+    "min_brightness" => brightness_below_the_least_is_too_dark,
+    "max_brightness" => brightness_above_the_most_is_too_bright,
+    "max_clipping" => clipping_above_the_most_is_refused,
+    "min_contrast" => contrast_below_the_least_is_refused,
+    "max_noise" => noise_above_the_most_is_refused,
+    "reject_blank" => a_picture_of_one_colour_is_refused,
+    "max_letterbox" => bars_above_the_most_are_refused,
+    "min_side" => a_side_below_the_least_is_too_small,
+    "max_aspect_error" => an_aspect_off_by_more_than_the_most_is_refused,
+    "reject_duplicates" => the_second_of_two_equal_pictures_is_refused,
+    "duplicate_distance" => the_distance_says_how_near_a_duplicate_is,
+} }
+
+const KINDS: &[&str] = &["source.files", "image.qc"];
+
+/// No rule at all but those in `rules`.
+fn only(rules: &Value) -> Value {
+    let mut qc = json!({
+        "min_sharpness": null, "min_brightness": null, "max_brightness": null, "max_clipping": null,
+        "min_contrast": null, "max_noise": null, "reject_blank": false, "max_letterbox": null, "min_side": null,
+        "max_aspect_error": null, "reject_duplicates": false,
+    });
+    for (key, value) in rules.as_object().into_iter().flatten() {
+        qc[key.as_str()] = value.clone();
+    }
+    json!({ "qc": qc })
+}
+
+fn assert_passes(run: &Run<'_>) {
+    assert_eq!((run.statuses(), run.reasons(0, "qc")), (vec![Succeeded], vec![]));
+}
+
+fn assert_refused(run: &Run<'_>, code: &str) {
+    assert_eq!((run.statuses(), run.reasons(0, "qc")), (vec![Rejected], vec![code.to_owned()]));
+}
+
+/// A threshold at the measured value passes; one a little to the strict side refuses; null is off.
+async fn measured(picture: &Picture, rule: &str, measure: &str, strict: f64, code: &str) {
+    let bench = Bench::new();
+    let path = bench.picture("picture.png", picture);
+    let judge = |threshold: Value| bench.over(KINDS, &[&path], only(&json!({ rule: threshold })));
+    let off = judge(Value::Null).await;
+    assert_passes(&off);
+    let found = off.field(0, "qc", measure).as_f64().unwrap();
+    assert_passes(&judge(json!(found)).await);
+    assert_refused(&judge(json!(found + strict)).await, code);
+}
+
+async fn the_provider_judges() {
+    let bench = Bench::new();
+    let picture = bench.picture("picture.png", &scene(256, 256));
+    let local = bench.over(KINDS, &[&picture], json!({"qc": {"provider": "measures"}})).await;
+    assert_passes(&local);
+    assert!(local.field(0, "qc", "sharpness").is_f64());
+    let fake = bench.over(KINDS, &[&picture], json!({"qc": {"provider": "fake"}})).await;
+    assert_refused(&fake, "not_to_taste");
+    assert_eq!(fake.result(0, "qc").provider.as_deref(), Some("fake"));
+}
+
+async fn sharpness_below_the_least_is_blurry() {
+    measured(&scene(128, 128), "min_sharpness", "sharpness", 0.5, "blurry").await;
+}
+
+async fn brightness_below_the_least_is_too_dark() {
+    measured(&scene(128, 128), "min_brightness", "brightness", 0.5, "too_dark").await;
+}
+
+async fn brightness_above_the_most_is_too_bright() {
+    measured(&scene(128, 128), "max_brightness", "brightness", -0.5, "too_bright").await;
+}
+
+async fn clipping_above_the_most_is_refused() {
+    let half_black = rgb(128, 128, |x, y| if y < 64 { [0, 0, 0] } else { [90, (x + 60) as u8, 90] });
+    measured(&half_black, "max_clipping", "clipping", -0.01, "clipped").await;
+}
+
+async fn contrast_below_the_least_is_refused() {
+    measured(&scene(128, 128), "min_contrast", "contrast", 0.5, "low_contrast").await;
+}
+
+async fn noise_above_the_most_is_refused() {
+    let noisy = rgb(128, 128, |x, y| [100 + ((x * 7919 + y * 104_729) % 97) as u8; 3]);
+    measured(&noisy, "max_noise", "noise", -0.5, "noisy").await;
+}
+
+async fn a_picture_of_one_colour_is_refused() {
+    let bench = Bench::new();
+    let blank = bench.picture("blank.png", &rgb(128, 128, |_, _| [90, 120, 150]));
+    assert_refused(&bench.over(KINDS, &[&blank], only(&json!({"reject_blank": true}))).await, "blank");
+    assert_passes(&bench.over(KINDS, &[&blank], only(&json!({"reject_blank": false}))).await);
+}
+
+async fn bars_above_the_most_are_refused() {
+    let bars =
+        rgb(128, 128, |x, y| if (16..112).contains(&y) { [60 + (x * 7 + y * 13) as u8 % 120; 3] } else { [0; 3] });
+    measured(&bars, "max_letterbox", "letterbox", -0.01, "letterbox").await;
+}
+
+async fn a_side_below_the_least_is_too_small() {
+    let bench = Bench::new();
+    let picture = bench.picture("picture.png", &scene(160, 128));
+    let judge = |least: Value| bench.over(KINDS, &[&picture], only(&json!({"min_side": least})));
+    assert_passes(&judge(Value::Null).await);
+    assert_passes(&judge(json!(128)).await);
+    assert_refused(&judge(json!(129)).await, "too_small");
+}
+
+async fn an_aspect_off_by_more_than_the_most_is_refused() {
+    let bench = Bench::new();
+    let judge = async |most: Value| {
+        let mut settings = only(&json!({"max_aspect_error": most}));
+        // Asked for 5:4, the provider delivers a square: a fifth off.
+        settings["generate"] = json!({"provider": "fake", "style": "square", "sizes": ["160x128"]});
+        bench.words(&["text.prompt", "image.generate", "image.qc"], &["fox"], settings).await
+    };
+    assert_passes(&judge(Value::Null).await);
+    assert_passes(&judge(json!(0.21)).await);
+    assert_refused(&judge(json!(0.19)).await, "wrong_aspect");
+}
+
+async fn the_second_of_two_equal_pictures_is_refused() {
+    let bench = Bench::new();
+    let one = bench.picture("one.png", &scene(128, 128));
+    let two = bench.picture("two.png", &scene(128, 128));
+    let both: &[&Path] = &[&one, &two];
+    let allowed = bench.over(KINDS, both, only(&json!({"reject_duplicates": false}))).await;
+    assert_eq!(allowed.statuses(), [Succeeded, Succeeded]);
+    let run = bench.over(KINDS, both, only(&json!({"reject_duplicates": true}))).await;
+    assert_one_is_a_duplicate(&run);
+}
+
+fn assert_one_is_a_duplicate(run: &Run<'_>) {
+    let refused = run.statuses().iter().position(|status| *status == Rejected).unwrap();
+    assert_eq!(run.statuses()[1 - refused], Succeeded);
+    assert_eq!(run.reasons(refused, "qc"), ["near_duplicate"]);
+    assert_eq!(run.field(refused, "qc", "duplicate_of"), json!(run.items[1 - refused].id.to_string()));
+}
+
+async fn the_distance_says_how_near_a_duplicate_is() {
+    // Nine by eight cells that brighten to the right; three of them darken instead, so three bits differ.
+    let cells = |darker: u32| {
+        rgb(144, 128, move |x, y| {
+            let (column, line) = (x / 16, y / 16);
+            [if column == 8 && line < darker { 20 } else { 40 + (column * 20) as u8 }; 3]
+        })
+    };
+    let bench = Bench::new();
+    let (one, two) = (bench.picture("one.png", &cells(0)), bench.picture("two.png", &cells(3)));
+    let judge = |distance: u32| {
+        let rules = only(&json!({"reject_duplicates": true, "duplicate_distance": distance}));
+        let bench = &bench;
+        let inputs: [&Path; 2] = [&one, &two];
+        async move { bench.over(KINDS, &inputs, rules).await }
+    };
+    assert_eq!(judge(2).await.statuses(), [Succeeded, Succeeded]);
+    assert_one_is_a_duplicate(&judge(3).await);
+}
