@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use pipeline_core::id::Digest;
+use pipeline_core::id::{Digest, ItemId};
 use pipeline_core::model::{Artifact, Capability};
 use pipeline_core::pipeline::{GroupBy, PortSpec, StageSpec};
-use pipeline_core::provider::{GenerateRequest, ImageContent};
+use pipeline_core::provider::{GenerateRequest, ImageContent, Repeat};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
@@ -65,9 +65,11 @@ impl StageSettings for GenerateSettings {
 }
 
 /// What the ledger keeps of a response: one entry a delivered picture.
+///
+/// It names the item, not the place in the request: after a crash only some of the items may still need theirs.
 #[derive(Debug, Serialize, Deserialize)]
 struct Delivery {
-    index: usize,
+    item: ItemId,
     seed: Option<u64>,
     artifact: Option<Artifact>,
     remote: Option<String>,
@@ -145,24 +147,42 @@ async fn generate(context: &dyn StageContext, tasks: &[Task]) -> Result<Vec<Resu
     };
     let info = generator.info().clone();
     let digest: Digest = paid::request_digest(&info, &request)?;
+    let items: Vec<ItemId> = tasks.iter().map(|task| task.item).collect();
+    let (price, free) = (info.price, info.repeat == Repeat::Free);
     let (sender, artifacts) = (std::sync::Arc::clone(&generator), std::sync::Arc::clone(context.artifacts()));
     let (response, cost) = paid::call(context, &info, tasks, digest, move |call| async move {
         let answer = sender.generate(GenerateRequest { context: call, ..request }).await?;
+        let mut usage = answer.usage;
+        // What was not delivered is not paid for.
+        usage.cost =
+            usage.cost.or_else(|| price.map(|price| price.per_call + price.per_unit * answer.images.len() as u64));
         let mut deliveries = Vec::with_capacity(answer.images.len());
         for image in answer.images {
+            let Some(item) = items.get(image.index).copied() else {
+                return Err(Error::corrupt("the generator delivered a picture nobody asked for"));
+            };
             let (artifact, remote) = match image.content {
-                ImageContent::Inline(file) => (Some(artifacts.put(file.bytes).await?), None),
+                // The picture is paid for: when it cannot be kept, buying it again is not ours to decide.
+                ImageContent::Inline(file) => {
+                    let kept = artifacts.put(file.bytes).await;
+                    (
+                        Some(
+                            kept.map_err(|error| if free { error } else { error.retry(Retryability::Indeterminate) })?,
+                        ),
+                        None,
+                    )
+                }
                 ImageContent::Remote(reference) => (None, Some(reference)),
             };
-            deliveries.push(Delivery { index: image.index, seed: image.seed, artifact, remote });
+            deliveries.push(Delivery { item, seed: image.seed, artifact, remote });
         }
-        Ok((json!(deliveries), answer.usage))
+        Ok((json!(deliveries), usage))
     })
     .await?;
     let deliveries: Vec<Delivery> = paid::reread(response)?;
     let delivered = deliveries.len().max(1);
-    let ends = tasks.iter().enumerate().map(|(index, task)| {
-        let found = deliveries.iter().position(|delivery| delivery.index == index);
+    let ends = tasks.iter().map(|task| {
+        let found = deliveries.iter().position(|delivery| delivery.item == task.item);
         let (generator, info, deliveries) = (&generator, &info, &deliveries);
         async move {
             let Some((order, delivery)) = found.and_then(|order| Some((order, deliveries.get(order)?))) else {

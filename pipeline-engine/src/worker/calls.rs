@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 
 use pipeline_core::error::chain;
 use pipeline_core::id::{CallId, JobId, StageName};
@@ -26,6 +27,8 @@ pub(crate) struct Caller {
     pub(crate) stage: StageName,
     pub(crate) timeout: Option<Duration>,
     pub(crate) intents: mpsc::Sender<IntentRequest>,
+    /// Calls in flight; they outlive the walks that made them.
+    pub(crate) flights: TaskTracker,
 }
 
 impl Caller {
@@ -48,27 +51,41 @@ impl Caller {
         // The call and its settlement run in a task of their own: neither a cancellation nor a lost lease nor a
         // dropped caller keeps a paid answer from being recorded.
         let this = self.clone();
-        let handle = tokio::spawn(async move { this.send_and_settle(&spec, id, send).await });
-        handle.await.map_err(|error| {
-            Error::unexpected("the provider call panicked").because(error).retry(Retryability::Indeterminate)
-        })?
+        let handle = self.flights.spawn(async move { this.send_and_settle(&spec, id, send).await });
+        match handle.await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                // What the provider panicked with may hold anything, so it is not repeated.
+                let error = Error::unexpected("the provider call panicked").retry(Retryability::Indeterminate);
+                self.settle(settlement(id, CallState::Unknown).because(Failure::from(&error))).await?;
+                Err(error)
+            }
+        }
     }
 
-    /// Looks for a call of the same items, round and request. An answered one counts only for the same try: a later
-    /// try wants a new answer. One without a known outcome counts for every try.
+    /// Looks for a call that served the same items in the same round. An answered one counts only for the same try: a
+    /// later try wants a new answer. One without a known outcome counts for every try.
+    ///
+    /// A call may have served more items than are left of them: those whose results were committed before a crash.
     async fn earlier(&self, spec: &CallSpec) -> Result<Earlier> {
         let query = CallQuery {
             job: Some(self.job),
             item: spec.items.first().copied(),
             stage: Some(self.stage.clone()),
+            // Without the failed ones, which may be more than a query returns.
+            states: vec![CallState::Open, CallState::Succeeded, CallState::Unknown],
             ..CallQuery::default()
         };
         let calls = self.shared.store.calls(query).await?;
-        let same = calls.into_iter().rev().filter(|call| call.items == spec.items && call.round == spec.round);
-        for call in same {
-            let repeatable = spec.provider.repeat == Repeat::Idempotent && call.request == spec.request;
+        let serves = |call: &CallRecord| spec.items.iter().all(|item| call.items.contains(item));
+        for call in calls.into_iter().rev().filter(|call| call.round == spec.round && serves(call)) {
+            // Only the whole request can be made again under its key; its answer serves any part of its items.
+            let whole = call.items == spec.items && call.request == spec.request;
+            let repeatable = spec.provider.repeat == Repeat::Idempotent && whole;
             match call.state {
-                CallState::Succeeded if call.attempt == spec.attempt && call.request == spec.request => {
+                CallState::Succeeded
+                    if call.attempt == spec.attempt && (whole || call.items.len() > spec.items.len()) =>
+                {
                     return Ok(Earlier::Answered(Box::new(call)));
                 }
                 CallState::Open | CallState::Unknown if repeatable => return Ok(Earlier::Repeatable(call.id)),

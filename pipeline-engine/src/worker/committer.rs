@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 
 use pipeline_core::id::SessionId;
 use pipeline_core::storage::{Commit, CommitReply};
@@ -20,6 +21,8 @@ type Request = (Box<Commit>, oneshot::Sender<Result<CommitReply>>);
 #[derive(Clone, Debug)]
 pub(crate) struct Committer {
     queue: mpsc::Sender<Request>,
+    /// The run's paid calls in flight: they outlive the walks that made them.
+    pub(crate) flights: TaskTracker,
 }
 
 impl Committer {
@@ -27,7 +30,7 @@ impl Committer {
     pub(crate) fn start(shared: Arc<Shared>, session: SessionId) -> Self {
         let (queue, requests) = mpsc::channel(4 * MAX_BATCH);
         tokio::spawn(work(shared, session, requests));
-        Self { queue }
+        Self { queue, flights: TaskTracker::new() }
     }
 
     /// Writes one transition. The item is reloaded when the store's answer was unclear, so a commit is never written

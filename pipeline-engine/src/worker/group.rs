@@ -6,17 +6,17 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use tokio::sync::oneshot;
 
-use pipeline_core::executor::Event;
+use pipeline_core::executor::{Event, backoff};
 use pipeline_core::id::ResultId;
 use pipeline_core::pipeline::StageIndex;
 use pipeline_core::storage::Claimed;
-use pipeline_core::{Error, ErrorKind, Result};
+use pipeline_core::{Error, Result};
 
 use super::committer::Committer;
 use super::inputs::Results;
 use super::run::Signals;
-use super::shared::Shared;
-use super::walk::{RunOutcome, Start, Walk, late};
+use super::shared::{Shared, draw};
+use super::walk::{Ended, Start, Walk, late};
 
 /// Walks the items of one unit until none of them is held any more.
 pub(crate) async fn walk_unit(
@@ -32,14 +32,15 @@ pub(crate) async fn walk_unit(
     let mut results = load(&shared, &unit).await?;
     let mut walks = Vec::with_capacity(unit.len());
     let mut apart = Vec::with_capacity(unit.len());
-    let mut shareable: BTreeMap<StageIndex, Vec<(usize, Start)>> = BTreeMap::new();
+    // Only the same try is shared: the ledger keeps one a call.
+    let mut shareable: BTreeMap<(StageIndex, u32), Vec<(usize, Start)>> = BTreeMap::new();
     for claimed in unit {
         let own = results.remove(&claimed.item.id).unwrap_or_default();
         let mut walk = Walk::new(&shared, &committer, &job, claimed, own);
         let mut alone = Vec::new();
-        for start in walk.apply(Event::Claimed, None).await? {
+        for start in walk.apply(Event::Claimed).await? {
             if job.plan.stage(start.stage).is_some_and(|stage| stage.group.is_some()) {
-                shareable.entry(start.stage).or_default().push((walks.len(), start));
+                shareable.entry((start.stage, start.attempt)).or_default().push((walks.len(), start));
             } else {
                 alone.push(start);
             }
@@ -47,11 +48,11 @@ pub(crate) async fn walk_unit(
         walks.push(walk);
         apart.push(alone);
     }
-    for (stage, mut starts) in shareable {
+    for ((stage, attempt), mut starts) in shareable {
         let most = job.plan.stage(stage).and_then(|stage| stage.group).map_or(1, |group| group.max.max(1)) as usize;
         while !starts.is_empty() {
             let rest = starts.split_off(starts.len().min(most));
-            start_together(&mut walks, stage, std::mem::replace(&mut starts, rest));
+            start_together(&mut walks, (stage, attempt), std::mem::replace(&mut starts, rest));
         }
     }
     // The walk that the others of a shared call wait for is the first of them, so it has its place before they have.
@@ -73,7 +74,7 @@ pub(crate) async fn walk_unit(
 }
 
 /// Runs one stage once for several items; each walk follows its own answer.
-fn start_together(walks: &mut [Walk], stage: StageIndex, mut starts: Vec<(usize, Start)>) {
+fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut starts: Vec<(usize, Start)>) {
     if starts.len() == 1 {
         if let Some((index, start)) = starts.pop()
             && let Some(walk) = walks.get_mut(index)
@@ -87,19 +88,20 @@ fn start_together(walks: &mut [Walk], stage: StageIndex, mut starts: Vec<(usize,
     for (index, start) in starts {
         let Some(walk) = walks.get_mut(index) else { continue };
         if shared_run.is_none() {
-            shared_run = walk
-                .job
-                .stage(stage)
-                .zip(walk.context(stage))
-                .map(|(code, context)| (code, context, walk.limit(stage)));
+            let run = walk.job.stage(stage).zip(walk.context(stage));
+            let policy = walk.job.plan.stage(stage).map(|stage| stage.policy);
+            shared_run = run.zip(policy).map(|((code, context), policy)| (code, context, policy, walk.limit(stage)));
         }
-        let (answer, reply) = oneshot::channel::<RunOutcome>();
-        let gone = || Err(Error::new(ErrorKind::Cancelled, "the stage was given up"));
-        walk.follow(stage, start.attempt, async move { reply.await.unwrap_or_else(|_| gone()) });
+        let (answer, reply) = oneshot::channel::<Ended>();
+        let shared = walk.shared();
+        let gone = move || Ended { outcome: Err(Error::unexpected("the stage panicked")), at: shared.now(), draw: 0 };
+        walk.follow(stage, attempt, async move { reply.await.unwrap_or_else(|_| gone()) });
         tasks.push(start.task);
         answers.push(answer);
     }
-    let Some((code, context, limit)) = shared_run else { return };
+    let Some((code, context, policy, limit)) = shared_run else { return };
+    // The longest of some: every sibling's commit is to be written before they are due again.
+    let draw = (0..4).map(|_| draw()).max_by_key(|draw| backoff(&policy, attempt, *draw)).unwrap_or_default();
     tokio::spawn(async move {
         let count = tasks.len();
         let run = code.run_group(&context, tasks);
@@ -109,8 +111,9 @@ fn start_together(walks: &mut [Walk], stage: StageIndex, mut starts: Vec<(usize,
                 .await
                 .unwrap_or_else(|_| (0..count).map(|_| Err(late(limit))).collect()),
         };
+        let at = context.0.shared.now();
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            answer.send(outcome).ok();
+            answer.send(Ended { outcome, at, draw }).ok();
         }
     });
 }

@@ -63,11 +63,30 @@ pub(crate) enum RunEnd {
 pub(crate) async fn run(shared: Arc<Shared>, options: RunOptions) -> Result<RunEnd> {
     let session = Session::open(&shared, options.focus).await?;
     let committer = Committer::start(Arc::clone(&shared), session.id);
+    let stop = options.stop.clone();
     let outcome = work(&shared, &committer, &session, options).await;
+    land(&shared, &committer, stop).await;
     let closed = session.close(&shared).await;
     let end = outcome?;
     closed?;
     Ok(end)
+}
+
+/// Waits for the answers of paid calls whose items were cancelled meanwhile, unless asked to end at once.
+async fn land(shared: &Shared, committer: &Committer, mut stop: watch::Receiver<Stop>) {
+    committer.flights.close();
+    let at_once = async {
+        if stop.wait_for(|stop| *stop == Stop::Now).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = committer.flights.wait() => {}
+        () = at_once => {}
+        () = tokio::time::sleep(shared.tuning.patience) => {
+            tracing::warn!(calls = committer.flights.len(), "calls are still open; their answers will be missed");
+        }
+    }
 }
 
 async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, options: RunOptions) -> Result<RunEnd> {

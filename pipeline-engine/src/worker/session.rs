@@ -37,6 +37,13 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A run whose future was dropped holds nothing any more: its lease is to run out.
+        self.heart.abort();
+    }
+}
+
 async fn beat(shared: Arc<Shared>, id: SessionId, lost: watch::Sender<bool>) {
     let lease = shared.tuning.lease;
     let mut failing_since = None;

@@ -27,6 +27,15 @@ use super::shared::{Shared, draw};
 /// What one try of a stage came to.
 pub(crate) type RunOutcome = Result<StageEnd>;
 
+/// The end of a try: all items of a shared one take it at the same moment and with the same draw, so that what waits
+/// for another try together is due together, and is claimed together.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) outcome: RunOutcome,
+    pub(crate) at: Timestamp,
+    pub(crate) draw: u64,
+}
+
 /// A try that is to be started.
 #[derive(Debug)]
 pub(crate) struct Start {
@@ -53,7 +62,7 @@ pub(crate) struct Walk {
     token: Token,
     machine: ItemMachine,
     results: Results,
-    runs: JoinSet<RunOutcome>,
+    runs: JoinSet<Ended>,
     running: HashMap<Id, Running>,
     intents: (mpsc::Sender<IntentRequest>, mpsc::Receiver<IntentRequest>),
     /// True once another claim has superseded this one.
@@ -87,8 +96,17 @@ impl Walk {
     }
 
     /// Applies an event: step, commit, adopt. Returns what is to be started.
-    pub(crate) async fn apply(&mut self, event: Event, made: Option<(StageIndex, ResultRecord)>) -> Result<Vec<Start>> {
-        let now = self.shared.now();
+    pub(crate) async fn apply(&mut self, event: Event) -> Result<Vec<Start>> {
+        self.apply_at(self.shared.now(), draw(), event, None).await
+    }
+
+    async fn apply_at(
+        &mut self,
+        now: Timestamp,
+        draw: u64,
+        event: Event,
+        made: Option<(StageIndex, ResultRecord)>,
+    ) -> Result<Vec<Start>> {
         let facts = if self.job.conditional {
             let mut facts = inputs::facts(&self.job.plan, &self.item.input, &self.results);
             if let Some((index, result)) = &made
@@ -102,7 +120,7 @@ impl Walk {
         };
         let transition = self
             .machine
-            .step(&self.job.plan, &facts, now, draw(), &event)
+            .step(&self.job.plan, &facts, now, draw, &event)
             .map_err(|error| Error::unexpected("the item cannot take this event").because(error))?;
         if transition.ignored {
             return Ok(Vec::new());
@@ -144,16 +162,18 @@ impl Walk {
         let (Some(code), Some(context)) = (self.job.stage(start.stage), self.context(start.stage)) else {
             let kind = self.job.plan.stage(start.stage).map(|stage| stage.kind.clone()).unwrap_or_default();
             let unknown = Error::new(ErrorKind::Unsupported, "this program has no such stage kind").with("kind", kind);
-            return self.follow(start.stage, start.attempt, async move { Err(unknown) });
+            let ended = Ended { outcome: Err(unknown), at: self.shared.now(), draw: draw() };
+            return self.follow(start.stage, start.attempt, async move { ended });
         };
-        let limit = self.limit(start.stage);
+        let (limit, shared) = (self.limit(start.stage), Arc::clone(&self.shared));
         let (stage, attempt, task) = (start.stage, start.attempt, start.task);
         self.follow(stage, attempt, async move {
             let run = code.run(&context, task);
-            match limit {
+            let outcome = match limit {
                 None => run.await,
                 Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(late(limit))),
-            }
+            };
+            Ended { outcome, at: shared.now(), draw: draw() }
         });
     }
 
@@ -162,7 +182,7 @@ impl Walk {
         &mut self,
         stage: StageIndex,
         attempt: u32,
-        run: impl Future<Output = RunOutcome> + Send + 'static,
+        run: impl Future<Output = Ended> + Send + 'static,
     ) {
         let abort = self.runs.spawn(run);
         let started_at = self.shared.now();
@@ -174,7 +194,7 @@ impl Walk {
         let Signals { mut lost, mut stop } = signals;
         let mut control = self.job.control.subscribe();
         if *control.borrow_and_update() == Control::Cancel {
-            self.step(Event::CancelRequested, None).await?;
+            self.step(Event::CancelRequested).await?;
         }
         while !self.superseded && !self.runs.is_empty() {
             let now = self.shared.now();
@@ -186,7 +206,7 @@ impl Walk {
                 }
                 Ok(()) = control.changed() => {
                     if *control.borrow_and_update() == Control::Cancel {
-                        self.step(Event::CancelRequested, None).await?;
+                        self.step(Event::CancelRequested).await?;
                     }
                 }
                 Ok(()) = lost.changed() => self.superseded = true,
@@ -196,7 +216,7 @@ impl Walk {
                     }
                 }
                 () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
-                    self.step(Event::Woke { released: false }, None).await?;
+                    self.step(Event::Woke { released: false }).await?;
                 }
             }
         }
@@ -213,9 +233,13 @@ impl Walk {
         for Running { stage, attempt, abort, .. } in running {
             abort.abort();
             let wait = Wait::Until { at: self.shared.now(), reason: "the worker was stopped".to_owned() };
-            self.apply(Event::Deferred { stage, attempt, wait }, None).await?;
+            self.apply(Event::Deferred { stage, attempt, wait }).await?;
         }
         Ok(())
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     /// Returns the context a stage run gets.
@@ -227,6 +251,7 @@ impl Walk {
             stage: planned.name.clone(),
             timeout: planned.policy.timeout,
             intents: self.intents.0.clone(),
+            flights: self.committer.flights.clone(),
         }))
     }
 
@@ -241,24 +266,28 @@ impl Walk {
         Some(if paid { limit + self.shared.tuning.patience } else { limit })
     }
 
-    async fn step(&mut self, event: Event, made: Option<(StageIndex, ResultRecord)>) -> Result<()> {
-        for start in self.apply(event, made).await? {
+    async fn step(&mut self, event: Event) -> Result<()> {
+        for start in self.apply(event).await? {
             self.start(start);
         }
         Ok(())
     }
 
-    async fn ended(&mut self, ended: Result<(Id, RunOutcome), JoinError>) -> Result<()> {
-        let (id, outcome) = match ended {
-            Ok((id, outcome)) => (id, outcome),
+    async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Result<()> {
+        let here = |outcome| Ended { outcome, at: self.shared.now(), draw: draw() };
+        let (id, Ended { outcome, at, draw }) = match ended {
+            Ok(ended) => ended,
             Err(error) if error.is_cancelled() => {
-                (error.id(), Err(Error::new(ErrorKind::Cancelled, "the stage was given up")))
+                (error.id(), here(Err(Error::new(ErrorKind::Cancelled, "the stage was given up"))))
             }
-            Err(error) => (error.id(), Err(Error::unexpected("the stage panicked"))),
+            Err(error) => (error.id(), here(Err(Error::unexpected("the stage panicked")))),
         };
         let Some(Running { stage, attempt, started_at, .. }) = self.running.remove(&id) else { return Ok(()) };
-        let (event, made) = self.event(stage, attempt, started_at, outcome);
-        self.step(event, made.map(|result| (stage, result))).await
+        let (event, made) = self.event(stage, attempt, (started_at, at), outcome);
+        for start in self.apply_at(at, draw, event, made.map(|result| (stage, result))).await? {
+            self.start(start);
+        }
+        Ok(())
     }
 
     /// Says in the executor's words what a try came to.
@@ -266,7 +295,7 @@ impl Walk {
         &self,
         stage: StageIndex,
         attempt: u32,
-        started_at: Timestamp,
+        (started_at, ended_at): (Timestamp, Timestamp),
         outcome: RunOutcome,
     ) -> (Event, Option<ResultRecord>) {
         let finished = |outcome| Event::Finished { stage, attempt, outcome };
@@ -275,7 +304,7 @@ impl Walk {
             Ok(StageEnd::Done(output)) => {
                 let verdict = output.verdict.clone();
                 let check = planned.is_some_and(|stage| stage.role == Role::Check);
-                let Some(record) = self.record(stage, attempt, started_at, output) else {
+                let Some(record) = self.record(stage, attempt, (started_at, ended_at), output) else {
                     return (finished(failure(&Error::unexpected("there is no such stage"))), None);
                 };
                 let result = record.id;
@@ -289,7 +318,7 @@ impl Walk {
                 }
             }
             Ok(StageEnd::Suspended { resume, poll_after }) => {
-                let poll_at = self.shared.now().after(poll_after);
+                let poll_at = ended_at.after(poll_after);
                 (Event::Suspended { stage, attempt, resume, poll_at }, None)
             }
             Err(error) if error.retryability() == Retryability::Indeterminate => {
@@ -301,7 +330,13 @@ impl Walk {
         }
     }
 
-    fn record(&self, stage: StageIndex, attempt: u32, started_at: Timestamp, output: Output) -> Option<ResultRecord> {
+    fn record(
+        &self,
+        stage: StageIndex,
+        attempt: u32,
+        (started_at, ended_at): (Timestamp, Timestamp),
+        output: Output,
+    ) -> Option<ResultRecord> {
         let Output { fields, files, verdict, provider, cost } = output;
         Some(ResultRecord {
             id: ResultId::from_uuid(uuid::Uuid::now_v7()),
@@ -315,7 +350,7 @@ impl Walk {
             provider,
             cost,
             started_at,
-            ended_at: self.shared.now(),
+            ended_at,
         })
     }
 
@@ -394,7 +429,9 @@ impl Walk {
     /// Siblings whose next stage one call may serve are claimed together.
     fn unit(&self, machine: &ItemMachine, parent: Option<ItemId>) -> Option<ItemId> {
         let grouped = machine.stages.iter().zip(&self.job.plan.stages).any(|(state, stage)| {
-            let open = matches!(state, StageState::Ready { .. } | StageState::Waiting { .. });
+            // One that runs is there too: after a crash the same siblings go on together.
+            let open =
+                matches!(state, StageState::Ready { .. } | StageState::Waiting { .. } | StageState::Running { .. });
             open && stage.group.is_some_and(|group| group.by == GroupBy::Siblings)
         });
         parent.filter(|_| grouped)
