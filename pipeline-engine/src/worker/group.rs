@@ -69,7 +69,7 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         let Some(walk) = walks.get_mut(index) else { continue };
         if shared_run.is_none() {
             let run = walk.job.stage(stage).zip(walk.context(stage));
-            let policy = walk.job.plan.stage(stage).map(|stage| stage.policy.clone());
+            let policy = walk.job.plan.stage(stage).map(|stage| stage.policy);
             shared_run = run.zip(policy).map(|((code, context), policy)| (code, context, policy, walk.limit(stage)));
         }
         let (answer, reply) = oneshot::channel::<Ended>();
