@@ -45,7 +45,7 @@ fn images() -> u64 {
 fn a_killed_job_goes_on_without_making_a_finished_image_again() {
     let bench = Bench::new();
     let images = images();
-    let keywords: String = (0..images).map(|number| format!("glass garden {number}\n")).collect();
+    let keywords: String = (0..images).map(|number| format!("glass garden {number}")).collect::<Vec<_>>().join("\n");
     let keywords = bench.write("keywords.txt", keywords);
     let out = bench.path("out");
     let folder = out.to_string_lossy().into_owned();
