@@ -67,6 +67,9 @@ impl Stage for SourceFiles {
         let settings: FilesSettings = task.settings()?;
         let path = task.input.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
         let bytes = read(&path).await?;
+        if bytes.is_empty() {
+            return Err(Error::corrupt("not a picture: the file is empty").with("path", &path));
+        }
         let artifact = context.artifacts().put(bytes.clone()).await?;
         if !artifact.media_type.is_image() {
             return Err(Error::corrupt("not a picture: the content is something else, whatever the name says")
