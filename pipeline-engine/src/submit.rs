@@ -147,6 +147,7 @@ impl Engine {
             layers.extend(relative);
             compiled = compile(definition, &self.catalog, &providers, &layers, seed)?;
         }
+        self.check_abilities(&compiled)?;
         if matches!(request.pipeline, PipelineSource::Preset(_)) {
             // Nobody has to be warned of a setting that the preset makes and nobody else has touched.
             compiled.plan.warnings.retain(|warning| {
@@ -155,6 +156,21 @@ impl Engine {
             });
         }
         Ok(compiled)
+    }
+
+    /// Checks what is asked of the generators against what they can do, before anything is spent.
+    fn check_abilities(&self, compiled: &Compiled) -> Result<(), Problems> {
+        let mut problems = Vec::new();
+        for stage in compiled.plan.stages.iter().filter(|stage| stage.enabled && stage.kind == "image.generate") {
+            let name = stage.settings.get("provider").and_then(|name| name.as_str()).unwrap_or_default();
+            let Ok(generator) = self.shared.bindings.image_generator(name) else { continue };
+            for (key, message) in crate::stages::unable(&stage.settings, generator.capabilities()) {
+                let problem = Problem::new(format!("{}.{key}", stage.name), message);
+                let setting = compiled.resolved.get(stage.name.as_str(), key);
+                problems.push(setting.map_or(problem.clone(), |setting| problem.from(&setting.origin)));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
     }
 
     fn provider_names(&self) -> ProviderNames {

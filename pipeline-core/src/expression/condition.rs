@@ -99,7 +99,7 @@ impl Condition {
                 context.add_variable_from_value(name, cel_value(value));
             }
         }
-        match CelValue::resolve(&parsed.mixed, &context) {
+        match with_room(|| CelValue::resolve(&parsed.mixed, &context)) {
             Ok(CelValue::Bool(answer)) => Ok(answer),
             Ok(other) => Err(ConditionError(format!("the answer is {}, neither true nor false", describe(&other)))),
             Err(error) => Err(ConditionError(explain(&error))),
@@ -109,10 +109,12 @@ impl Condition {
     fn parsed(&self) -> Result<&Parsed, ConditionError> {
         let parsed = self.parsed.get_or_init(|| {
             bounds::check(&self.source)?;
-            let program = Program::compile(&self.source).map_err(|errors| syntax(&errors))?;
-            let mut mixed = program.expression().clone();
-            numbers::rewrite(&mut mixed);
-            Ok(Parsed { program, mixed })
+            with_room(|| {
+                let program = Program::compile(&self.source).map_err(|errors| syntax(&errors))?;
+                let mut mixed = program.expression().clone();
+                numbers::rewrite(&mut mixed);
+                Ok(Parsed { program, mixed })
+            })
         });
         parsed.as_ref().map_err(Clone::clone)
     }
@@ -136,6 +138,11 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)
     }
+}
+
+/// Runs what recurses as deep as an expression nests on a stack that is large enough for the deepest one allowed.
+fn with_room<T>(work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(8 * 1024 * 1024, 32 * 1024 * 1024, work)
 }
 
 fn syntax(errors: &cel::ParseErrors) -> ConditionError {

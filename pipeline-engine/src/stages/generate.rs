@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use pipeline_core::id::{Digest, ItemId};
 use pipeline_core::model::{Artifact, Capability};
 use pipeline_core::pipeline::{GroupBy, PortSpec, StageSpec};
-use pipeline_core::provider::{GenerateRequest, ImageContent, Repeat};
+use pipeline_core::provider::{GenerateRequest, ImageCapabilities, ImageContent, Repeat};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
@@ -62,6 +62,32 @@ impl StageSettings for GenerateSettings {
         let wrong = self.sizes.iter().filter(|text| !size::looks_right(text));
         wrong.map(|text| ("sizes".to_owned(), format!("`{text}` is not a size; expected {}", size::ACCEPTED))).collect()
     }
+}
+
+/// Returns what a generator cannot honour of these settings, as `(key, message)`: known before anything is spent.
+pub(crate) fn unable(settings: &Value, able: &ImageCapabilities) -> Vec<(&'static str, String)> {
+    let Ok(settings) = GenerateSettings::deserialize(settings) else { return Vec::new() };
+    let provider = &settings.provider;
+    let mut problems = Vec::new();
+    for text in &settings.sizes {
+        if size::parse(text, settings.megapixels * 1_000_000.0, able).is_err() {
+            let (min, max, step) = (able.min_side, able.max_side, able.step);
+            let message = format!(
+                "`{provider}` cannot make the size {text}; it makes sides from {min} to {max} in steps of {step}"
+            );
+            problems.push(("sizes", message));
+        }
+    }
+    if let Some(style) = &settings.style
+        && !able.styles.contains(style)
+    {
+        let styles = if able.styles.is_empty() { "none".to_owned() } else { able.styles.join(", ") };
+        problems.push(("style", format!("`{provider}` has no style `{style}`; it has {styles}")));
+    }
+    if settings.negative_prompt.is_some() && !able.negative_prompt {
+        problems.push(("negative_prompt", format!("`{provider}` cannot honour a negative prompt")));
+    }
+    problems
 }
 
 /// What the ledger keeps of a response: one entry a delivered picture.

@@ -90,6 +90,13 @@ impl Bench {
         async move { self.submit(request).await.unwrap() }
     }
 
+    /// Wants a request over keywords refused at submit, and returns why.
+    pub(crate) async fn refused(&self, kinds: &[&str], keywords: &[&str], settings: Value) -> String {
+        let kinds: Vec<&str> = ["source.keywords"].iter().chain(kinds).copied().collect();
+        let request = request(&kinds, &[], settings).keywords(keywords.iter().copied());
+        self.submit(request).await.unwrap_err().to_string()
+    }
+
     /// Runs any request.
     pub(crate) async fn submit(&self, request: JobRequest) -> Result<Run<'_>, SubmitError> {
         let id = self.engine.submit(request).await?.id;

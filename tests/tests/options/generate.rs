@@ -1,6 +1,5 @@
 //! The options of `image.generate`.
 
-use pipeline_core::model::ItemStatus;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Run};
@@ -24,6 +23,11 @@ async fn make<'a>(bench: &'a Bench, keywords: &[&str], mut generate: Value) -> R
         generate["sizes"] = json!(["128x128"]);
     }
     bench.words(KINDS, keywords, json!({"generate": generate, "prompt": {"template": "{{ keyword }}"}})).await
+}
+
+/// Says why the settings are refused before anything is made.
+async fn refused(bench: &Bench, generate: Value) -> String {
+    bench.refused(KINDS, &["a"], json!({"generate": generate, "prompt": {"template": "{{ keyword }}"}})).await
 }
 
 fn size(run: &Run<'_>, item: usize) -> (Value, Value) {
@@ -64,8 +68,8 @@ async fn sizes_go_round_from_generation_to_generation() {
     assert_eq!(heights, [128, 192, 128]);
     let real = two.picture(1, "generate").await;
     assert_eq!((real.width(), real.height()), (128, 192), "the picture itself has the size");
-    let unable = make(&bench, &["a"], json!({"sizes": ["100x100"]})).await;
-    assert_eq!(unable.statuses(), [ItemStatus::Failed], "a size the provider cannot make is not changed in silence");
+    let unable = refused(&bench, json!({"sizes": ["100x100"]})).await;
+    assert!(unable.contains("generate.sizes") && unable.contains("128 to 2048 in steps of 8"), "{unable}");
 }
 
 async fn megapixels_say_how_large_a_picture_given_by_its_aspect_is() {
@@ -85,8 +89,8 @@ async fn the_style_decides_how_the_picture_is_painted() {
         (digest(Value::Null).await, digest(json!("terrain")).await, digest(json!("waves")).await);
     assert_ne!(terrain, waves);
     assert_eq!(chosen, terrain, "without one the provider takes the style the prompt's words ask for");
-    let unknown = make(&bench, &["mountain"], json!({"style": "baroque"})).await;
-    assert_eq!(unknown.statuses(), [ItemStatus::Failed]);
+    let unknown = refused(&bench, json!({"style": "baroque"})).await;
+    assert!(unknown.contains("generate.style") && unknown.contains("terrain"), "{unknown}");
 }
 
 async fn the_negative_prompt_says_what_is_not_shown() {
@@ -98,6 +102,6 @@ async fn the_negative_prompt_says_what_is_not_shown() {
     assert_eq!(pixel(&red, 0, 0), [200, 0, 0]);
     let other = run("fake", json!("anything red")).await.picture(0, "generate").await;
     assert_eq!(pixel(&other, 0, 0), [0, 0, 200]);
-    let refused = run("procedural", json!("anything red")).await;
-    assert_eq!(refused.statuses(), [ItemStatus::Failed], "a provider that cannot honour it says so");
+    let unable = refused(&bench, json!({"provider": "procedural", "negative_prompt": "anything red"})).await;
+    assert!(unable.contains("generate.negative_prompt"), "a provider that cannot honour it says so: {unable}");
 }
