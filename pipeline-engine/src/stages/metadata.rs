@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use pipeline_core::model::Capability;
 use pipeline_core::pipeline::{PortSpec, StageSpec};
-use pipeline_core::provider::{ImageFile, TextRequest, TextResponse, TextTask};
+use pipeline_core::provider::{ImageFile, TextRequest, TextTask};
 use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, Result};
@@ -96,15 +96,7 @@ impl Stage for ImageMetadata {
             context: paid::unnamed(),
         };
         let info = model.info().clone();
-        let digest = paid::request_digest(&info, &request)?;
-        let (response, cost) =
-            paid::call(context, &info, std::slice::from_ref(&task), digest, move |call| async move {
-                let answer = model.write(TextRequest { context: call, ..request }).await?;
-                let usage = answer.usage.clone();
-                Ok((json!(answer), usage))
-            })
-            .await?;
-        let response: TextResponse = paid::reread(response)?;
+        let (response, cost) = paid::write(context, model, &task, request).await?;
         let answer = response.answer;
         let text = |key: &str| {
             answer.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)

@@ -1,13 +1,14 @@
 //! Provider requests under the ledger: hashing the request, keeping the answer, splitting the cost.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use pipeline_core::id::{CallId, Digest};
 use pipeline_core::model::Money;
-use pipeline_core::provider::{CallContext, ProviderInfo, Usage};
+use pipeline_core::provider::{CallContext, ProviderInfo, TextModel, TextRequest, TextResponse, Usage};
 use pipeline_core::stage::{Answer, CallSpec, StageContext, Task};
 use pipeline_core::{Error, Result};
 
@@ -56,6 +57,24 @@ where
         )
         .await?;
     Ok((answer.response, cost))
+}
+
+/// Has a text model write one text for `task`; returns the answer and what it cost.
+pub(super) async fn write(
+    context: &dyn StageContext,
+    model: Arc<dyn TextModel>,
+    task: &Task,
+    request: TextRequest,
+) -> Result<(TextResponse, Money)> {
+    let info = model.info().clone();
+    let digest = request_digest(&info, &request)?;
+    let (response, cost) = call(context, &info, std::slice::from_ref(task), digest, move |call| async move {
+        let answer = model.write(TextRequest { context: call, ..request }).await?;
+        let usage = answer.usage.clone();
+        Ok((json!(answer), usage))
+    })
+    .await?;
+    Ok((reread(response)?, cost))
 }
 
 /// Reads a raw response back as what it was.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use pipeline_core::model::Capability;
 use pipeline_core::pipeline::{PortSpec, StageSpec};
-use pipeline_core::provider::{TextRequest, TextResponse, TextTask};
+use pipeline_core::provider::{TextRequest, TextTask};
 use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::template::Template;
@@ -73,15 +73,7 @@ impl Stage for TextPrompt {
             context: paid::unnamed(),
         };
         let info = model.info().clone();
-        let digest = paid::request_digest(&info, &request)?;
-        let (response, cost) =
-            paid::call(context, &info, std::slice::from_ref(&task), digest, move |call| async move {
-                let answer = model.write(TextRequest { context: call, ..request }).await?;
-                let usage = answer.usage.clone();
-                Ok((json!(answer), usage))
-            })
-            .await?;
-        let response: TextResponse = paid::reread(response)?;
+        let (response, cost) = paid::write(context, model, &task, request).await?;
         let prompt = response.answer.get("prompt").and_then(Value::as_str).map(str::trim).unwrap_or_default();
         if prompt.is_empty() {
             return Err(Error::corrupt("the text model answered without a prompt").with("provider", &info.name));
