@@ -54,6 +54,7 @@ impl Stage for SourceFiles {
             SettingsSchema::of::<FilesSettings>(),
         )
         .source()
+        .self_contained()
         .provider(Capability::ProcessImage)
         .output(PortSpec::file("image"))
         .output(PortSpec::field("path", json!({"type": "string"})))

@@ -109,6 +109,7 @@ pub struct ImageGenerate;
 impl Stage for ImageGenerate {
     fn spec(&self) -> StageSpec {
         StageSpec::new("image.generate", "Makes pictures from a prompt", SettingsSchema::of::<GenerateSettings>())
+            .self_contained()
             .provider(Capability::GenerateImage)
             .expands("variations")
             .grouped(GroupBy::Siblings)

@@ -48,6 +48,7 @@ impl Stage for ImageMetadata {
             "Writes title, description and tags of a picture",
             SettingsSchema::of::<MetadataSettings>(),
         )
+        .self_contained()
         .provider(Capability::Text)
         .input(PortSpec::file("image"))
         .input(PortSpec::field("prompt", text()).optional())

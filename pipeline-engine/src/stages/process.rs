@@ -148,6 +148,7 @@ impl Stage for ImageProcess {
             "Trims, resizes, sharpens, saturates, flattens and encodes a picture",
             SettingsSchema::of::<ProcessSettings>(),
         )
+        .self_contained()
         .provider(Capability::ProcessImage)
         .input(PortSpec::file("image"))
         .output(PortSpec::file("image"))

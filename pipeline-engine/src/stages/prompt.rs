@@ -46,6 +46,7 @@ impl Stage for TextPrompt {
             "Writes an image prompt from a keyword and a template",
             SettingsSchema::of::<PromptSettings>(),
         )
+        .self_contained()
         .provider(Capability::Text)
         .template("template")
         .input(PortSpec::field("keyword", json!({"type": "string"})))

@@ -134,6 +134,7 @@ impl Stage for ImageQc {
         let number = || json!({"type": "number"});
         StageSpec::new("image.qc", "Judges a picture's quality", SettingsSchema::of::<QcSettings>())
             .check()
+            .self_contained()
             .provider(Capability::Vision)
             .input(PortSpec::file("image"))
             .input(PortSpec::field("width", json!({"type": "integer"})).optional())
