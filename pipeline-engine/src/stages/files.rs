@@ -80,6 +80,7 @@ impl Stage for SourceFiles {
         }
         let image = ImageFile { bytes, media_type: artifact.media_type };
         let info = context
+            .providers()
             .image_processor(&settings.provider)?
             .inspect(image)
             .await

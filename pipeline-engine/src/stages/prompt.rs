@@ -62,7 +62,7 @@ impl Stage for TextPrompt {
                 .and_then(|template| template.render(&task.inputs.variables))
                 .map_err(|error| Error::invalid("cannot fill in the prompt template").because(error))?
         };
-        let model = context.text_model(&settings.provider)?;
+        let model = context.providers().text_model(&settings.provider)?;
         let request = TextRequest {
             task: TextTask::ImagePrompt,
             instructions,
