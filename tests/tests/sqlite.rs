@@ -63,7 +63,7 @@ async fn everything_is_still_there_after_closing_and_opening() {
     assert_eq!(store.history(items[0]).await.unwrap(), history);
     assert_eq!(store.events(job, EventSeq::START, 10).await.unwrap().len(), 3);
     let info = store.info();
-    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("sqlite", 1, true));
+    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("sqlite", 2, true));
     assert!(info.engine.starts_with("SQLite 3."), "{info:?}");
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::CallId;
-use crate::model::{Capability, Money};
+use crate::model::{Capability, Limits, Money};
 
 /// What may be done about a call whose outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct ProviderInfo {
     pub repeat: Repeat,
     /// `None` when the price is not known; local providers are free.
     pub price: Option<Price>,
+    /// How much of it may be used, over all processes of a store.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 impl ProviderInfo {
@@ -58,6 +61,7 @@ impl ProviderInfo {
             local: true,
             repeat: Repeat::Free,
             price: Some(Price::default()),
+            limits: Limits::default(),
         }
     }
 }

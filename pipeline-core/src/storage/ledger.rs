@@ -1,5 +1,7 @@
 //! The port that keeps the ledger of provider calls: intent before, settlement after.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +10,8 @@ use crate::error::Result;
 use crate::id::{CallId, Digest, ItemId, JobId, StageName};
 use crate::model::{Capability, Failure, Money};
 use crate::time::Timestamp;
+
+use super::gate::{GateKey, GatePass};
 
 /// The intent of a call, written durably before anything is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +36,10 @@ pub struct NewCall {
     pub request: Digest,
     /// What it may cost at most, as far as known.
     pub reserved: Money,
+    /// The gate it passes.
+    pub gate: Option<GatePass>,
+    /// How long after the intent an answer can still be expected, from whoever sent it.
+    pub patience: Duration,
 }
 
 /// Where a call stands.
@@ -83,6 +91,10 @@ pub struct CallRecord {
     pub external_id: Option<String>,
     /// When the intent was written.
     pub opened_at: Timestamp,
+    /// The gate it passed.
+    pub gate: Option<GateKey>,
+    /// Until when an answer can still be expected, from whoever sent it.
+    pub deadline: Timestamp,
     /// When it was settled.
     pub settled_at: Option<Timestamp>,
 }
@@ -102,6 +114,8 @@ pub struct Settlement {
     pub failure: Option<Failure>,
     /// The vendor's id of the task.
     pub external_id: Option<String>,
+    /// Whether the provider was out of order: what the breaker of its gate counts.
+    pub outage: bool,
 }
 
 /// What became of a settlement.
@@ -137,6 +151,8 @@ pub struct CallQuery {
 /// 3. *Durable* when it returns.
 /// 4. *Not found* is an error of kind `NotFound`.
 /// 5. *By item.* A call that serves several items is found by each of them; every field of the query is honoured.
+/// 6. *Opened again.* The intent of a call that is `Unknown`, under its id, makes it `Open` again with a new time and
+///    deadline; the intent of a settled one changes nothing.
 #[async_trait]
 pub trait CallLedger {
     /// Records how a call ended.

@@ -32,6 +32,9 @@ impl CallLedger for MemoryStore {
             call.failure = settlement.failure;
             call.external_id = settlement.external_id.or_else(|| call.external_id.take());
             call.settled_at = Some(now);
+            if let Some(gate) = call.gate.clone() {
+                state.heard(&gate, settlement.outage, now);
+            }
             Ok(SettleReply::Settled)
         })
     }

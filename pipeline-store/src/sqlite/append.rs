@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pipeline_core::id::{CallId, Digest, ItemId, JobId, StageName};
 use pipeline_core::model::Capability;
-use pipeline_core::storage::{Commit, ResultRecord};
+use pipeline_core::storage::{Commit, GateKey, ResultRecord};
 use pipeline_core::time::Timestamp;
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -19,7 +19,20 @@ static INSERT: Bulk = Bulk::new(
 );
 
 #[derive(Serialize)]
-struct CallRow<'a>(CallId, JobId, &'a StageName, u32, &'a str, Capability, Digest, i64, &'a [ItemId], u32);
+struct CallRow<'a>(
+    CallId,
+    JobId,
+    &'a StageName,
+    u32,
+    &'a str,
+    Capability,
+    Digest,
+    i64,
+    &'a [ItemId],
+    u32,
+    Option<&'a GateKey>,
+    i64,
+);
 
 #[derive(Default)]
 struct Tally {
@@ -97,6 +110,8 @@ pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit]
                 call.reserved.as_micros(),
                 &call.items,
                 call.attempt,
+                call.gate.as_ref().map(|pass| &pass.key),
+                now.after(call.patience).as_micros(),
             )
         })
         .collect();
@@ -105,9 +120,11 @@ pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit]
     }
     let body = serde_json::to_string(&rows)?;
     sqlx::query(
-        "INSERT INTO calls (id, job, stage, round, provider, capability, request, state, reserved, opened_at, items, attempt) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, 'open', \
-         value ->> 7, ?2, value ->> 8, value ->> 9 FROM json_each(?1) WHERE true ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO calls (id, job, stage, round, provider, capability, request, state, reserved, opened_at, items, attempt, \
+         gate, deadline) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, 'open', \
+         value ->> 7, ?2, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM json_each(?1) WHERE true \
+         ON CONFLICT (id) DO UPDATE SET state = 'open', opened_at = excluded.opened_at, deadline = excluded.deadline, \
+         settled_at = NULL WHERE state = 'unknown'",
     )
     .bind(&body)
     .bind(now.as_micros())

@@ -11,14 +11,14 @@ use sqlx::SqliteConnection;
 use super::bulk::{Bound, Bulk};
 use super::fault::Work;
 use super::store::Inner;
-use super::{append, events, finish, rows, submit};
+use super::{admit, append, events, finish, gates, rows, submit};
 
 /// The fenced update. `+` keeps the session's index out: each item is found by its id.
 pub(super) static UPDATE: Bulk = Bulk::new(
     "UPDATE items SET status = c.column4, leaves = c.column5, steps = c.column6, replaced = c.column7, \
      claimable_at = c.column8, unit = c.column9, session = iif(c.column10, NULL, session), cost = cost + c.column11, \
-     machine = c.column12, updated_at = c.column13 FROM (",
-    13,
+     machine = c.column12, updated_at = c.column13, gate = c.column14 FROM (",
+    14,
     ") AS c WHERE items.id = c.column1 AND +items.job = c.column2 AND +items.token = c.column3 AND +items.session = ?",
 );
 
@@ -35,8 +35,11 @@ pub(super) async fn commit(
 ) -> Work<Option<Vec<CommitReply>>> {
     let now = inner.now();
     let controls = controls(connection, commits).await?;
-    let mut replies = vec![CommitReply::Superseded; commits.len()];
-    for wave in waves(commits) {
+    // Where no call is to be made, the fenced update alone decides.
+    let mut replies = admit::admit(connection, session, commits, &controls, now).await?;
+    gates::know(connection, commits.iter().filter_map(|commit| commit.gate.as_ref())).await?;
+    let admitted = commits.iter().enumerate().filter(|(index, _)| matches!(replies.get(*index), Some(None)));
+    for wave in waves(admitted.collect()) {
         let parts = if each { wave.chunks(1) } else { wave.chunks(wave.len().max(1)) };
         let mut accepted = Vec::with_capacity(wave.len());
         for part in parts {
@@ -49,13 +52,13 @@ pub(super) async fn commit(
         }
         for (index, _) in &accepted {
             if let Some(reply) = replies.get_mut(*index) {
-                *reply = CommitReply::Applied;
+                *reply = Some(CommitReply::Applied);
             }
         }
         let accepted: Vec<&Commit> = accepted.into_iter().map(|(_, commit)| commit).collect();
         follow(connection, &accepted, &controls, now).await?;
     }
-    Ok(Some(replies))
+    Ok(Some(replies.into_iter().map(|reply| reply.unwrap_or(CommitReply::Superseded)).collect()))
 }
 
 async fn update(
@@ -81,16 +84,17 @@ async fn update(
             .bind(change.release)
             .bind(cost(commit).as_micros())
             .bind(serde_json::to_string(&commit.machine)?)
-            .bind(now.as_micros()))
+            .bind(now.as_micros())
+            .bind(commit.gate.as_ref().map(|gate| gate.as_str().to_owned())))
     };
     UPDATE.run(connection, commits, row, |query| query.bind(session.clone())).await
 }
 
 /// Splits a batch so that no part has an item twice: the second commit on an item sees the first.
-fn waves(commits: &[Commit]) -> Vec<Vec<(usize, &Commit)>> {
+fn waves(commits: Vec<(usize, &Commit)>) -> Vec<Vec<(usize, &Commit)>> {
     let mut waves: Vec<Vec<(usize, &Commit)>> = Vec::new();
     let mut seen = BTreeMap::new();
-    for (index, commit) in commits.iter().enumerate() {
+    for (index, commit) in commits {
         let depth = seen.entry(commit.item).and_modify(|depth| *depth += 1).or_insert(0_usize);
         match waves.get_mut(*depth) {
             Some(wave) => wave.push((index, commit)),

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::model::Money;
-use pipeline_core::storage::{CallLedger, CallQuery, CallRecord, CallState, SettleReply, Settlement};
+use pipeline_core::storage::{CallLedger, CallQuery, CallRecord, CallState, GateKey, SettleReply, Settlement};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::fault::Work;
-use super::rows;
+use super::{gates, rows};
 use super::store::SqliteStore;
 
 /// Lists calls, oldest first, by a first condition.
@@ -16,7 +16,7 @@ macro_rules! calls_where {
     ($first:literal) => {
         concat!(
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
-             failure, external_id, opened_at, settled_at, attempt FROM calls WHERE ",
+             failure, external_id, opened_at, settled_at, attempt, gate, deadline FROM calls WHERE ",
             $first,
             " AND (?3 IS NULL OR stage = ?3) AND state IN (SELECT value FROM json_each(?4)) ORDER BY no LIMIT ?5"
         )
@@ -50,7 +50,7 @@ impl CallLedger for SqliteStore {
                 let settled = sqlx::query(
                     "UPDATE calls SET state = ?2, cost = ?3, response = ?4, failure = ?5, \
                      external_id = coalesce(?6, external_id), settled_at = ?7 \
-                     WHERE id = ?1 AND (state = 'open' OR (state = 'unknown' AND ?2 <> 'unknown'))",
+                     WHERE id = ?1 AND (state = 'open' OR (state = 'unknown' AND ?2 <> 'unknown')) RETURNING gate",
                 )
                 .bind(&id)
                 .bind(word(settlement.state))
@@ -59,9 +59,12 @@ impl CallLedger for SqliteStore {
                 .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
                 .bind(settlement.external_id)
                 .bind(inner.now().as_micros())
-                .execute(&mut *connection)
+                .fetch_optional(&mut *connection)
                 .await?;
-                if settled.rows_affected() > 0 {
+                if let Some(row) = settled {
+                    if let Some(gate) = row.try_get::<Option<String>, _>(0)?.map(GateKey::new) {
+                        gates::heard(connection, &gate, settlement.outage, inner.now()).await?;
+                    }
                     return Ok(SettleReply::Settled);
                 }
                 let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM calls WHERE id = ?)")
@@ -125,6 +128,8 @@ fn call(row: &SqliteRow) -> Work<CallRecord> {
         failure: rows::maybe_json(row, 12)?,
         external_id: row.try_get(13)?,
         opened_at: rows::time(row, 14)?,
+        gate: row.try_get::<Option<String>, _>(17)?.map(GateKey::new),
+        deadline: rows::time(row, 18)?,
         settled_at: rows::maybe_time(row, 15)?,
     })
 }

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{JobId, SessionId};
 use pipeline_core::storage::{
-    ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, SessionRecord, WorkQueue,
+    ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, QueueStatus, SessionRecord, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
 use super::claim::Answer;
 use super::store::SqliteStore;
-use super::{claim, commit, sessions};
+use super::{claim, commit, depth, gates, sessions};
 
 #[async_trait]
 impl WorkQueue for SqliteStore {
@@ -79,6 +79,16 @@ impl WorkQueue for SqliteStore {
                 }
             }
         }
+    }
+
+    async fn pause_all(&self, paused: bool) -> Result<()> {
+        self.write(move |connection, _| Box::pin(gates::pause(connection, paused))).await
+    }
+
+    async fn queue_status(&self) -> Result<QueueStatus> {
+        self.write(move |connection, inner| Box::pin(sessions::bury(connection, inner))).await?;
+        let now = self.inner.now();
+        self.read(move |connection| Box::pin(depth::status(connection, now))).await
     }
 
     async fn commit(&self, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {

@@ -8,12 +8,12 @@ use sqlx::SqliteConnection;
 
 use super::bulk::{Bound, Bulk};
 use super::fault::Work;
-use super::{events, finish};
+use super::{events, finish, gates};
 
 static INSERT: Bulk = Bulk::new(
     "INSERT INTO items (id, job, parent, ordinal, slot, status, leaves, steps, replaced, claimable_at, unit, name, \
-     input, machine, updated_at)",
-    15,
+     input, machine, updated_at, gate)",
+    16,
     "",
 );
 
@@ -25,8 +25,9 @@ pub(super) async fn submit(
     now: Timestamp,
 ) -> Work<()> {
     sqlx::query(
-        "INSERT INTO jobs (id, label, owner, priority, pipeline, control, stages, created_at, out, parent) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO jobs (id, label, owner, priority, pipeline, control, stages, created_at, out, parent, served_at, \
+         key, key_limit, start_at, concurrency, idempotency, body) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(job.id.to_string())
     .bind(&job.label)
@@ -38,6 +39,13 @@ pub(super) async fn submit(
     .bind(now.as_micros())
     .bind(&job.out)
     .bind(job.parent.map(|parent| parent.to_string()))
+    .bind(now.as_micros())
+    .bind(job.key.as_ref().map(|key| key.name.clone()))
+    .bind(job.key.as_ref().map(|key| key.limit))
+    .bind(job.start_at.map(Timestamp::as_micros))
+    .bind(job.plan.plan.concurrency)
+    .bind(job.idempotency.as_ref().map(|known| known.key.clone()))
+    .bind(job.idempotency.as_ref().map(|known| known.body.to_hex()))
     .execute(&mut *connection)
     .await?;
     sqlx::query("INSERT INTO plans (job, body) VALUES (?, ?)")
@@ -76,8 +84,10 @@ pub(super) async fn insert(
             .bind(item.name.clone())
             .bind(serde_json::to_string(&item.input)?)
             .bind(serde_json::to_string(&item.machine)?)
-            .bind(now.as_micros()))
+            .bind(now.as_micros())
+            .bind(item.gate.as_ref().map(|gate| gate.as_str().to_owned())))
     };
+    gates::know(connection, items.iter().filter_map(|(_, _, item)| item.gate.as_ref())).await?;
     INSERT.run(connection, items, row, |query| query).await?;
     Ok(())
 }
