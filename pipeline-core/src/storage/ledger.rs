@@ -100,8 +100,10 @@ pub struct Settlement {
     pub response: Option<Value>,
     /// Why it failed, or why it is unknown.
     pub failure: Option<Failure>,
-    /// The vendor's id of the task.
+    /// The vendor's id of the task; `None` leaves the one that is attached.
     pub external_id: Option<String>,
+    /// The try that got this answer, when it is another one than the intent was written for; `None` leaves it.
+    pub attempt: Option<u32>,
 }
 
 /// What became of a settlement.
@@ -110,6 +112,17 @@ pub enum SettleReply {
     /// It is durable.
     Settled,
     /// The call was settled before; nothing changed.
+    AlreadySettled,
+}
+
+/// What became of an attachment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachReply {
+    /// The call has this id, durably; it may have had it before.
+    Attached,
+    /// The call keeps another id it was given before.
+    OtherTask,
+    /// The call is settled with a known outcome; nothing changed.
     AlreadySettled,
 }
 
@@ -137,10 +150,16 @@ pub struct CallQuery {
 /// 3. *Durable* when it returns.
 /// 4. *Not found* is an error of kind `NotFound`.
 /// 5. *By item.* A call that serves several items is found by each of them; every field of the query is honoured.
+/// 6. *Attached.* `attach` gives an open or unknown call the vendor's id of its task, from anyone, durable when it
+///    returns. The first id stays; a call whose outcome is known is not changed.
+/// 7. *The try.* A settlement that names a try moves the call to it, together with the outcome.
 #[async_trait]
 pub trait CallLedger {
     /// Records how a call ended.
     async fn settle(&self, settlement: Settlement) -> Result<SettleReply>;
+
+    /// Records the vendor's id of the task a call has begun.
+    async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply>;
 
     /// Lists calls.
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>>;

@@ -16,7 +16,7 @@ pub use artifact::ArtifactStore;
 pub use event::{EventBody, EventLog, EventRecord};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
 pub use job::{JobPlan, JobQuery, JobRecord, JobStore, NewJob};
-pub use ledger::{CallLedger, CallQuery, CallRecord, CallState, NewCall, SettleReply, Settlement};
+pub use ledger::{AttachReply, CallLedger, CallQuery, CallRecord, CallState, NewCall, SettleReply, Settlement};
 pub use queue::{ClaimRequest, Claimed, Claims, Commit, CommitReply, Heartbeat, NewSession, SessionRecord, WorkQueue};
 pub use registry::{FingerprintMark, NameRequest, Registry};
 

@@ -116,7 +116,7 @@ impl VendorClient {
             "seed": request.seeds.first(),
         });
         let mut call = self.http.post(format!("{}/v1/images", self.url)).header(AUTHORIZATION, key).json(&order);
-        if self.info.repeat == Repeat::Idempotent {
+        if self.info.repeat.is_idempotent() {
             call = call.header("idempotency-key", request.context.idempotency_key.to_string());
         }
         if let Some(limit) = request.context.timeout {

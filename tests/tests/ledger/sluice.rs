@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::core::Result;
-use pipeline::core::id::{EventSeq, ItemId, JobId, ResultId, SessionId};
+use pipeline::core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
 use pipeline::core::model::Control;
 use pipeline::core::storage::{
-    CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
+    AttachReply, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
     FingerprintMark, Heartbeat, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, NameRequest,
     NewItem, NewJob, NewSession, Registry, ResultRecord, SessionRecord, SettleReply, Settlement, StageTally, Store,
     StoreInfo, WorkQueue,
@@ -138,6 +138,10 @@ impl ItemStore for Sluice {
 impl CallLedger for Sluice {
     async fn settle(&self, settlement: Settlement) -> Result<SettleReply> {
         self.store.settle(settlement).await
+    }
+
+    async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply> {
+        self.store.attach(call, external_id).await
     }
 
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
