@@ -67,6 +67,7 @@ impl Engine {
         let items =
             items.into_iter().enumerate().map(|(ordinal, item)| new_item(&compiled.plan, ordinal, item)).collect();
         let id = JobId::from_uuid(uuid::Uuid::now_v7());
+        let idempotency = request.idempotency(compiled.plan.hash);
         let label = request.label.unwrap_or_else(|| default_label(&compiled.plan, id));
         let settings = serde_json::to_value(&compiled.resolved)
             .map_err(|error| SubmitError::Store(Error::unexpected("cannot write the settings down").because(error)))?;
@@ -78,6 +79,9 @@ impl Engine {
             plan: JobPlan { plan: compiled.plan, settings },
             out: out.map(|out| out.to_string_lossy().into_owned()),
             parent: None,
+            key: request.key,
+            start_at: request.start_at,
+            idempotency,
         };
         let record = self.shared.store.submit(job, items).await.map_err(SubmitError::Store)?;
         self.shared.bell.notify_waiters();
@@ -244,6 +248,7 @@ fn new_item(plan: &Plan, ordinal: usize, item: PlannedItem) -> NewItem {
         status: machine.status(plan),
         machine,
         unit: None,
+        gate: None,
     }
 }
 

@@ -67,8 +67,9 @@ pub trait StageContext: fmt::Debug + std::marker::Send + Sync {
     /// Makes a provider call under the ledger: intent, time limit, send, settle.
     ///
     /// A call of the same items, round and try that was answered before a crash is not made again: its recorded answer
-    /// is returned. The call and its settlement go on even when the caller is dropped. Returns the answer and what the
-    /// call cost.
+    /// is returned. One that was not answered is made again under its own id when that buys nothing new: with the
+    /// provider's idempotency key, or with `resume` in its context. The call and its settlement go on even when the
+    /// caller is dropped. Returns the answer and what the call cost.
     ///
     /// # Errors
     /// What `send` answered, or `Indeterminate` when an earlier call's outcome is unknown and may not be repeated.

@@ -108,9 +108,10 @@ impl GateLoad {
         let slots = self.slots().map(|slots| slots.saturating_sub(self.open.max(held)));
         // What is held and has not opened its call yet will take from the rate, too.
         let coming = held.saturating_sub(self.open);
-        let rate = self.limits.per_minute.map(|most| {
-            u64::from(most).saturating_sub(self.recent(now).len() as u64).saturating_sub(coming)
-        });
+        let rate = self
+            .limits
+            .per_minute
+            .map(|most| u64::from(most).saturating_sub(self.recent(now).len() as u64).saturating_sub(coming));
         match (slots, rate) {
             (Some(slots), Some(rate)) => Some(slots.min(rate)),
             (slots, rate) => slots.or(rate),
@@ -219,7 +220,8 @@ mod tests {
 
     #[test]
     fn the_breaker_waits_longer_with_every_further_outage_up_to_five_minutes() {
-        let pauses: Vec<_> = [4, 5, 6, 9, 10, 500].map(|outages| breaker_pause(outages).map(|pause| pause.as_secs())).into();
+        let pauses: Vec<_> =
+            [4, 5, 6, 9, 10, 500].map(|outages| breaker_pause(outages).map(|pause| pause.as_secs())).into();
         assert_eq!(pauses, [None, Some(10), Some(20), Some(160), Some(300), Some(300)]);
     }
 }

@@ -65,6 +65,24 @@ struct State {
     broken: Option<Cause>,
 }
 
+impl State {
+    /// Queues a commit before everything else; a later one of the same item joins it.
+    fn put_back(&mut self, commit: Commit) {
+        let place = self.places.get(&commit.item).map(|place| place.wrapping_sub(self.taken));
+        match place.and_then(|place| self.waiting.get_mut(place)) {
+            Some(entry) if entry.commit.token == commit.token => {
+                let later = mem::replace(&mut entry.commit, commit);
+                join(&mut entry.commit, later);
+            }
+            _ => {
+                self.taken = self.taken.wrapping_sub(1);
+                self.places.insert(commit.item, self.taken);
+                self.waiting.push_front(Entry { commit, answers: Vec::new() });
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     commit: Commit,
@@ -166,10 +184,15 @@ async fn work(shared: Arc<Shared>, session: SessionId, queue: Arc<Queue>) {
             queue.filled.notified().await;
             continue;
         }
-        let (commits, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|entry| (entry.commit, entry.answers)).unzip();
-        match write(&shared, session, commits).await {
+        let (mut commits, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|entry| (entry.commit, entry.answers)).unzip();
+        match write(&shared, session, &commits).await {
             Ok(replies) => {
-                for (answers, reply) in answers.into_iter().zip(replies) {
+                for ((commit, answers), reply) in commits.drain(..).zip(answers).zip(replies) {
+                    if matches!(reply, CommitReply::Refused(_)) {
+                        // Only the call may not be made; what else had joined it is still to be written.
+                        queue.state().put_back(Commit { calls: Vec::new(), ..commit });
+                    }
                     for answer in answers {
                         answer.send(Ok(reply)).ok();
                     }
@@ -193,7 +216,7 @@ async fn work(shared: Arc<Shared>, session: SessionId, queue: Arc<Queue>) {
 }
 
 /// Writes a batch. While the store's answers are unclear, what it has is read back, so that nothing is written twice.
-async fn write(shared: &Shared, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {
+async fn write(shared: &Shared, session: SessionId, commits: &[Commit]) -> Result<Vec<CommitReply>> {
     let mut replies: Vec<Option<CommitReply>> = vec![None; commits.len()];
     let mut pause = Duration::from_millis(100);
     let mut waited = Duration::ZERO;

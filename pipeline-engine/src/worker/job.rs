@@ -6,10 +6,15 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use pipeline_core::executor::{ItemMachine, StageState, Wait};
 use pipeline_core::id::JobId;
 use pipeline_core::model::Control;
 use pipeline_core::pipeline::{Plan, StageIndex};
+use pipeline_core::provider::Repeat;
 use pipeline_core::stage::Stage;
+use pipeline_core::storage::{GateKey, GatePass};
+
+use crate::bindings::Bindings;
 
 /// One stage of the plan as this program can run it.
 #[derive(Debug)]
@@ -20,6 +25,8 @@ struct Equipped {
     settings: Arc<Value>,
     /// Whether it may start before what it reads is durable.
     self_contained: bool,
+    /// The gate before its provider, when that costs something.
+    gate: Option<GatePass>,
 }
 
 /// A job as the worker knows it.
@@ -37,14 +44,18 @@ pub(crate) struct JobContext {
 }
 
 impl JobContext {
-    pub(crate) fn new(id: JobId, plan: Plan, known: &HashMap<String, Arc<dyn Stage>>) -> Self {
+    pub(crate) fn new(id: JobId, plan: Plan, known: &HashMap<String, Arc<dyn Stage>>, bindings: &Bindings) -> Self {
         let stages = plan
             .stages
             .iter()
             .map(|stage| {
                 let code = known.get(&stage.kind).cloned();
                 let self_contained = code.as_ref().is_some_and(|code| code.spec().self_contained);
-                Equipped { code, settings: Arc::new(stage.settings.clone()), self_contained }
+                let gate = stage.providers.iter().find_map(|(capability, name)| {
+                    let info = bindings.info(*capability, name).filter(|info| info.repeat != Repeat::Free)?;
+                    Some(GatePass { key: GateKey::provider(name), limits: info.limits })
+                });
+                Equipped { code, settings: Arc::new(stage.settings.clone()), self_contained, gate }
             })
             .collect();
         let before = |index: StageIndex| {
@@ -76,6 +87,30 @@ impl JobContext {
     /// Returns the frozen settings of a stage.
     pub(crate) fn settings(&self, index: StageIndex) -> Arc<Value> {
         self.stages.get(index).map(|stage| Arc::clone(&stage.settings)).unwrap_or_default()
+    }
+
+    /// Returns the gate before a stage's provider, when that costs something.
+    pub(crate) fn gate(&self, index: StageIndex) -> Option<&GatePass> {
+        self.stages.get(index)?.gate.as_ref()
+    }
+
+    /// Returns the gate an item stands at or comes to next; none when something of it can go on without one.
+    pub(crate) fn gate_of(&self, machine: &ItemMachine) -> Option<GateKey> {
+        let mut gate = None;
+        for (index, state) in machine.stages.iter().enumerate() {
+            let moves = match state {
+                StageState::Ready { .. } | StageState::Running { .. } => true,
+                StageState::Waiting { on, .. } => matches!(on, Wait::Until { .. } | Wait::Gate { .. }),
+                StageState::Blocked
+                | StageState::Done { .. }
+                | StageState::Skipped { .. }
+                | StageState::Stopped { .. } => false,
+            };
+            if moves {
+                gate = gate.or(Some(self.gate(index)?.key.clone()));
+            }
+        }
+        gate
     }
 
     /// Tells whether a stage may start before what it reads is durable.

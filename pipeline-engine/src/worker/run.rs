@@ -130,7 +130,7 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
             let request = ClaimRequest { session: session.id, limit: free, job: focus };
             let Claims { units, next_at } = patiently(shared, || shared.store.claim(request.clone())).await?;
             if units.is_empty() {
-                if !busy && until_idle && next_at.is_none() {
+                if !busy && until_idle && next_at.is_none() && !others_work(shared, session, focus).await? {
                     return Ok(RunEnd::Idle);
                 }
                 if let Some(at) = next_at {
@@ -170,6 +170,12 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Tells whether another session holds something that may become work for this one.
+async fn others_work(shared: &Shared, session: &Session, focus: Option<JobId>) -> Result<bool> {
+    let sessions = patiently(shared, || shared.store.sessions(focus)).await?;
+    Ok(sessions.iter().any(|other| other.id != session.id && other.claims > 0))
 }
 
 async fn wait_for(places: Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit> {

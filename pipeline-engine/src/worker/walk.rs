@@ -12,7 +12,9 @@ use pipeline_core::id::{HoldId, ItemId, ResultId, Token};
 use pipeline_core::model::{Control, Failure, ItemStatus};
 use pipeline_core::pipeline::{GroupBy, Role, StageIndex};
 use pipeline_core::stage::{Output, StageEnd, Task};
-use pipeline_core::storage::{Claimed, Commit, CommitReply, ItemRecord, NewCall, NewItem, ResultRecord};
+use pipeline_core::storage::{
+    Claimed, Commit, CommitReply, GateKey, ItemRecord, NewCall, NewItem, Refusal, ResultRecord,
+};
 use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
@@ -276,6 +278,7 @@ impl Walk {
             job: self.job.id,
             stage: planned.name.clone(),
             timeout: planned.policy.timeout,
+            gate: self.job.gate(stage).cloned(),
             intents: self.intents.0.clone(),
             flights: self.committer.flights.clone(),
         }))
@@ -361,6 +364,16 @@ impl Walk {
                 let wait = Wait::Person { hold, reason: chain(&error) };
                 (Event::Deferred { stage, attempt, wait }, None)
             }
+            Err(error) if error.kind() == ErrorKind::RateLimited && is_throttled(&error) => {
+                // All that comes to the gate waits there, not this item alone.
+                let event = match self.job.gate(stage) {
+                    Some(gate) => {
+                        Event::Deferred { stage, attempt, wait: Wait::Gate { key: gate.key.as_str().to_owned() } }
+                    }
+                    None => finished(failure(&error)),
+                };
+                (event, None)
+            }
             Err(error) => (finished(failure(&error)), None),
         }
     }
@@ -408,14 +421,40 @@ impl Walk {
     async fn intend(&mut self, call: NewCall) -> Result<()> {
         let machine = self.machine.clone();
         let mut commit = self.commit_of(&machine, self.shared.now());
+        let gate = call.gate.as_ref().map(|pass| pass.key.clone());
         commit.calls = vec![call];
         // Rides with whatever of this item still waits to be written.
-        self.unanswered = Some(self.committer.put(commit));
-        self.settled().await?;
-        if self.superseded {
-            return Err(Error::new(ErrorKind::Cancelled, "the item was taken over before the call was made"));
+        let mut receipt = Some(self.committer.put(commit));
+        self.unanswered = None;
+        match answered(&mut receipt).await? {
+            CommitReply::Applied => Ok(()),
+            CommitReply::Superseded => {
+                self.superseded = true;
+                Err(Error::new(ErrorKind::Cancelled, "the item was taken over before the call was made"))
+            }
+            CommitReply::Refused(refusal) => Err(self.refused(refusal, gate).await?),
         }
-        Ok(())
+    }
+
+    /// Says why a call may not be made now, so that the item waits for the right thing.
+    async fn refused(&mut self, refusal: Refusal, gate: Option<GateKey>) -> Result<Error> {
+        Ok(match refusal {
+            Refusal::Cancelled => {
+                // Known here before the heartbeat brings it.
+                self.job.control.send_replace(Control::Cancel);
+                self.step(&Event::CancelRequested).await?;
+                Error::new(ErrorKind::Cancelled, "the job is being cancelled")
+            }
+            Refusal::Paused => Error::new(ErrorKind::Unavailable, "the job is paused")
+                .retry(Retryability::Throttled { after: Some(std::time::Duration::ZERO) }),
+            Refusal::Gate(until) => {
+                let after = until.map(|until| until.since(self.shared.now()));
+                let key = gate.map(|key| key.to_string()).unwrap_or_default();
+                Error::new(ErrorKind::RateLimited, "the gate is closed or full")
+                    .with("gate", key)
+                    .retry(Retryability::Throttled { after })
+            }
+        })
     }
 
     fn commit_of(&self, next: &ItemMachine, now: Timestamp) -> Commit {
@@ -430,6 +469,7 @@ impl Walk {
             status,
             claimable_at: if running { None } else { next.due(plan, now) },
             unit: self.unit(next, self.item.parent),
+            gate: self.job.gate_of(next),
             results: Vec::new(),
             calls: Vec::new(),
             children: Vec::new(),
@@ -447,6 +487,7 @@ impl Walk {
             name: self.item.name.clone(),
             input: self.item.input.clone(),
             unit: self.unit(&child.machine, Some(self.item.id)),
+            gate: self.job.gate_of(&child.machine),
             status: child.machine.status(&self.job.plan),
             machine: child.machine,
         }
@@ -470,6 +511,10 @@ async fn answered(receipt: &mut Option<Receipt>) -> Result<CommitReply> {
         Some(receipt) => receipt.await.map_err(|_| gone())?,
         None => Err(gone()),
     }
+}
+
+fn is_throttled(error: &Error) -> bool {
+    matches!(error.retryability(), Retryability::Throttled { .. })
 }
 
 fn failure(error: &Error) -> Outcome {

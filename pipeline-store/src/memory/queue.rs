@@ -9,8 +9,8 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{ItemId, JobId, SessionId, Token};
 use pipeline_core::model::Control;
 use pipeline_core::storage::{
-    AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, GateKey, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
-    SessionRecord, WorkQueue,
+    AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, GateKey, Heartbeat, LOOK_AGAIN, NewSession,
+    QueueStatus, SessionRecord, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
@@ -130,7 +130,8 @@ impl WorkQueue for MemoryStore {
             for job in state.jobs.values().filter(|job| job.status.is_none()) {
                 *status.jobs.entry(state.view(job).status).or_default() += 1;
                 let mut due = false;
-                for item in state.items_of(job).filter(|item| !item.record.status.is_terminal() && !item.is_replaced()) {
+                for item in state.items_of(job).filter(|item| !item.record.status.is_terminal() && !item.is_replaced())
+                {
                     match (item.session, item.claimable_at) {
                         (Some(_), _) => status.depth.held += 1,
                         (None, Some(at)) if at <= now => {

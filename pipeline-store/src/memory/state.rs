@@ -137,8 +137,15 @@ impl State {
             cost: Money::ZERO,
             updated_at: now,
         };
-        let item =
-            Item { record, claimable_at: due, unit: new.unit, gate: new.gate, token: Token(0), session: None, history: Vec::new() };
+        let item = Item {
+            record,
+            claimable_at: due,
+            unit: new.unit,
+            gate: new.gate,
+            token: Token(0),
+            session: None,
+            history: Vec::new(),
+        };
         if let Some(job) = self.jobs.get_mut(&job) {
             job.open += item.open();
             job.places.insert(item.place());

@@ -295,8 +295,7 @@ async fn whole(
     let shared: Vec<ItemId> = chosen.iter().filter_map(|unit| unit.ok()).collect();
     let mut mates: HashMap<ItemId, Vec<ItemId>> = HashMap::new();
     if !shared.is_empty() {
-        let rows =
-            sqlx::query(MATES).bind(rows::list(&shared)?).bind(job.id.to_string()).fetch_all(connection).await?;
+        let rows = sqlx::query(MATES).bind(rows::list(&shared)?).bind(job.id.to_string()).fetch_all(connection).await?;
         for row in &rows {
             mates.entry(rows::word(row, 1)?).or_default().push(rows::word(row, 0)?);
         }

@@ -28,10 +28,7 @@ pub(super) const HELD: &str = "SELECT count(DISTINCT coalesce(unit, id)) FROM it
 const COLUMNS: &str = "SELECT key, closed_until, outages, concurrency, per_minute, reason FROM gates ORDER BY key";
 
 /// Makes gates known, so that claims ask for them.
-pub(super) async fn know<'a>(
-    connection: &mut SqliteConnection,
-    keys: impl Iterator<Item = &'a GateKey>,
-) -> Work<()> {
+pub(super) async fn know<'a>(connection: &mut SqliteConnection, keys: impl Iterator<Item = &'a GateKey>) -> Work<()> {
     let keys: BTreeSet<&str> = keys.map(GateKey::as_str).collect();
     if keys.is_empty() {
         return Ok(());
@@ -83,8 +80,11 @@ pub(super) async fn all(
                 .unsigned_abs();
             if load.limits.per_minute.is_some() {
                 let since = now.as_micros() - i64::try_from(RATE_WINDOW.as_micros()).unwrap_or(0);
-                let times: Vec<i64> =
-                    sqlx::query_scalar(RECENT).bind(key.as_str().to_owned()).bind(since).fetch_all(&mut *connection).await?;
+                let times: Vec<i64> = sqlx::query_scalar(RECENT)
+                    .bind(key.as_str().to_owned())
+                    .bind(since)
+                    .fetch_all(&mut *connection)
+                    .await?;
                 load.recent = times.into_iter().map(Timestamp::from_micros).collect();
             }
             gates.push((key, load, row.try_get(5)?));
@@ -94,7 +94,8 @@ pub(super) async fn all(
 }
 
 fn read(row: &SqliteRow) -> Work<GateLoad> {
-    let limit = |column| row.try_get::<Option<i64>, _>(column).map(|most| most.and_then(|most| u32::try_from(most).ok()));
+    let limit =
+        |column| row.try_get::<Option<i64>, _>(column).map(|most| most.and_then(|most| u32::try_from(most).ok()));
     Ok(GateLoad {
         closed_until: rows::maybe_time(row, 1)?,
         outages: rows::number(row, 2)?,
