@@ -170,7 +170,7 @@ pub fn new_job() -> NewJob {
         stages: Vec::new(),
         retry_from: None,
         max_rounds: 3,
-        concurrency: Some(4),
+        concurrency: None,
         warnings: Vec::new(),
     };
     let settings = json!({ "z": 0.1, "a": [1e-7, f64::MAX, 0.1 + 0.2], "ü": "\u{1f431}\n\"'" });
