@@ -1,4 +1,4 @@
-//! A store that lets only some of the results through, as if the process had ended before the rest were written.
+//! A store that lets only some of the writes through, as if the process had ended before the rest were written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,22 +17,29 @@ use pipeline::core::storage::{
 use pipeline::core::time::Timestamp;
 use tokio::sync::Notify;
 
-/// Lets a number of results of one stage through, and holds every commit back that follows.
+/// Lets a number of results of one stage through, and holds every commit back that follows; or every attached task.
 #[derive(Debug)]
 pub(crate) struct Sluice {
     store: Arc<dyn Store>,
     stage: &'static str,
     left: AtomicI64,
+    attaches: bool,
     shut: Notify,
 }
 
 impl Sluice {
     pub(crate) fn new(store: &Arc<dyn Store>, stage: &'static str, results: i64) -> Arc<Self> {
         let (left, shut) = (AtomicI64::new(results), Notify::new());
-        Arc::new(Self { store: Arc::clone(store), stage, left, shut })
+        Arc::new(Self { store: Arc::clone(store), stage, left, attaches: true, shut })
     }
 
-    /// Waits until a commit is held back.
+    /// Lets every result through, and no task.
+    pub(crate) fn without_tasks(store: &Arc<dyn Store>) -> Arc<Self> {
+        let (left, shut) = (AtomicI64::new(i64::MAX), Notify::new());
+        Arc::new(Self { store: Arc::clone(store), stage: "generate", left, attaches: false, shut })
+    }
+
+    /// Waits until something is held back.
     pub(crate) async fn is_shut(&self) {
         self.shut.notified().await;
     }
@@ -141,6 +148,10 @@ impl CallLedger for Sluice {
     }
 
     async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply> {
+        if !self.attaches {
+            self.shut.notify_one();
+            std::future::pending::<()>().await;
+        }
         self.store.attach(call, external_id).await
     }
 
