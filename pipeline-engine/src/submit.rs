@@ -158,15 +158,14 @@ impl Engine {
         Ok(compiled)
     }
 
-    /// Checks what is asked of the generators against what they can do, before anything is spent.
+    /// Checks what is asked of the providers against what they can do, before anything is spent.
     fn check_abilities(&self, compiled: &Compiled) -> Result<(), Problems> {
         let mut problems = Vec::new();
-        for stage in compiled.plan.stages.iter().filter(|stage| stage.enabled && stage.kind == "image.generate") {
-            let name = stage.settings.get("provider").and_then(|name| name.as_str()).unwrap_or_default();
-            let Ok(generator) = self.shared.bindings.image_generator(name) else { continue };
-            for (key, message) in crate::stages::unable(&stage.settings, generator.capabilities()) {
+        for stage in compiled.plan.stages.iter().filter(|stage| stage.enabled) {
+            let Some(code) = self.shared.stages.get(&stage.kind) else { continue };
+            for (key, message) in code.unable(&stage.settings, &self.shared.bindings) {
                 let problem = Problem::new(format!("{}.{key}", stage.name), message);
-                let setting = compiled.resolved.get(stage.name.as_str(), key);
+                let setting = compiled.resolved.get(stage.name.as_str(), &key);
                 problems.push(setting.map_or(problem.clone(), |setting| problem.from(&setting.origin)));
             }
         }

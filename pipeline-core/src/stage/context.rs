@@ -11,11 +11,10 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::id::{Digest, ItemId, JobId, StageName};
 use crate::model::Money;
-use crate::provider::{
-    BackgroundRemover, CallContext, ChartRenderer, DatasetAnalyzer, Embedder, ImageGenerator, ImageProcessor,
-    ProviderInfo, TextModel, VisionModel,
-};
+use crate::provider::{CallContext, ProviderInfo};
 use crate::storage::ArtifactStore;
+
+use super::providers::Providers;
 
 /// A provider call to be made under the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,29 +61,8 @@ pub trait StageContext: fmt::Debug + std::marker::Send + Sync {
     /// Returns the artifact store.
     fn artifacts(&self) -> &Arc<dyn ArtifactStore>;
 
-    /// Returns the image generator of this name.
-    fn image_generator(&self, name: &str) -> Result<Arc<dyn ImageGenerator>>;
-
-    /// Returns the vision model of this name.
-    fn vision_model(&self, name: &str) -> Result<Arc<dyn VisionModel>>;
-
-    /// Returns the text model of this name.
-    fn text_model(&self, name: &str) -> Result<Arc<dyn TextModel>>;
-
-    /// Returns the embedder of this name.
-    fn embedder(&self, name: &str) -> Result<Arc<dyn Embedder>>;
-
-    /// Returns the background remover of this name.
-    fn background_remover(&self, name: &str) -> Result<Arc<dyn BackgroundRemover>>;
-
-    /// Returns the image processor of this name.
-    fn image_processor(&self, name: &str) -> Result<Arc<dyn ImageProcessor>>;
-
-    /// Returns the dataset analyzer of this name.
-    fn dataset_analyzer(&self, name: &str) -> Result<Arc<dyn DatasetAnalyzer>>;
-
-    /// Returns the chart renderer of this name.
-    fn chart_renderer(&self, name: &str) -> Result<Arc<dyn ChartRenderer>>;
+    /// Returns the providers to choose from.
+    fn providers(&self) -> &dyn Providers;
 
     /// Makes a provider call under the ledger: intent, time limit, send, settle.
     ///

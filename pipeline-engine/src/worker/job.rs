@@ -11,8 +11,16 @@ use pipeline_core::model::Control;
 use pipeline_core::pipeline::{Plan, StageIndex};
 use pipeline_core::stage::Stage;
 
-/// The code of a stage, when this program knows its kind, and its frozen settings.
-type Equipped = (Option<Arc<dyn Stage>>, Arc<Value>);
+/// One stage of the plan as this program can run it.
+#[derive(Debug)]
+struct Equipped {
+    /// Its code, when this program knows its kind.
+    code: Option<Arc<dyn Stage>>,
+    /// Its frozen settings.
+    settings: Arc<Value>,
+    /// Whether it may start before what it reads is durable.
+    self_contained: bool,
+}
 
 /// A job as the worker knows it.
 #[derive(Debug)]
@@ -33,7 +41,11 @@ impl JobContext {
         let stages = plan
             .stages
             .iter()
-            .map(|stage| (known.get(&stage.kind).cloned(), Arc::new(stage.settings.clone())))
+            .map(|stage| {
+                let code = known.get(&stage.kind).cloned();
+                let self_contained = code.as_ref().is_some_and(|code| code.spec().self_contained);
+                Equipped { code, settings: Arc::new(stage.settings.clone()), self_contained }
+            })
             .collect();
         let before = |index: StageIndex| {
             (0..index).filter(|place| plan.suffix(*place).get(index) == Some(&true)).collect::<Vec<_>>()
@@ -58,11 +70,16 @@ impl JobContext {
 
     /// Returns the code of a stage; `None` when this program does not know its kind.
     pub(crate) fn stage(&self, index: StageIndex) -> Option<Arc<dyn Stage>> {
-        self.stages.get(index).and_then(|(stage, _)| stage.clone())
+        self.stages.get(index).and_then(|stage| stage.code.clone())
     }
 
     /// Returns the frozen settings of a stage.
     pub(crate) fn settings(&self, index: StageIndex) -> Arc<Value> {
-        self.stages.get(index).map(|(_, settings)| Arc::clone(settings)).unwrap_or_default()
+        self.stages.get(index).map(|stage| Arc::clone(&stage.settings)).unwrap_or_default()
+    }
+
+    /// Tells whether a stage may start before what it reads is durable.
+    pub(crate) fn is_self_contained(&self, index: StageIndex) -> bool {
+        self.stages.get(index).is_some_and(|stage| stage.self_contained)
     }
 }

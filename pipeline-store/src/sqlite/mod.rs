@@ -5,6 +5,7 @@
 //! Batches are statements over `json_each`, so the cost of a commit hardly depends on the number of statements.
 
 mod append;
+mod bulk;
 mod claim;
 mod commit;
 mod events;

@@ -22,7 +22,7 @@ async fn hot_statements_go_by_their_index_and_neither_scan_nor_sort() {
         (claim::MATES, &["items_unit (unit=? AND claimable_at=?)"]),
         (claim::TAKE, &["sqlite_autoindex_items_1 (id=?)"]),
         (claim::NEXT, &["items_due (job=?"]),
-        (commit::UPDATE, &["sqlite_autoindex_items_1 (id=?)"]),
+        (commit::UPDATE.single(), &["sqlite_autoindex_items_1 (id=?)"]),
         (finish::ENDED, &["COVERING INDEX items_count (job=? AND status=? AND leaves>?)"]),
     ] {
         let plan = explain(&store, sql).await;

@@ -1,9 +1,10 @@
 //! The queue's port, put together from sessions, claims and commits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pipeline_core::error::Result;
+use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{JobId, SessionId};
 use pipeline_core::storage::{
     ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, SessionRecord, WorkQueue,
@@ -81,6 +82,16 @@ impl WorkQueue for SqliteStore {
     }
 
     async fn commit(&self, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {
-        self.write(move |connection, inner| Box::pin(commit::commit(connection, inner, session, commits))).await
+        let commits = Arc::new(commits);
+        for each in [false, true] {
+            let commits = Arc::clone(&commits);
+            let work = self.write_if_some(move |connection, inner| {
+                Box::pin(async move { commit::commit(connection, inner, session, &commits, each).await })
+            });
+            if let Some(replies) = work.await? {
+                return Ok(replies);
+            }
+        }
+        Err(Error::unexpected("a commit was neither applied nor superseded"))
     }
 }
