@@ -1,6 +1,7 @@
 //! What tests of several crates share, here and outside: conformance suites of the ports, a vendor that misbehaves on
-//! request, and a tap that misbehaves between the engine and its store.
+//! request, a proxy that does the same to any connection, and a tap that does it between the engine and its store.
 
 pub mod conformance;
+pub mod proxy;
 pub mod tap;
 pub mod vendor;

@@ -15,7 +15,8 @@ use pipeline_core::id::{CallId, Digest, ItemId, JobId, ResultId, SessionId, Stag
 use pipeline_core::model::{Capability, ItemStatus, Money};
 use pipeline_core::pipeline::{PLAN_FORMAT, Plan};
 use pipeline_core::storage::{
-    ClaimRequest, Claimed, Claims, Commit, CommitReply, JobPlan, NewCall, NewItem, NewJob, NewSession, ResultRecord, Store,
+    ClaimRequest, Claimed, Claims, Commit, CommitReply, JobPlan, NewCall, NewItem, NewJob, NewSession, ResultRecord,
+    Store,
 };
 use pipeline_core::time::{Clock, Timestamp};
 use serde_json::{Map, Value, json};

@@ -105,7 +105,9 @@ pub async fn gate_3_concurrency(bench: &Bench) {
     // What is due is handed out only as far as there is room.
     let other = bench.session().await;
     for claimed in &items {
-        bench.commit(session, Commit { gate: Some(key()), ..releasing(claimed, Some(bench.store.now().await.unwrap())) }).await;
+        bench
+            .commit(session, Commit { gate: Some(key()), ..releasing(claimed, Some(bench.store.now().await.unwrap())) })
+            .await;
     }
     assert!(bench.claim(other, 10).await.is_empty());
     bench.store.settle(settled(intents[1].0.id, CallState::Failed, false)).await.unwrap();

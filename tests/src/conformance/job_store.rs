@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
 use pipeline_core::ErrorKind;
-use pipeline_core::id::{EventSeq, JobId};
+use pipeline_core::id::{Digest, EventSeq, JobId};
 use pipeline_core::model::{Control, ItemStatus, JobStatus};
-use pipeline_core::storage::{EventBody, JobQuery, NewJob};
+use pipeline_core::storage::{EventBody, Idempotency, JobQuery, NewJob};
 
 use super::fixture::{Bench, new_item, new_job, uuid};
 
