@@ -6,7 +6,7 @@ use std::time::Duration;
 use pipeline_core::model::{Control, ItemStatus, Limits};
 use pipeline_core::storage::{CommitReply, JobKey, LOOK_AGAIN, NewJob, Refusal};
 
-use super::fixture::{Bench, LEASE, child, ending, expanding, new_item, new_job};
+use super::fixture::{Bench, LEASE, ending, expanding, new_item, new_job};
 use super::gate_keeper::intent;
 
 fn keyed(limit: u32) -> NewJob {
@@ -72,7 +72,7 @@ pub async fn queue_15_turns(bench: &Bench) {
     assert_eq!(bench.claim(session, 10).await.len(), 2);
 }
 
-/// No more items of a job are held than its own limit says; a larger unit is handed out when none is held.
+/// No more units of a job are held than its own limit says, over all sessions.
 pub async fn queue_16_job_concurrency(bench: &Bench) {
     let mut narrow = new_job();
     narrow.plan.plan.concurrency = Some(3);
@@ -88,14 +88,14 @@ pub async fn queue_16_job_concurrency(bench: &Bench) {
 
     let mut narrow = new_job();
     narrow.plan.plan.concurrency = Some(2);
-    bench.submit_with(narrow, vec![new_item(0), new_item(1)]).await;
-    let parents = bench.claim(one, 1).await;
-    assert_eq!(parents.len(), 1);
-    assert_eq!(bench.commit(one, expanding(&parents[0], 4)).await, CommitReply::Applied);
-    let _ = child(&parents[0], 0);
-    let unit = bench.claim(one, 10).await;
-    assert_eq!(unit.len(), 4, "a unit stays whole");
-    assert!(bench.claim(two, 10).await.is_empty());
+    bench.submit_with(narrow, (0..3).map(new_item).collect()).await;
+    for parent in &bench.claim(one, 2).await {
+        assert_eq!(bench.commit(one, expanding(parent, 4)).await, CommitReply::Applied);
+    }
+    assert_eq!(bench.units(one, 1).await.len(), 1);
+    let units = bench.units(two, 10).await;
+    assert_eq!(units.iter().map(Vec::len).collect::<Vec<_>>(), [4], "a unit counts as one");
+    assert!(bench.claim(one, 10).await.is_empty());
 }
 
 /// While everything is paused nothing is handed out, no call is opened, and heartbeats say so.
