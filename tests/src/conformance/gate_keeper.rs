@@ -6,7 +6,8 @@ use std::time::Duration;
 use pipeline_core::id::{CallId, SessionId};
 use pipeline_core::model::{Limits, Money};
 use pipeline_core::storage::{
-    CallState, Claimed, Commit, CommitReply, GateKey, GatePass, GateRecord, NewCall, NewItem, Refusal, Settlement,
+    CallQuery, CallState, Claimed, Commit, CommitReply, GateKey, GatePass, GateRecord, NewCall, NewItem, Refusal,
+    Settlement,
 };
 
 use super::fixture::{Bench, PATIENCE, holding, new_call, new_item, new_job, releasing};
@@ -64,7 +65,7 @@ pub async fn gate_1_closed(bench: &Bench) {
     let (call, commit) = intent(&items[0], Limits::default());
     let refused = CommitReply::Refused(Refusal::Gate(Some(until)));
     assert_eq!(bench.commit(session, commit).await, refused);
-    assert!(bench.store.calls(Default::default()).await.unwrap().is_empty(), "{}", call.id);
+    assert!(bench.store.calls(CallQuery::default()).await.unwrap().is_empty(), "{}", call.id);
     let free = bench.claim(session, 10).await;
     assert_eq!(free.len(), 1, "only what does not come to the gate");
     assert_eq!(free[0].item.ordinal, 1);

@@ -62,12 +62,9 @@ pub async fn queue_15_turns(bench: &Bench) {
     let key = bench.store.job(second).await.unwrap().key.unwrap();
     assert_eq!((key.name.as_str(), key.limit), ("press", 1));
 
-    let mut two = keyed(2);
-    two.key.as_mut().unwrap().name = "two".to_owned();
     for _ in 0..3 {
-        let id = super::fixture::uuid();
-        let job = NewJob { id: pipeline_core::id::JobId::from_uuid(id), ..two.clone() };
-        bench.submit_with(job, vec![new_item(0)]).await;
+        let key = JobKey { name: "two".to_owned(), limit: 2 };
+        bench.submit_with(NewJob { key: Some(key), ..new_job() }, vec![new_item(0)]).await;
     }
     assert_eq!(bench.claim(session, 10).await.len(), 2);
 }
