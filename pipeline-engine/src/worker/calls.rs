@@ -205,7 +205,8 @@ impl Caller {
     }
 
     async fn settle(&self, record: Settlement) -> Result<()> {
-        self.persist(record.call, || self.shared.store.settle(record.clone())).await?;
+        let reply = self.persist(record.call, || self.shared.store.settle(record.clone())).await?;
+        self.shared.metrics.settled(self.gate.as_ref(), &record, reply);
         Ok(())
     }
 

@@ -324,6 +324,7 @@ impl Walk {
         };
         let Some(Running { stage, attempt, started_at, .. }) = self.running.remove(&id) else { return Ok(()) };
         let (event, made) = self.event(stage, attempt, (started_at, at), outcome);
+        self.shared.metrics.tried(self.job.plan.stage(stage), at.since(started_at), &event);
         let starts = self.apply_at(at, draw, &event, made.map(|result| (stage, result)))?;
         self.go_on(starts).await
     }
