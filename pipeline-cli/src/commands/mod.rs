@@ -27,7 +27,7 @@ use crate::args::{
     Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand, PrintArgs,
     ProvidersCommand, QueueCommand, WorkersCommand,
 };
-use crate::home::Home;
+use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output};
 use crate::request;
 use crate::signals::Signals;
@@ -114,6 +114,10 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         request::of_request(&wired.engine, args).map(drop)
     };
     match command {
+        Command::Submit(_) | Command::Worker(_) if home.store == StoreChoice::Memory => {
+            Err(Failure::wrong("--store memory: ends with this process, so no worker would find the job")
+                .hint("`pipeline run` submits and works in one process; --store sqlite:PATH keeps jobs"))
+        }
         Command::Run(args) if args.dry_run => Wired::preview(home).await,
         Command::Run(args) => {
             readable(&args.request)?;

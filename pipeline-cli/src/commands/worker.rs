@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// What machines get when a worker has ended.
 #[derive(Debug, Serialize)]
-struct Ended {
+struct Report {
     session: SessionId,
     host: String,
     pid: u32,
@@ -84,7 +84,7 @@ pub(crate) async fn work(
         };
         output.line(&format!("worker {session} has ended: {done} done; {why}"))?;
     } else {
-        output.value(&Ended { session, host, pid, store, ended, items })?;
+        output.value(&Report { session, host, pid, store, ended, items })?;
     }
     Ok(if ended == "stopped" { Exit::Interrupted } else { Exit::Good })
 }

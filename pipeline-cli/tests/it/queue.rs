@@ -147,6 +147,8 @@ fn what_is_not_there_is_named() {
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(&format!("--at `{at}`")), "{}", stderr(&output));
     }
+    let output = bench.run(&["--store", "memory:", "submit", "factory"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     let output = bench.run(&["worker", "--metrics", "nowhere"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert_eq!(bench.answer(0, &["workers", "list", "-o", "json"]), json!([]));
