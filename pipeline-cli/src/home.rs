@@ -23,6 +23,8 @@ pub(crate) struct Home {
     pub(crate) folder: PathBuf,
     /// Which record store.
     pub(crate) store: StoreChoice,
+    /// The file that describes further providers.
+    pub(crate) providers: Option<PathBuf>,
 }
 
 impl Home {
@@ -37,7 +39,9 @@ impl Home {
             Some(url) => store_choice(url)?,
             None => StoreChoice::Sqlite(folder.join("pipeline.db")),
         };
-        Ok(Self { folder, store })
+        let usual = || Some(folder.join("providers.toml")).filter(|file| file.exists());
+        let providers = global.providers.clone().or_else(usual);
+        Ok(Self { folder, store, providers })
     }
 
     /// Returns the folder of the artifacts.
