@@ -1,0 +1,33 @@
+//! Records in a PostgreSQL database, shared by any number of processes.
+//!
+//! Times are the database's. Every transaction runs in its own task, so dropping a caller's future gives up the wait,
+//! never half a transaction, and is tried again when it lost against another one (serialisation failure, deadlock).
+//! Batches are statements over `unnest`, so that the number of round trips does not grow with them.
+//!
+//! Locks are taken in one order: sessions, held items, jobs, free items, turns; rows of a kind by id. A claim waits for no
+//! item at all (`SKIP LOCKED`) and never touches the row of a job.
+
+mod append;
+mod claim;
+mod commit;
+mod events;
+mod fault;
+mod fingerprints;
+mod finish;
+mod heart;
+mod items;
+mod jobs;
+mod ledger;
+mod location;
+mod migrate;
+mod open;
+mod options;
+mod queue;
+mod registry;
+mod rows;
+mod sessions;
+mod store;
+mod submit;
+
+pub use options::PostgresOptions;
+pub use store::PostgresStore;
