@@ -4,12 +4,14 @@
 use std::path::Path;
 
 use pipeline_core::id::Digest;
-use pipeline_store::{Artifacts, MemoryStore, SqliteOptions, SqliteStore};
+use pipeline_store::{Artifacts, MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use pipeline_testkit::cluster::Cluster;
 use pipeline_testkit::conformance::Shelf;
 use pipeline_testkit::conformance::fixture::{Bench, SteppedClock};
 
 pipeline_testkit::store_conformance!(memory, super::memory_bench);
 pipeline_testkit::store_conformance!(sqlite, super::sqlite_bench);
+pipeline_testkit::store_conformance!(postgres, super::postgres_bench);
 pipeline_testkit::artifact_conformance!(artifacts_in_memory, super::memory_shelf);
 pipeline_testkit::artifact_conformance!(artifacts_in_a_folder, super::folder_shelf);
 
@@ -28,6 +30,18 @@ async fn sqlite_bench() -> Bench {
         let (path, options) = (path.clone(), options.clone());
         async move { SqliteStore::open_with(path, options).await.unwrap() }
     })
+}
+
+async fn postgres_bench() -> Option<Bench> {
+    let url = Cluster::shared()?.create_database().await;
+    let clock = SteppedClock::new();
+    let options = PostgresOptions { clock: Some(clock.clone()), connections: 4, ..PostgresOptions::default() };
+    let store = PostgresStore::connect_with(&url, options.clone()).await.unwrap();
+    let bench = Bench::new(store, clock, ()).reopened_by(move || {
+        let (url, options) = (url.clone(), options.clone());
+        async move { PostgresStore::connect_with(&url, options).await.unwrap() }
+    });
+    Some(bench)
 }
 
 async fn memory_shelf() -> Shelf {
