@@ -116,7 +116,7 @@ impl Cluster {
 
     /// Runs a statement in the database `postgres`, as the superuser.
     pub async fn administer(&self, sql: &str) {
-        self.connect("postgres").await.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+        connect(&self.url("postgres")).await.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
     }
 
     /// Closes every connection to the databases made here, from the server's side.
@@ -124,6 +124,24 @@ impl Cluster {
         let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                       WHERE datname LIKE 'test%' AND pid <> pg_backend_pid()";
         self.administer(others).await;
+    }
+
+    /// Tells whether a connection to a database sits in an open transaction and does nothing.
+    pub async fn idles_in_transaction(&self, url: &str) -> bool {
+        self.any(url, "state LIKE 'idle in transaction%'").await
+    }
+
+    /// Tells whether a connection to a database waits for a lock.
+    pub async fn waits_for_lock(&self, url: &str) -> bool {
+        self.any(url, "wait_event_type = 'Lock'").await
+    }
+
+    async fn any(&self, url: &str, condition: &str) -> bool {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND {condition})"
+        );
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connect(url).await).await.unwrap()
     }
 
     /// Ends the server without giving it time for anything.
@@ -158,11 +176,6 @@ impl Cluster {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    async fn connect(&self, database: &str) -> PgConnection {
-        let options: sqlx::postgres::PgConnectOptions = self.url(database).parse().unwrap();
-        options.disable_statement_logging().connect().await.unwrap()
-    }
-
     fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
@@ -189,6 +202,11 @@ impl Drop for Cluster {
             watchdog.wait().ok();
         }
     }
+}
+
+async fn connect(url: &str) -> PgConnection {
+    let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
+    options.disable_statement_logging().connect().await.unwrap()
 }
 
 /// Returns the folder of the programs.
