@@ -589,6 +589,55 @@ async fn an_item_costs_the_same_in_a_large_job_as_in_a_small_one() {
     panic!("an item of the large job costs {best:.1} times as much");
 }
 
+#[tokio::test]
+async fn hot_statements_go_by_their_index_and_read_no_more_than_they_need() {
+    if !Cluster::require() {
+        return;
+    }
+    // One in earnest: entries of taken items are passed by only once their commit is on the disk.
+    let cluster = Cluster::start();
+    let url = cluster.create_database().await;
+    let store = open(&url).await;
+    let worker = session(&store).await;
+    // Plans are made while the tables are small, and have to do when they are not.
+    submit(&store, 50).await;
+    drain(&store, worker, 20).await;
+    let (parked, _) = submit(&store, 500).await;
+    let held = claim(&store, worker, 500).await;
+    let later = store.now().await.unwrap().after(Duration::from_secs(3_600));
+    let commits = held.iter().enumerate().map(|(index, claimed)| releasing(claimed, (index % 2 == 0).then_some(later)));
+    store.commit(worker, commits.collect()).await.unwrap();
+    let (job, items) = submit(&store, 3_000).await;
+    drain(&store, worker, 20).await;
+    store.job(job).await.unwrap();
+    store.item(items[7]).await.unwrap();
+    store.history(items[7]).await.unwrap();
+    assert_eq!(store.job(parked).await.unwrap().counts.open(), 500);
+    store.heartbeat(worker, Duration::from_secs(3_600)).await.unwrap();
+    store.close().await;
+    // The server tells its statistics with a delay.
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    let begun = Instant::now();
+    let (scans, walked) = loop {
+        let (written, scans, walked): (i64, String, i64) = sqlx::query_as(
+            "SELECT (SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'results')::bigint, \
+             (SELECT coalesce(string_agg(relname, ' '), '') FROM pg_stat_user_tables WHERE seq_tup_read > 0 \
+             AND relname IN ('jobs', 'items', 'item_inputs', 'results', 'events', 'turns')), \
+             (SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'items_free')::bigint",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        if written >= 3_050 {
+            break (scans, walked);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "the server tells nothing");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(scans, "", "scanned from end to end");
+    assert!(walked < 40_000, "claims walked over {walked} entries of their index for 3550 items");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, not a test"]
 async fn measure_claims_and_commits() {

@@ -17,17 +17,18 @@ use super::store::{Inner, clock};
 const JOBS: i64 = 16;
 
 /// The time, whether a session is dead, the asking session (locked, so that nobody buries it meanwhile), and jobs with
-/// something due, in the order they are served, with whether something of them has to be woken first.
+/// something due, in the order they are served, with whether something of them has to be woken first. `OFFSET 0` has
+/// each job looked up on its own, instead of all that is due first.
 pub(super) const LOOK: &str = concat!(
     "WITH clock AS MATERIALIZED (SELECT ",
     clock!("$2"),
     " AS now), me AS MATERIALIZED (SELECT id, focus FROM sessions WHERE id = $1 FOR KEY SHARE) \
      SELECT clock.now, EXISTS (SELECT 1 FROM sessions WHERE lease_until <= clock.now), me.id, me.focus, turn.job, \
      turn.waking FROM clock LEFT JOIN me ON true LEFT JOIN LATERAL (SELECT turns.job, EXISTS (SELECT 1 FROM items \
-     WHERE items.job = turns.job AND session IS NULL AND open AND claimable_at > 0 AND claimable_at <= clock.now) \
+     WHERE items.job = turns.job AND session IS NULL AND open AND claimable_at > 0 AND claimable_at <= clock.now OFFSET 0) \
      AS waking FROM turns WHERE eligible AND ($3::uuid IS NULL OR turns.job = $3) \
      AND (me.focus IS NULL OR turns.job = me.focus) AND EXISTS (SELECT 1 FROM items \
-     WHERE items.job = turns.job AND session IS NULL AND open AND claimable_at <= clock.now) \
+     WHERE items.job = turns.job AND session IS NULL AND open AND claimable_at <= clock.now OFFSET 0) \
      ORDER BY priority DESC, served_at, turns.job LIMIT $4) AS turn ON true"
 );
 

@@ -13,7 +13,8 @@ use super::finish::Changes;
 use super::store::{Inner, clock};
 use super::{append, finish, rows, submit};
 
-/// The fenced update. It locks in the order of ids, and tells what each row was.
+/// The fenced update. It locks in the order of ids, and tells what each row was. `IS NOT DISTINCT FROM` keeps the
+/// session's index out: each item is found by its id.
 pub(super) const UPDATE: &str = concat!(
     "WITH clock AS MATERIALIZED (SELECT ",
     clock!("$14"),
@@ -23,7 +24,7 @@ pub(super) const UPDATE: &str = concat!(
      $6::bigint[], $7::boolean[], $8::bigint[], $9::uuid[], $10::boolean[], $11::bigint[], $12::text[]) AS given \
      (id, job, token, status, leaves, steps, replaced, claimable_at, unit, release, cost, machine) \
      JOIN items ON items.id = given.id \
-     WHERE items.job = given.job AND items.token = given.token AND items.session = $13 \
+     WHERE items.job = given.job AND items.token = given.token AND items.session IS NOT DISTINCT FROM $13 \
      ORDER BY items.id FOR NO KEY UPDATE OF items) \
      UPDATE items SET status = held.status, leaves = held.leaves, steps = held.steps, replaced = held.replaced, \
      open = NOT held.replaced AND held.status IN ('pending', 'running', 'waiting'), \
