@@ -1,6 +1,7 @@
 //! The stores of this workspace pass the conformance suites: one line a backend.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use std::future::{Ready, ready};
 use std::path::Path;
 
 use pipeline_core::id::Digest;
@@ -15,9 +16,9 @@ pipeline_testkit::store_conformance!(postgres, super::postgres_bench);
 pipeline_testkit::artifact_conformance!(artifacts_in_memory, super::memory_shelf);
 pipeline_testkit::artifact_conformance!(artifacts_in_a_folder, super::folder_shelf);
 
-async fn memory_bench() -> Bench {
+fn memory_bench() -> Ready<Bench> {
     let clock = SteppedClock::new();
-    Bench::new(MemoryStore::with_clock(clock.clone()), clock, ())
+    ready(Bench::new(MemoryStore::with_clock(clock.clone()), clock, ()))
 }
 
 async fn sqlite_bench() -> Bench {
@@ -44,17 +45,17 @@ async fn postgres_bench() -> Option<Bench> {
     Some(bench)
 }
 
-async fn memory_shelf() -> Shelf {
+fn memory_shelf() -> Ready<Shelf> {
     let store = Artifacts::memory();
-    Shelf::new(store.clone(), store, ())
+    ready(Shelf::new(store.clone(), store, ()))
 }
 
-async fn folder_shelf() -> Shelf {
+fn folder_shelf() -> Ready<Shelf> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er");
     let open = |path: &Path| Artifacts::directory(path).unwrap();
-    Shelf::new(open(&path), open(&path), folder).damaged_by(move |digest: Digest| {
+    ready(Shelf::new(open(&path), open(&path), folder).damaged_by(move |digest: Digest| {
         let hex = digest.to_hex();
         std::fs::write(path.join(&hex[..2]).join(&hex[2..4]).join(&hex), b"spoiled").unwrap();
-    })
+    }))
 }

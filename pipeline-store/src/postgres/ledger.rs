@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{CallId, ItemId};
+use pipeline_core::id::{CallId, ItemId, StageName};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{CallLedger, CallQuery, CallRecord, CallState, SettleReply, Settlement};
 use sqlx::Row as _;
@@ -93,7 +93,7 @@ impl CallLedger for PostgresStore {
                 let rows = sqlx::query(sql)
                     .bind(query.job.map(|job| job.as_uuid()))
                     .bind(query.item.map(|item| item.as_uuid()))
-                    .bind(query.stage.as_ref().map(|stage| stage.as_str()))
+                    .bind(query.stage.as_ref().map(StageName::as_str))
                     .bind(states.iter().copied().map(word).collect::<Vec<_>>())
                     .bind(if query.limit == 0 { 100 } else { i64::from(query.limit) })
                     .fetch_all(connection)

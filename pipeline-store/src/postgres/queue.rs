@@ -48,7 +48,7 @@ impl WorkQueue for PostgresStore {
 
     async fn sessions(&self, job: Option<JobId>) -> Result<Vec<SessionRecord>> {
         self.bury().await?;
-        self.read(job, |connection, job| Box::pin(sessions::list(connection, job))).await
+        self.read(job, |connection, job| Box::pin(sessions::list(connection, *job))).await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims> {

@@ -134,7 +134,7 @@ async fn free(connection: &mut PgConnection, sessions: &[Uuid], now: Timestamp) 
 }
 
 /// Lists sessions; with a job, those that hold items of it or were started for it.
-pub(super) async fn list(connection: &mut PgConnection, job: &Option<JobId>) -> Work<Vec<SessionRecord>> {
+pub(super) async fn list(connection: &mut PgConnection, job: Option<JobId>) -> Work<Vec<SessionRecord>> {
     let rows = sqlx::query(LIST).bind(job.map(|job| job.as_uuid())).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {

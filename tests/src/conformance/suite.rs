@@ -1,6 +1,6 @@
 //! The macros that turn the clauses into tests of a backend.
 
-/// Makes one test for each clause of the record store's ports. `$make` is an async function that returns a fresh
+/// Makes one test for each clause of the record store's ports. `$make` is a function that returns a future of a fresh
 /// [`Bench`](crate::conformance::fixture::Bench), or `None` when the tests are to be skipped.
 #[macro_export]
 macro_rules! store_conformance {
