@@ -4,8 +4,8 @@
 //! never half a transaction, and is tried again when it lost against another one (serialisation failure, deadlock).
 //! Batches are statements over `unnest`, so that the number of round trips does not grow with them.
 //!
-//! Locks are taken in one order: sessions, held items, jobs, free items, turns; rows of a kind by id. A claim waits for no
-//! item at all (`SKIP LOCKED`) and never touches the row of a job.
+//! Locks are taken in one order: sessions, held items, jobs, free items, turns; rows of a kind by id. A claim passes by what
+//! others have locked, waits only for the mates of a unit it has, and never touches the row of a job.
 
 mod append;
 mod claim;
