@@ -2,11 +2,6 @@
 
 use pipeline_core::storage::ArtifactStore;
 use pipeline_engine::{Engine, EngineBuilder};
-use pipeline_providers::local::image::LocalImageProcessor;
-use pipeline_providers::local::measures::Measures;
-use pipeline_providers::local::procedural::Procedural;
-use pipeline_providers::local::template::TemplateText;
-use pipeline_providers::pool::CpuPool;
 use pipeline_store::{Artifacts, MemoryStore, SqliteStore};
 
 use crate::home::{Home, StoreChoice};
@@ -27,7 +22,7 @@ impl Wired {
             StoreChoice::Sqlite(path) => {
                 let store = SqliteStore::open(path).await?;
                 let artifacts = Artifacts::directory(home.artifacts())?;
-                let engine = build(Engine::builder().store(store.clone()), artifacts)?;
+                let engine = build(pipeline::local_engine().store(store.clone()), artifacts)?;
                 Ok(Self { engine, sqlite: Some(store) })
             }
             StoreChoice::Memory => Self::memory(),
@@ -41,7 +36,7 @@ impl Wired {
 
     /// Keeps nothing: for commands that need no records.
     pub(crate) fn memory() -> Result<Self, Failure> {
-        let engine = build(Engine::builder().store(MemoryStore::new()), Artifacts::memory())?;
+        let engine = build(pipeline::local_engine().store(MemoryStore::new()), Artifacts::memory())?;
         Ok(Self { engine, sqlite: None })
     }
 
@@ -55,14 +50,5 @@ impl Wired {
 }
 
 fn build(builder: EngineBuilder, artifacts: impl ArtifactStore) -> Result<Engine, Failure> {
-    // One bound for all of them: the cores are the same.
-    let pool = CpuPool::default();
-    builder
-        .artifacts(artifacts)
-        .provider("procedural", Procedural::new(pool.clone()))
-        .provider("measures", Measures::new(pool.clone()))
-        .provider("image", LocalImageProcessor::new(pool))
-        .provider("template", TemplateText::new())
-        .build()
-        .map_err(|error| Failure::broken(&error))
+    builder.artifacts(artifacts).build().map_err(|error| Failure::broken(&error))
 }

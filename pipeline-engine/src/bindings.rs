@@ -8,6 +8,7 @@ use pipeline_core::provider::{
     BackgroundRemover, ChartRenderer, DatasetAnalyzer, Embedder, ImageGenerator, ImageProcessor, ProviderInfo,
     TextModel, VisionModel,
 };
+use pipeline_core::stage::Providers;
 use pipeline_core::{Error, Result};
 
 macro_rules! bindings {
@@ -19,12 +20,6 @@ macro_rules! bindings {
         }
 
         impl Bindings {
-            $(
-                pub(crate) fn $getter(&self, name: &str) -> Result<Arc<dyn $port>> {
-                    self.$field.get(name).cloned().ok_or_else(|| self.unknown(Capability::$capability, name))
-                }
-            )+
-
             /// Returns the names bound for a capability.
             pub(crate) fn names(&self, capability: Capability) -> Vec<String> {
                 match capability {
@@ -47,6 +42,14 @@ macro_rules! bindings {
                 }));)+
                 entries
             }
+        }
+
+        impl Providers for Bindings {
+            $(
+                fn $getter(&self, name: &str) -> Result<Arc<dyn $port>> {
+                    self.$field.get(name).cloned().ok_or_else(|| self.unknown(Capability::$capability, name))
+                }
+            )+
         }
 
         $(

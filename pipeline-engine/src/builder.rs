@@ -53,6 +53,7 @@ impl EngineBuilder {
                 lease: Duration::from_secs(30),
                 poll: Duration::from_millis(500),
                 patience: Duration::from_secs(30),
+                own_heart: true,
             },
         };
         for source in stages::sources() {
@@ -118,6 +119,19 @@ impl EngineBuilder {
     /// Says how long a failing store is tried again before a run gives up; 30 seconds unless said otherwise.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.tuning.patience = patience;
+        self
+    }
+
+    /// Says how often to look for work that another process may have made; every half second unless said otherwise.
+    pub fn poll(mut self, every: Duration) -> Self {
+        self.tuning.poll = every.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Lets the heartbeat be a task of the caller's runtime instead of a thread of its own: for simulations, where time
+    /// is not the machine's. A program whose runtime is kept busy then loses its leases.
+    pub fn heartbeat_as_task(mut self) -> Self {
+        self.tuning.own_heart = false;
         self
     }
 

@@ -123,9 +123,43 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Conflict` when the job has ended.
     pub async fn cancel(&self, job: JobId) -> Result<JobRecord> {
-        let record = self.shared.store.control(job, Control::Cancel).await?;
+        self.steer(job, Control::Cancel).await
+    }
+
+    /// Stops a job for now: nothing more of it is handed out and no paid call is made; what runs ends.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when the job has ended or is being cancelled.
+    pub async fn pause(&self, job: JobId) -> Result<JobRecord> {
+        self.steer(job, Control::Pause).await
+    }
+
+    /// Lets a paused job go on.
+    ///
+    /// # Errors
+    /// As [`Engine::pause`].
+    pub async fn unpause(&self, job: JobId) -> Result<JobRecord> {
+        self.steer(job, Control::Run).await
+    }
+
+    /// Cancels a job without waiting for those who work on it: its items end at once, and what they commit later is
+    /// refused. What calls in flight have cost is still recorded.
+    ///
+    /// # Errors
+    /// As [`Engine::cancel`].
+    pub async fn abandon(&self, job: JobId) -> Result<JobRecord> {
+        let record = self.shared.store.abandon(job).await?;
         if let Some(job) = self.shared.known(job) {
             job.control.send_replace(Control::Cancel);
+        }
+        self.shared.bell.notify_waiters();
+        Ok(record)
+    }
+
+    async fn steer(&self, job: JobId, control: Control) -> Result<JobRecord> {
+        let record = self.shared.store.control(job, control).await?;
+        if let Some(job) = self.shared.known(job) {
+            job.control.send_replace(control);
         }
         self.shared.bell.notify_waiters();
         Ok(record)
@@ -139,7 +173,16 @@ impl Engine {
         self.run(None).await
     }
 
-    /// Works on one job until nothing is left of it that could go on by itself.
+    /// Works on one job, beside whoever else does, until nothing is left of it that could go on by itself.
+    ///
+    /// # Errors
+    /// `NotFound`; the store's.
+    pub async fn join_job(&self, job: JobId) -> Result<RunSummary> {
+        self.shared.store.job(job).await?;
+        self.run(Some(job)).await
+    }
+
+    /// Works on one job, alone, until nothing is left of it that could go on by itself.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` when another process works on the job; the store's.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use pipeline_core::id::Digest;
 use pipeline_core::settings::{Layer, Origin, Problem, Problems};
+use pipeline_core::storage::{Idempotency, JobKey};
+use pipeline_core::time::Timestamp;
 
 /// Where a pipeline's definition comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,9 @@ pub struct JobRequest {
     pub(crate) priority: i32,
     pub(crate) out: Option<PathBuf>,
     pub(crate) layers: Vec<Layer>,
+    pub(crate) key: Option<JobKey>,
+    pub(crate) start_at: Option<Timestamp>,
+    pub(crate) idempotency_key: Option<String>,
 }
 
 impl JobRequest {
@@ -55,6 +61,9 @@ impl JobRequest {
             priority: 0,
             out: None,
             layers: Vec::new(),
+            key: None,
+            start_at: None,
+            idempotency_key: None,
         }
     }
 
@@ -104,6 +113,25 @@ impl JobRequest {
         self
     }
 
+    /// Lets jobs with the same key take turns: at most `limit` of them are in work at once.
+    pub fn key(mut self, name: impl Into<String>, limit: u32) -> Self {
+        self.key = Some(JobKey { name: name.into(), limit: limit.max(1) });
+        self
+    }
+
+    /// Leaves the job alone until then.
+    pub fn start_at(mut self, at: Timestamp) -> Self {
+        self.start_at = Some(at);
+        self
+    }
+
+    /// Makes a repeated submit with the same key find the job of the first one. The same key with another request is a
+    /// conflict.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
     /// Publishes finished files into this folder.
     pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
         self.out = Some(folder.into());
@@ -129,5 +157,21 @@ impl JobRequest {
     pub fn layer(mut self, layer: Layer) -> Self {
         self.layers.push(layer);
         self
+    }
+
+    /// Returns what a repeated submit is compared by: everything asked for, with `recipe` for pipeline and settings.
+    pub(crate) fn idempotency(&self, recipe: Digest) -> Option<Idempotency> {
+        let asked = json!([
+            recipe.to_hex(),
+            self.inputs,
+            self.keywords,
+            self.count,
+            self.label,
+            self.priority,
+            self.key,
+            self.start_at.map(Timestamp::as_micros),
+        ]);
+        let body = Digest::of(asked.to_string().as_bytes());
+        self.idempotency_key.clone().map(|key| Idempotency { key, body })
     }
 }

@@ -67,6 +67,7 @@ impl Engine {
         let items =
             items.into_iter().enumerate().map(|(ordinal, item)| new_item(&compiled.plan, ordinal, item)).collect();
         let id = JobId::from_uuid(uuid::Uuid::now_v7());
+        let idempotency = request.idempotency(compiled.plan.hash);
         let label = request.label.unwrap_or_else(|| default_label(&compiled.plan, id));
         let settings = serde_json::to_value(&compiled.resolved)
             .map_err(|error| SubmitError::Store(Error::unexpected("cannot write the settings down").because(error)))?;
@@ -78,6 +79,9 @@ impl Engine {
             plan: JobPlan { plan: compiled.plan, settings },
             out: out.map(|out| out.to_string_lossy().into_owned()),
             parent: None,
+            key: request.key,
+            start_at: request.start_at,
+            idempotency,
         };
         let record = self.shared.store.submit(job, items).await.map_err(SubmitError::Store)?;
         self.shared.bell.notify_waiters();
@@ -158,15 +162,14 @@ impl Engine {
         Ok(compiled)
     }
 
-    /// Checks what is asked of the generators against what they can do, before anything is spent.
+    /// Checks what is asked of the providers against what they can do, before anything is spent.
     fn check_abilities(&self, compiled: &Compiled) -> Result<(), Problems> {
         let mut problems = Vec::new();
-        for stage in compiled.plan.stages.iter().filter(|stage| stage.enabled && stage.kind == "image.generate") {
-            let name = stage.settings.get("provider").and_then(|name| name.as_str()).unwrap_or_default();
-            let Ok(generator) = self.shared.bindings.image_generator(name) else { continue };
-            for (key, message) in crate::stages::unable(&stage.settings, generator.capabilities()) {
+        for stage in compiled.plan.stages.iter().filter(|stage| stage.enabled) {
+            let Some(code) = self.shared.stages.get(&stage.kind) else { continue };
+            for (key, message) in code.unable(&stage.settings, &self.shared.bindings) {
                 let problem = Problem::new(format!("{}.{key}", stage.name), message);
-                let setting = compiled.resolved.get(stage.name.as_str(), key);
+                let setting = compiled.resolved.get(stage.name.as_str(), &key);
                 problems.push(setting.map_or(problem.clone(), |setting| problem.from(&setting.origin)));
             }
         }
@@ -245,6 +248,7 @@ fn new_item(plan: &Plan, ordinal: usize, item: PlannedItem) -> NewItem {
         status: machine.status(plan),
         machine,
         unit: None,
+        gate: None,
     }
 }
 

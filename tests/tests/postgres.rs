@@ -103,7 +103,7 @@ async fn everything_is_still_there_after_closing_and_opening() {
     assert_eq!(store.item(items[0]).await.unwrap(), item);
     assert_eq!(store.history(items[0]).await.unwrap(), history);
     let info = store.info();
-    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("postgres", 1, true));
+    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("postgres", 2, true));
     assert!(info.engine.starts_with("PostgreSQL 1"), "{info:?}");
     // The time is the database's.
     let told = store.now().await.unwrap();
@@ -368,7 +368,7 @@ async fn many_stores_may_open_a_new_database_at_once() {
         tokio::spawn(async move { open(&url).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 1);
+        assert_eq!(opened.await.unwrap(), 2);
     }
 }
 
@@ -623,7 +623,7 @@ async fn hot_statements_go_by_their_index_and_read_no_more_than_they_need() {
             "SELECT (SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'results')::bigint, \
              (SELECT coalesce(string_agg(relname, ' '), '') FROM pg_stat_user_tables WHERE seq_tup_read > 0 \
              AND relname IN ('jobs', 'items', 'item_inputs', 'results', 'events', 'turns')), \
-             (SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'items_free')::bigint",
+             (SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'items_due')::bigint",
         )
         .fetch_one(&pool)
         .await

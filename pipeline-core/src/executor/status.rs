@@ -55,7 +55,9 @@ impl ItemMachine {
         }
         let running = self.stages.iter().any(|state| matches!(state, StageState::Running { .. }));
         let waiting = self.stages.iter().any(|state| matches!(state, StageState::Waiting { .. }));
-        if running || !waiting || self.startable(plan) { Some(now) } else { self.wake_at() }
+        let gated = self.stages.iter().any(|state| matches!(state, StageState::Waiting { on: Wait::Gate { .. }, .. }));
+        // Time is not in the way of what waits at a gate; the store asks the gate.
+        if running || !waiting || gated || self.startable(plan) { Some(now) } else { self.wake_at() }
     }
 
     /// Tells whether a stage can start at once. A stage that will expand the item waits for the branches beside it.

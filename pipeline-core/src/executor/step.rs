@@ -104,7 +104,8 @@ impl Walk {
                 }
             }
         }
-        self.woke(around.now, false);
+        // The store hands an item out only when its gate lets something pass.
+        self.wake(|on| matches!(on, Wait::Gate { .. }) || is_over(on, around.now));
         true
     }
 
@@ -236,15 +237,20 @@ impl Walk {
         if self.next.is_ended() {
             return false;
         }
+        self.wake(|on| match on {
+            Wait::Until { .. } => is_over(on, now),
+            Wait::Gate { .. } | Wait::Call { .. } | Wait::Person { .. } => released,
+        });
+        true
+    }
+
+    /// Ends the waits that are over.
+    fn wake(&mut self, over: impl Fn(&Wait) -> bool) {
         for index in 0..self.next.stages.len() {
             let Some(StageState::Waiting { attempt, on, resume }) = self.next.stages.get(index).cloned() else {
                 continue;
             };
-            let over = match on {
-                Wait::Until { at, .. } => at <= now,
-                Wait::Gate { .. } | Wait::Call { .. } | Wait::Person { .. } => released,
-            };
-            if !over {
+            if !over(&on) {
                 continue;
             }
             // A suspended stage goes on where it was, even after a stop: what it has paid for is still recorded.
@@ -255,7 +261,6 @@ impl Walk {
                 self.set(index, StageState::Ready { attempt });
             }
         }
-        true
     }
 
     fn cancel_requested(&mut self) -> bool {
@@ -339,6 +344,11 @@ impl Walk {
             *slot = state;
         }
     }
+}
+
+/// Tells whether a wait for a time is over.
+fn is_over(on: &Wait, now: Timestamp) -> bool {
+    matches!(on, Wait::Until { at, .. } if *at <= now)
 }
 
 fn failed(failure: Failure) -> Stop {

@@ -88,6 +88,9 @@ pub struct StageSpec {
     pub templates: Vec<String>,
     /// Variables the stage itself adds to its templates.
     pub template_variables: Vec<String>,
+    /// Whether all it does beside its output goes through the artifact store and the ledger. Such a stage may start
+    /// before what it reads is durable: a crash repeats both. Any other one waits.
+    pub self_contained: bool,
 }
 
 impl StageSpec {
@@ -107,6 +110,7 @@ impl StageSpec {
             providers: Vec::new(),
             templates: Vec::new(),
             template_variables: Vec::new(),
+            self_contained: false,
         }
     }
 
@@ -155,6 +159,12 @@ impl StageSpec {
     /// Adds a provider named by the setting `provider`.
     pub fn provider(mut self, capability: Capability) -> Self {
         self.providers.push(ProviderSlot { setting: "provider".to_owned(), capability });
+        self
+    }
+
+    /// Says that all the stage does beside its output goes through the artifact store and the ledger.
+    pub fn self_contained(mut self) -> Self {
+        self.self_contained = true;
         self
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::CallId;
-use crate::model::{Capability, Money};
+use crate::model::{Capability, Limits, Money};
+
+use super::task::TaskNote;
 
 /// What may be done about a call whose outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +17,24 @@ pub enum Repeat {
     Free,
     /// Repeating with the same idempotency key is not charged again.
     Idempotent,
+    /// Repeating may be charged again, but the vendor's task can be asked for by its id, once that is known.
+    Resumable,
+    /// Both: a task whose id is known is asked for, and any other call is repeated with its key.
+    IdempotentResumable,
     /// Repeating may be charged again: a person must decide.
     Unsafe,
+}
+
+impl Repeat {
+    /// Tells whether a repeat with the same idempotency key is not charged again.
+    pub const fn is_idempotent(self) -> bool {
+        matches!(self, Self::Idempotent | Self::IdempotentResumable)
+    }
+
+    /// Tells whether a task can be asked for by its id, see [`CallContext::resume`].
+    pub const fn is_resumable(self) -> bool {
+        matches!(self, Self::Resumable | Self::IdempotentResumable)
+    }
 }
 
 /// What one call costs.
@@ -45,6 +63,9 @@ pub struct ProviderInfo {
     pub repeat: Repeat,
     /// `None` when the price is not known; local providers are free.
     pub price: Option<Price>,
+    /// How much of it may be used, over all processes of a store.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 impl ProviderInfo {
@@ -58,6 +79,7 @@ impl ProviderInfo {
             local: true,
             repeat: Repeat::Free,
             price: Some(Price::default()),
+            limits: Limits::default(),
         }
     }
 }
@@ -69,6 +91,26 @@ pub struct CallContext {
     pub idempotency_key: CallId,
     /// When the caller stops waiting.
     pub timeout: Option<Duration>,
+    /// The vendor's id of the task an earlier try of this same call began, given only to a provider whose
+    /// [`ProviderInfo::repeat`] is resumable: nothing is submitted, that task is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
+    /// Where the provider notes the vendor's id of the task, as soon as it knows it and before it waits for the end.
+    #[serde(skip)]
+    pub note: TaskNote,
+}
+
+impl CallContext {
+    /// Makes the context of a first try without a time limit, whose task nobody remembers.
+    pub fn new(idempotency_key: CallId) -> Self {
+        Self { idempotency_key, timeout: None, resume: None, note: TaskNote::default() }
+    }
+
+    /// Says when the caller stops waiting.
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
 }
 
 /// What a call used, as the provider reports it.

@@ -12,11 +12,27 @@
 //!
 //! # Idempotency
 //! `CallContext::idempotency_key` is the same for every repeat of one call. A provider whose [`ProviderInfo::repeat`]
-//! is [`Repeat::Idempotent`] must answer a repeat without charging again.
+//! is idempotent must answer a repeat without charging again.
+//!
+//! # Tasks
+//! A vendor that takes an order, names a task and wants to be asked for it later is *resumable*
+//! ([`Repeat::is_resumable`]). Its provider
+//! 1. awaits [`TaskNote::task`] with the task's id as soon as the vendor has named it, and before anything else;
+//! 2. asks for the task again and again inside the one call, until it ends or [`CallContext::timeout`] is over: waiting
+//!    for a task is no retry. An ask that fails ends the call;
+//! 3. once there is a task, answers with an error that is not `Indeterminate` only if the vendor said that the task has
+//!    failed; such a task is never asked for again. `Throttled` means that the task is to be asked for later;
+//! 4. submits nothing when [`CallContext::resume`] names a task, and asks for that one. When the vendor does not know it,
+//!    the error is `NotFound` and `Indeterminate`, unless the provider is idempotent as well: then it submits the same
+//!    order again under the same key, which buys nothing new.
+//!
+//! The caller resumes a noted task when time can heal the error (`Timeout`, `Unavailable`, `RateLimited`, `Exhausted`)
+//! and after a crash; otherwise a person decides.
 
 mod call;
 mod dataset;
 mod image;
+mod task;
 mod text;
 mod vision;
 
@@ -30,6 +46,7 @@ pub use image::{
     ImageFile, ImageGenerator, ImageInfo, ImageProcessor, OutputFormat, ProcessRequest, ProcessResponse, ProcessStep,
     RemoveBackgroundRequest, RemoveBackgroundResponse, ResizeFit,
 };
+pub use task::{TaskKeeper, TaskNote};
 pub use text::{EmbedRequest, EmbedResponse, Embedder, TextModel, TextRequest, TextResponse, TextTask};
 pub use vision::{QualityRules, Question, VisionModel, VisionRequest, VisionResponse};
 

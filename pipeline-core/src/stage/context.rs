@@ -11,11 +11,10 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::id::{Digest, ItemId, JobId, StageName};
 use crate::model::Money;
-use crate::provider::{
-    BackgroundRemover, CallContext, ChartRenderer, DatasetAnalyzer, Embedder, ImageGenerator, ImageProcessor,
-    ProviderInfo, TextModel, VisionModel,
-};
+use crate::provider::{CallContext, ProviderInfo};
 use crate::storage::ArtifactStore;
+
+use super::providers::Providers;
 
 /// A provider call to be made under the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,35 +61,15 @@ pub trait StageContext: fmt::Debug + std::marker::Send + Sync {
     /// Returns the artifact store.
     fn artifacts(&self) -> &Arc<dyn ArtifactStore>;
 
-    /// Returns the image generator of this name.
-    fn image_generator(&self, name: &str) -> Result<Arc<dyn ImageGenerator>>;
-
-    /// Returns the vision model of this name.
-    fn vision_model(&self, name: &str) -> Result<Arc<dyn VisionModel>>;
-
-    /// Returns the text model of this name.
-    fn text_model(&self, name: &str) -> Result<Arc<dyn TextModel>>;
-
-    /// Returns the embedder of this name.
-    fn embedder(&self, name: &str) -> Result<Arc<dyn Embedder>>;
-
-    /// Returns the background remover of this name.
-    fn background_remover(&self, name: &str) -> Result<Arc<dyn BackgroundRemover>>;
-
-    /// Returns the image processor of this name.
-    fn image_processor(&self, name: &str) -> Result<Arc<dyn ImageProcessor>>;
-
-    /// Returns the dataset analyzer of this name.
-    fn dataset_analyzer(&self, name: &str) -> Result<Arc<dyn DatasetAnalyzer>>;
-
-    /// Returns the chart renderer of this name.
-    fn chart_renderer(&self, name: &str) -> Result<Arc<dyn ChartRenderer>>;
+    /// Returns the providers to choose from.
+    fn providers(&self) -> &dyn Providers;
 
     /// Makes a provider call under the ledger: intent, time limit, send, settle.
     ///
     /// A call of the same items, round and try that was answered before a crash is not made again: its recorded answer
-    /// is returned. The call and its settlement go on even when the caller is dropped. Returns the answer and what the
-    /// call cost.
+    /// is returned. One that was not answered is made again under its own id when that buys nothing new: with the
+    /// provider's idempotency key, or with `resume` in its context. The call and its settlement go on even when the
+    /// caller is dropped. Returns the answer and what the call cost.
     ///
     /// # Errors
     /// What `send` answered, or `Indeterminate` when an earlier call's outcome is unknown and may not be repeated.

@@ -2,6 +2,7 @@
 
 mod context;
 mod output;
+mod providers;
 mod task;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::pipeline::StageSpec;
 
 pub use context::{Answer, CallSpec, Send as SendCall, StageContext};
 pub use output::{Output, StageEnd};
+pub use providers::Providers;
 pub use task::{Inputs, Task};
 
 /// A kind of stage.
@@ -32,6 +34,12 @@ pub use task::{Inputs, Task};
 pub trait Stage: fmt::Debug + Send + Sync + 'static {
     /// Declares what it reads, makes and can be set to.
     fn spec(&self) -> StageSpec;
+
+    /// Says what the providers these settings choose cannot do for them, as `(setting, message)`. Asked before a job is
+    /// stored, so that nothing is spent on what must fail.
+    fn unable(&self, _settings: &Value, _providers: &dyn Providers) -> Vec<(String, String)> {
+        Vec::new()
+    }
 
     /// Does one task.
     async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd>;

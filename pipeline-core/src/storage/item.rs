@@ -13,6 +13,8 @@ use crate::id::{ItemId, JobId, ResultId, StageName};
 use crate::model::{Artifact, ItemStatus, Money, Verdict};
 use crate::time::Timestamp;
 
+use super::gate::GateKey;
+
 /// An item to be stored: a root item of a submit, or a child of an expansion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewItem {
@@ -34,6 +36,8 @@ pub struct NewItem {
     pub status: ItemStatus,
     /// Claimed together with the other claimable items of the same unit.
     pub unit: Option<ItemId>,
+    /// The gate it comes to next.
+    pub gate: Option<GateKey>,
 }
 
 /// A stored item.

@@ -5,12 +5,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::id::{EventSeq, JobId};
+use crate::id::{Digest, EventSeq, JobId};
 use crate::model::{Control, Counts, JobStatus, Money};
 use crate::pipeline::Plan;
 use crate::time::Timestamp;
 
 use super::item::NewItem;
+
+/// Jobs with the same key take turns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobKey {
+    /// Compared over all owners.
+    pub name: String,
+    /// So many jobs of the name are in work at once, from 1.
+    pub limit: u32,
+}
+
+/// Makes a repeated submit find the job of the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Chosen by the caller; compared within one owner.
+    pub key: String,
+    /// The hash of what was asked for.
+    pub body: Digest,
+}
 
 /// A job to be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +47,12 @@ pub struct NewJob {
     pub out: Option<String>,
     /// The job it was made from.
     pub parent: Option<JobId>,
+    /// With whom it takes turns.
+    pub key: Option<JobKey>,
+    /// Not claimed before.
+    pub start_at: Option<Timestamp>,
+    /// What makes a repeated submit the same one.
+    pub idempotency: Option<Idempotency>,
 }
 
 /// What a job does: the compiled plan and the settings as resolved, with origins.
@@ -77,6 +101,10 @@ pub struct JobRecord {
     pub out: Option<String>,
     /// The job it was made from.
     pub parent: Option<JobId>,
+    /// With whom it takes turns.
+    pub key: Option<JobKey>,
+    /// Not claimed before.
+    pub start_at: Option<Timestamp>,
 }
 
 /// Which jobs to list, newest first.
@@ -107,6 +135,10 @@ pub struct JobQuery {
 /// 8. *Cancel* ends at once, in the same commit, every item that no live session holds; items held end through their
 ///    holder's commit. When none is held the job ends with the event `Finished`.
 /// 9. *The plan is returned as stored*, byte for byte equal after serialisation.
+/// 10. *Repeated submit.* With an idempotency key its owner has used before, the same body gives the job of the first
+///     submit and stores nothing; another body is a `Conflict`.
+/// 11. *Abandon* cancels a job and takes its items from whoever holds them: every item and the job end at once, and what
+///     the former holders commit is superseded. Calls in flight can still be settled.
 #[async_trait]
 pub trait JobStore {
     /// Stores a job with its items.
@@ -123,4 +155,7 @@ pub trait JobStore {
 
     /// Writes the control column.
     async fn control(&self, id: JobId, control: Control) -> Result<JobRecord>;
+
+    /// Cancels a job without waiting for those who work on it.
+    async fn abandon(&self, id: JobId) -> Result<JobRecord>;
 }

@@ -1,5 +1,7 @@
 //! The port that keeps the ledger of provider calls: intent before, settlement after.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +10,8 @@ use crate::error::Result;
 use crate::id::{CallId, Digest, ItemId, JobId, StageName};
 use crate::model::{Capability, Failure, Money};
 use crate::time::Timestamp;
+
+use super::gate::{GateKey, GatePass};
 
 /// The intent of a call, written durably before anything is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +36,10 @@ pub struct NewCall {
     pub request: Digest,
     /// What it may cost at most, as far as known.
     pub reserved: Money,
+    /// The gate it passes.
+    pub gate: Option<GatePass>,
+    /// How long after the intent an answer can still be expected, from whoever sent it.
+    pub patience: Duration,
 }
 
 /// Where a call stands.
@@ -83,6 +91,10 @@ pub struct CallRecord {
     pub external_id: Option<String>,
     /// When the intent was written.
     pub opened_at: Timestamp,
+    /// The gate it passed.
+    pub gate: Option<GateKey>,
+    /// Until when an answer can still be expected, from whoever sent it.
+    pub deadline: Timestamp,
     /// When it was settled.
     pub settled_at: Option<Timestamp>,
 }
@@ -100,8 +112,12 @@ pub struct Settlement {
     pub response: Option<Value>,
     /// Why it failed, or why it is unknown.
     pub failure: Option<Failure>,
-    /// The vendor's id of the task.
+    /// The vendor's id of the task; `None` leaves the one that is attached.
     pub external_id: Option<String>,
+    /// Whether the provider was out of order: what the breaker of its gate counts.
+    pub outage: bool,
+    /// The try that got this answer, when it is another one than the intent was written for; `None` leaves it.
+    pub attempt: Option<u32>,
 }
 
 /// What became of a settlement.
@@ -110,6 +126,17 @@ pub enum SettleReply {
     /// It is durable.
     Settled,
     /// The call was settled before; nothing changed.
+    AlreadySettled,
+}
+
+/// What became of an attachment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachReply {
+    /// The call has this id, durably; it may have had it before.
+    Attached,
+    /// The call keeps another id it was given before.
+    OtherTask,
+    /// The call is settled with a known outcome; nothing changed.
     AlreadySettled,
 }
 
@@ -137,10 +164,18 @@ pub struct CallQuery {
 /// 3. *Durable* when it returns.
 /// 4. *Not found* is an error of kind `NotFound`.
 /// 5. *By item.* A call that serves several items is found by each of them; every field of the query is honoured.
+/// 6. *Attached.* `attach` gives an open or unknown call the vendor's id of its task, from anyone, durable when it
+///    returns. The first id stays; a call whose outcome is known is not changed.
+/// 7. *The try.* A settlement that names a try moves the call to it, together with the outcome.
+/// 8. *Opened again.* The intent of a call that is `Unknown`, under its id, makes it `Open` again with a new time and
+///    deadline; the intent of a settled one changes nothing.
 #[async_trait]
 pub trait CallLedger {
     /// Records how a call ended.
     async fn settle(&self, settlement: Settlement) -> Result<SettleReply>;
+
+    /// Records the vendor's id of the task a call has begun.
+    async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply>;
 
     /// Lists calls.
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>>;

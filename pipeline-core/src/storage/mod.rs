@@ -4,6 +4,7 @@
 
 mod artifact;
 mod event;
+mod gate;
 mod item;
 mod job;
 mod ledger;
@@ -14,10 +15,14 @@ use std::fmt;
 
 pub use artifact::ArtifactStore;
 pub use event::{EventBody, EventLog, EventRecord};
+pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
-pub use job::{JobPlan, JobQuery, JobRecord, JobStore, NewJob};
-pub use ledger::{CallLedger, CallQuery, CallRecord, CallState, NewCall, SettleReply, Settlement};
-pub use queue::{ClaimRequest, Claimed, Claims, Commit, CommitReply, Heartbeat, NewSession, SessionRecord, WorkQueue};
+pub use job::{Idempotency, JobKey, JobPlan, JobQuery, JobRecord, JobStore, NewJob};
+pub use ledger::{AttachReply, CallLedger, CallQuery, CallRecord, CallState, NewCall, SettleReply, Settlement};
+pub use queue::{
+    AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
+    Refusal, SessionRecord, WorkQueue,
+};
 pub use registry::{FingerprintMark, NameRequest, Registry};
 
 /// What a store says about itself.
@@ -37,7 +42,7 @@ pub struct StoreInfo {
 
 /// A complete record store.
 pub trait Store:
-    JobStore + ItemStore + WorkQueue + CallLedger + EventLog + Registry + fmt::Debug + Send + Sync + 'static
+    JobStore + ItemStore + WorkQueue + CallLedger + GateKeeper + EventLog + Registry + fmt::Debug + Send + Sync + 'static
 {
     /// Says what and where it is.
     fn info(&self) -> StoreInfo;

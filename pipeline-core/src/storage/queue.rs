@@ -1,5 +1,6 @@
 //! The port that hands out work and takes it back: sessions, claims, fenced commits.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,9 +9,10 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::executor::{ItemEvent, ItemMachine};
 use crate::id::{ItemId, JobId, SessionId, Token};
-use crate::model::{Control, ItemStatus};
+use crate::model::{Control, ItemStatus, JobStatus};
 use crate::time::Timestamp;
 
+use super::gate::GateKey;
 use super::item::{ItemRecord, NewItem, ResultRecord};
 use super::ledger::NewCall;
 
@@ -103,6 +105,8 @@ pub struct Commit {
     pub claimable_at: Option<Timestamp>,
     /// Its unit from now on.
     pub unit: Option<ItemId>,
+    /// The gate it stands at or comes to next.
+    pub gate: Option<GateKey>,
     /// Results to append.
     pub results: Vec<ResultRecord>,
     /// Intents of calls about to be made.
@@ -122,6 +126,51 @@ pub enum CommitReply {
     Applied,
     /// Another claim has superseded this one; nothing was written.
     Superseded,
+    /// It held the intent of a call that may not be made now; nothing was written.
+    Refused(Refusal),
+}
+
+/// Why a call may not be made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The job, or all work of the store, is paused.
+    Paused,
+    /// The job is being cancelled.
+    Cancelled,
+    /// The gate is closed or full; with the time when it may let the call pass, if that is known.
+    Gate(Option<Timestamp>),
+}
+
+/// A job that waits gains one point of priority in this time.
+pub const AGEING: Duration = Duration::from_mins(1);
+
+/// While only others' calls are in the way of what is due, it is worth looking again after this time.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How much stands in the queue, over the jobs that have not ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct QueueStatus {
+    /// Whether all work of the store is paused.
+    pub paused: bool,
+    /// Jobs that have not ended, by status.
+    pub jobs: BTreeMap<JobStatus, u64>,
+    /// Their items.
+    pub depth: Depth,
+    /// The unheld items by the gate they come to next.
+    pub by_gate: BTreeMap<String, u64>,
+    /// Since when the longest-waiting job that could be worked on has not been served.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Items that have not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Depth {
+    /// A worker could take them now, gates apart.
+    pub due: u64,
+    /// Their time has not come, or only something else can wake them.
+    pub waiting: u64,
+    /// A session holds them.
+    pub held: u64,
 }
 
 /// Hands out work and takes it back.
@@ -144,7 +193,16 @@ pub enum CommitReply {
 ///    after the item's own events.
 /// 10. *Children* take the leaves of their parent: `planned` does not change.
 /// 11. *The store's clock* decides what is due and what is expired.
-/// 12. *Time.* `next_at` is never later than the earliest `claimable_at` of an unclaimed item of an eligible job.
+/// 12. *Time.* `next_at` is never later than the earliest time at which an unclaimed item of a job could be handed out, as
+///     far as only time is in the way.
+/// 13. *Ageing.* A job that has not been served gains one point of priority a minute.
+/// 14. *Not before.* Items of a job are not handed out before its `start_at`.
+/// 15. *Turns.* Of the open jobs with one key at most `limit` have been started; the others' items are not handed out.
+/// 16. *Job concurrency.* No unit is handed out beyond `concurrency` held items of its job, unless none is held.
+/// 17. *Pause of everything.* After `pause_all(true)` nothing is handed out and no intent is accepted, until
+///     `pause_all(false)`; heartbeats say `Pause` for every job.
+/// 18. *Intents ask.* A commit with the intent of a call is refused, whole, when the job is not to `Run`, all is paused, or
+///     the call's gate is closed, full or out of rate: what was acknowledged before holds for every intent after it.
 #[async_trait]
 pub trait WorkQueue {
     /// Returns the store's time.
@@ -164,6 +222,12 @@ pub trait WorkQueue {
 
     /// Hands out work.
     async fn claim(&self, request: ClaimRequest) -> Result<Claims>;
+
+    /// Stops all work of the store, or lets it go on.
+    async fn pause_all(&self, paused: bool) -> Result<()>;
+
+    /// Says how much stands in the queue.
+    async fn queue_status(&self) -> Result<QueueStatus>;
 
     /// Writes transitions, one reply each, in order.
     async fn commit(&self, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>>;

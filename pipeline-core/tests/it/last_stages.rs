@@ -1,6 +1,7 @@
 //! How an item's status follows from what its stages are.
 
 use pipeline_core::executor::{ItemMachine, StageState, Stop, Wait, Why};
+use pipeline_core::id::HoldId;
 use pipeline_core::model::{Failure, FailureCode, ItemStatus};
 use pipeline_core::time::Timestamp;
 
@@ -92,6 +93,10 @@ fn an_open_item_is_running_before_pending_before_waiting() {
         StageState::Waiting { attempt: 1, on, resume: None }
     };
     let gate = || StageState::Waiting { attempt: 1, on: Wait::Gate { key: "g".to_owned() }, resume: None };
+    let person = || {
+        let on = Wait::Person { hold: HoldId::from_uuid(uuid::Uuid::from_u128(7)), reason: "unknown".to_owned() };
+        StageState::Waiting { attempt: 1, on, resume: None }
+    };
     let now = Timestamp::from_micros(1);
     let at = |micros| Some(Timestamp::from_micros(micros));
     let failed = ends()[0].0.clone();
@@ -100,13 +105,25 @@ fn an_open_item_is_running_before_pending_before_waiting() {
         (vec![running(), failed.clone(), done()], ItemStatus::Running, at(1)),
         (vec![ready(), gate(), StageState::Blocked], ItemStatus::Pending, at(1)),
         (vec![StageState::Blocked, done(), done()], ItemStatus::Pending, at(1)),
-        (vec![StageState::Blocked, gate(), done()], ItemStatus::Waiting, None),
-        (vec![done(), gate(), ready()], ItemStatus::Waiting, None),
-        (vec![until(9), until(5), gate()], ItemStatus::Waiting, at(5)),
+        (vec![StageState::Blocked, gate(), done()], ItemStatus::Waiting, at(1)),
+        (vec![done(), gate(), ready()], ItemStatus::Waiting, at(1)),
+        (vec![until(9), until(5), gate()], ItemStatus::Waiting, at(1)),
+        (vec![until(9), until(5), done()], ItemStatus::Waiting, at(5)),
+        (vec![person(), done(), done()], ItemStatus::Waiting, None),
         (vec![failed.clone(), until(9), done()], ItemStatus::Waiting, at(9)),
         (vec![failed, done(), done()], ItemStatus::Failed, None),
     ] {
         let machine = with(&plan, stages);
         assert_eq!((machine.status(&plan), machine.due(&plan, now)), (status, due), "{:?}", machine.stages);
     }
+}
+
+#[test]
+fn only_an_item_whose_process_ended_while_it_ran_is_suspect() {
+    let plan = plan(vec![work(&[])]);
+    let fresh = ItemMachine::new(item(), &plan);
+    assert!(!fresh.is_suspect());
+    assert!(ItemMachine { crashes: 1, ..fresh.clone() }.is_suspect());
+    assert!(with(&plan, vec![StageState::Running { attempt: 1, resume: None }]).is_suspect());
+    assert!(!with(&plan, vec![done()]).is_suspect());
 }

@@ -54,6 +54,7 @@ impl Stage for SourceFiles {
             SettingsSchema::of::<FilesSettings>(),
         )
         .source()
+        .self_contained()
         .provider(Capability::ProcessImage)
         .output(PortSpec::file("image"))
         .output(PortSpec::field("path", json!({"type": "string"})))
@@ -79,6 +80,7 @@ impl Stage for SourceFiles {
         }
         let image = ImageFile { bytes, media_type: artifact.media_type };
         let info = context
+            .providers()
             .image_processor(&settings.provider)?
             .inspect(image)
             .await

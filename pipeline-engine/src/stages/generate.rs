@@ -11,7 +11,7 @@ use pipeline_core::model::{Artifact, Capability};
 use pipeline_core::pipeline::{GroupBy, PortSpec, StageSpec};
 use pipeline_core::provider::{GenerateRequest, ImageCapabilities, ImageContent, Repeat};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
-use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
+use pipeline_core::stage::{Output, Providers, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
 use super::{paid, size};
@@ -64,9 +64,8 @@ impl StageSettings for GenerateSettings {
     }
 }
 
-/// Returns what a generator cannot honour of these settings, as `(key, message)`: known before anything is spent.
-pub(crate) fn unable(settings: &Value, able: &ImageCapabilities) -> Vec<(&'static str, String)> {
-    let Ok(settings) = GenerateSettings::deserialize(settings) else { return Vec::new() };
+/// Returns what a generator cannot honour of these settings, as `(key, message)`.
+fn unable(settings: &GenerateSettings, able: &ImageCapabilities) -> Vec<(String, String)> {
     let provider = &settings.provider;
     let mut problems = Vec::new();
     for text in &settings.sizes {
@@ -75,17 +74,17 @@ pub(crate) fn unable(settings: &Value, able: &ImageCapabilities) -> Vec<(&'stati
             let message = format!(
                 "`{provider}` cannot make the size {text}; it makes sides from {min} to {max} in steps of {step}"
             );
-            problems.push(("sizes", message));
+            problems.push(("sizes".to_owned(), message));
         }
     }
     if let Some(style) = &settings.style
         && !able.styles.contains(style)
     {
         let styles = if able.styles.is_empty() { "none".to_owned() } else { able.styles.join(", ") };
-        problems.push(("style", format!("`{provider}` has no style `{style}`; it has {styles}")));
+        problems.push(("style".to_owned(), format!("`{provider}` has no style `{style}`; it has {styles}")));
     }
     if settings.negative_prompt.is_some() && !able.negative_prompt {
-        problems.push(("negative_prompt", format!("`{provider}` cannot honour a negative prompt")));
+        problems.push(("negative_prompt".to_owned(), format!("`{provider}` cannot honour a negative prompt")));
     }
     problems
 }
@@ -109,6 +108,7 @@ pub struct ImageGenerate;
 impl Stage for ImageGenerate {
     fn spec(&self) -> StageSpec {
         StageSpec::new("image.generate", "Makes pictures from a prompt", SettingsSchema::of::<GenerateSettings>())
+            .self_contained()
             .provider(Capability::GenerateImage)
             .expands("variations")
             .grouped(GroupBy::Siblings)
@@ -120,6 +120,13 @@ impl Stage for ImageGenerate {
             .output(PortSpec::field("seed", json!({"type": "string"})))
     }
 
+    fn unable(&self, settings: &Value, providers: &dyn Providers) -> Vec<(String, String)> {
+        // A provider that is not there is reported elsewhere.
+        let Ok(settings) = GenerateSettings::deserialize(settings) else { return Vec::new() };
+        let generator = providers.image_generator(&settings.provider);
+        generator.map_or_else(|_| Vec::new(), |generator| unable(&settings, generator.capabilities()))
+    }
+
     async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {
         let missing = || Err(Error::unexpected("the stage gave no answer"));
         self.run_group(context, vec![task]).await.pop().unwrap_or_else(missing)
@@ -129,7 +136,7 @@ impl Stage for ImageGenerate {
         let most = tasks
             .first()
             .and_then(|task| task.settings::<GenerateSettings>().ok())
-            .and_then(|settings| context.image_generator(&settings.provider).ok())
+            .and_then(|settings| context.providers().image_generator(&settings.provider).ok())
             .map_or(1, |generator| generator.capabilities().max_per_call.max(1));
         let mut ends = Vec::with_capacity(tasks.len());
         for chunk in tasks.chunks(most as usize) {
@@ -146,7 +153,7 @@ impl Stage for ImageGenerate {
 async fn generate(context: &dyn StageContext, tasks: &[Task]) -> Result<Vec<Result<StageEnd>>> {
     let Some(first) = tasks.first() else { return Ok(Vec::new()) };
     let settings: GenerateSettings = first.settings()?;
-    let generator = context.image_generator(&settings.provider)?;
+    let generator = context.providers().image_generator(&settings.provider)?;
     let able = generator.capabilities().clone();
     let place = first.ordinal as usize % settings.sizes.len().max(1);
     let text = settings.sizes.get(place).map_or("1024x1024", String::as_str);

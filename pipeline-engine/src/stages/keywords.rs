@@ -64,6 +64,7 @@ impl Stage for SourceKeywords {
             SettingsSchema::of::<KeywordsSettings>(),
         )
         .source()
+        .self_contained()
         .open_outputs()
         .output(PortSpec::field("keyword", json!({"type": "string"})))
     }

@@ -48,6 +48,7 @@ impl Stage for ImageMetadata {
             "Writes title, description and tags of a picture",
             SettingsSchema::of::<MetadataSettings>(),
         )
+        .self_contained()
         .provider(Capability::Text)
         .input(PortSpec::file("image"))
         .input(PortSpec::field("prompt", text()).optional())
@@ -67,7 +68,7 @@ impl Stage for ImageMetadata {
         let artifact = task.file("image")?.clone();
         let bytes = context.artifacts().get(artifact.digest).await?;
         let image = ImageFile { bytes, media_type: artifact.media_type };
-        let seen = context.image_processor(&settings.colors_provider)?.inspect(image).await?;
+        let seen = context.providers().image_processor(&settings.colors_provider)?.inspect(image).await?;
         let keyword = task.text("keyword").unwrap_or(&task.name).to_owned();
         let input = Map::from_iter([
             ("keyword".to_owned(), Value::from(keyword)),
@@ -75,7 +76,7 @@ impl Stage for ImageMetadata {
             ("colors".to_owned(), json!(seen.color_names)),
             ("tags".to_owned(), Value::from(settings.tags)),
         ]);
-        let model = context.text_model(&settings.provider)?;
+        let model = context.providers().text_model(&settings.provider)?;
         let request = TextRequest {
             task: TextTask::ImageMetadata,
             instructions: format!(

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use pipeline_core::stage::{Source, Stage};
 
 pub use files::{FilesSettings, SourceFiles};
-pub(crate) use generate::unable;
 pub use generate::{GenerateSettings, ImageGenerate};
 pub use keywords::{KeywordOrder, KeywordsSettings, SourceKeywords};
 pub use metadata::{ImageMetadata, MetadataSettings};

@@ -14,7 +14,7 @@ use pipeline_core::{Error, Result};
 
 /// A context for hashing a request before its call has an id.
 pub(super) fn unnamed() -> CallContext {
-    CallContext { idempotency_key: CallId::from_uuid(uuid::Uuid::nil()), timeout: None }
+    CallContext::new(CallId::from_uuid(uuid::Uuid::nil()))
 }
 
 /// Hashes the full request: who, and what.

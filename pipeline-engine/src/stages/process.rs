@@ -148,6 +148,7 @@ impl Stage for ImageProcess {
             "Trims, resizes, sharpens, saturates, flattens and encodes a picture",
             SettingsSchema::of::<ProcessSettings>(),
         )
+        .self_contained()
         .provider(Capability::ProcessImage)
         .input(PortSpec::file("image"))
         .output(PortSpec::file("image"))
@@ -161,7 +162,7 @@ impl Stage for ImageProcess {
         let background = color(&settings.background)
             .ok_or_else(|| Error::invalid("not a colour").with("background", &settings.background))?;
         let artifact = task.file("image")?.clone();
-        let processor = context.image_processor(&settings.provider)?;
+        let processor = context.providers().image_processor(&settings.provider)?;
         let bytes = context.artifacts().get(artifact.digest).await?;
         let request = ProcessRequest {
             image: ImageFile { bytes, media_type: artifact.media_type },

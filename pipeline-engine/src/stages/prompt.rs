@@ -46,6 +46,7 @@ impl Stage for TextPrompt {
             "Writes an image prompt from a keyword and a template",
             SettingsSchema::of::<PromptSettings>(),
         )
+        .self_contained()
         .provider(Capability::Text)
         .template("template")
         .input(PortSpec::field("keyword", json!({"type": "string"})))
@@ -61,7 +62,7 @@ impl Stage for TextPrompt {
                 .and_then(|template| template.render(&task.inputs.variables))
                 .map_err(|error| Error::invalid("cannot fill in the prompt template").because(error))?
         };
-        let model = context.text_model(&settings.provider)?;
+        let model = context.providers().text_model(&settings.provider)?;
         let request = TextRequest {
             task: TextTask::ImagePrompt,
             instructions,

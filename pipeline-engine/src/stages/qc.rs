@@ -134,6 +134,7 @@ impl Stage for ImageQc {
         let number = || json!({"type": "number"});
         StageSpec::new("image.qc", "Judges a picture's quality", SettingsSchema::of::<QcSettings>())
             .check()
+            .self_contained()
             .provider(Capability::Vision)
             .input(PortSpec::file("image"))
             .input(PortSpec::field("width", json!({"type": "integer"})).optional())
@@ -150,7 +151,7 @@ impl Stage for ImageQc {
     async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {
         let settings: QcSettings = task.settings()?;
         let artifact = task.file("image")?.clone();
-        let model = context.vision_model(&settings.provider)?;
+        let model = context.providers().vision_model(&settings.provider)?;
         let info = model.info().clone();
         let side =
             |port: &str| task.inputs.fields.get(port).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());

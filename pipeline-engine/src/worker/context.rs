@@ -7,10 +7,7 @@ use async_trait::async_trait;
 use pipeline_core::Result;
 use pipeline_core::id::{ItemId, JobId, StageName};
 use pipeline_core::model::Money;
-use pipeline_core::provider::{
-    BackgroundRemover, ChartRenderer, DatasetAnalyzer, Embedder, ImageGenerator, ImageProcessor, TextModel, VisionModel,
-};
-use pipeline_core::stage::{Answer, CallSpec, SendCall, StageContext};
+use pipeline_core::stage::{Answer, CallSpec, Providers, SendCall, StageContext};
 use pipeline_core::storage::{ArtifactStore, FingerprintMark, NameRequest};
 
 use super::calls::Caller;
@@ -33,36 +30,8 @@ impl StageContext for RunContext {
         &self.0.shared.artifacts
     }
 
-    fn image_generator(&self, name: &str) -> Result<Arc<dyn ImageGenerator>> {
-        self.0.shared.bindings.image_generator(name)
-    }
-
-    fn vision_model(&self, name: &str) -> Result<Arc<dyn VisionModel>> {
-        self.0.shared.bindings.vision_model(name)
-    }
-
-    fn text_model(&self, name: &str) -> Result<Arc<dyn TextModel>> {
-        self.0.shared.bindings.text_model(name)
-    }
-
-    fn embedder(&self, name: &str) -> Result<Arc<dyn Embedder>> {
-        self.0.shared.bindings.embedder(name)
-    }
-
-    fn background_remover(&self, name: &str) -> Result<Arc<dyn BackgroundRemover>> {
-        self.0.shared.bindings.background_remover(name)
-    }
-
-    fn image_processor(&self, name: &str) -> Result<Arc<dyn ImageProcessor>> {
-        self.0.shared.bindings.image_processor(name)
-    }
-
-    fn dataset_analyzer(&self, name: &str) -> Result<Arc<dyn DatasetAnalyzer>> {
-        self.0.shared.bindings.dataset_analyzer(name)
-    }
-
-    fn chart_renderer(&self, name: &str) -> Result<Arc<dyn ChartRenderer>> {
-        self.0.shared.bindings.chart_renderer(name)
+    fn providers(&self) -> &dyn Providers {
+        &self.0.shared.bindings
     }
 
     async fn call(&self, spec: CallSpec, send: SendCall) -> Result<(Answer, Money)> {

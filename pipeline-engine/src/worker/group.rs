@@ -38,7 +38,7 @@ pub(crate) async fn walk_unit(
         let own = results.remove(&claimed.item.id).unwrap_or_default();
         let mut walk = Walk::new(&shared, &committer, &job, claimed, own);
         let mut alone = Vec::new();
-        for start in walk.apply(Event::Claimed).await? {
+        for start in walk.apply(&Event::Claimed)? {
             if job.plan.stage(start.stage).is_some_and(|stage| stage.group.is_some()) {
                 shareable.entry((start.stage, start.attempt)).or_default().push((walks.len(), start));
             } else {
@@ -48,7 +48,12 @@ pub(crate) async fn walk_unit(
         walks.push(walk);
         apart.push(alone);
     }
+    // Nothing starts without its durable mark: it tells a crash of this item from one of a neighbour.
+    for walk in &mut walks {
+        walk.settled().await?;
+    }
     for ((stage, attempt), mut starts) in shareable {
+        starts.retain(|(index, _)| walks.get(*index).is_some_and(|walk| !walk.is_superseded()));
         let most = job.plan.stage(stage).and_then(|stage| stage.group).map_or(1, |group| group.max.max(1)) as usize;
         while !starts.is_empty() {
             let rest = starts.split_off(starts.len().min(most));
@@ -64,7 +69,9 @@ pub(crate) async fn walk_unit(
                 None => job.place().await,
             };
             for start in alone {
-                walk.start(start);
+                if !walk.is_superseded() {
+                    walk.start(start);
+                }
             }
             walk.drive(signals).await
         }

@@ -6,13 +6,28 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use pipeline_core::executor::{ItemMachine, StageState, Wait};
 use pipeline_core::id::JobId;
 use pipeline_core::model::Control;
 use pipeline_core::pipeline::{Plan, StageIndex};
+use pipeline_core::provider::Repeat;
 use pipeline_core::stage::Stage;
+use pipeline_core::storage::{GateKey, GatePass};
 
-/// The code of a stage, when this program knows its kind, and its frozen settings.
-type Equipped = (Option<Arc<dyn Stage>>, Arc<Value>);
+use crate::bindings::Bindings;
+
+/// One stage of the plan as this program can run it.
+#[derive(Debug)]
+struct Equipped {
+    /// Its code, when this program knows its kind.
+    code: Option<Arc<dyn Stage>>,
+    /// Its frozen settings.
+    settings: Arc<Value>,
+    /// Whether it may start before what it reads is durable.
+    self_contained: bool,
+    /// The gate before its provider, when that costs something.
+    gate: Option<GatePass>,
+}
 
 /// A job as the worker knows it.
 #[derive(Debug)]
@@ -29,11 +44,19 @@ pub(crate) struct JobContext {
 }
 
 impl JobContext {
-    pub(crate) fn new(id: JobId, plan: Plan, known: &HashMap<String, Arc<dyn Stage>>) -> Self {
+    pub(crate) fn new(id: JobId, plan: Plan, known: &HashMap<String, Arc<dyn Stage>>, bindings: &Bindings) -> Self {
         let stages = plan
             .stages
             .iter()
-            .map(|stage| (known.get(&stage.kind).cloned(), Arc::new(stage.settings.clone())))
+            .map(|stage| {
+                let code = known.get(&stage.kind).cloned();
+                let self_contained = code.as_ref().is_some_and(|code| code.spec().self_contained);
+                let gate = stage.providers.iter().find_map(|(capability, name)| {
+                    let info = bindings.info(*capability, name).filter(|info| info.repeat != Repeat::Free)?;
+                    Some(GatePass { key: GateKey::provider(name), limits: info.limits })
+                });
+                Equipped { code, settings: Arc::new(stage.settings.clone()), self_contained, gate }
+            })
             .collect();
         let before = |index: StageIndex| {
             (0..index).filter(|place| plan.suffix(*place).get(index) == Some(&true)).collect::<Vec<_>>()
@@ -58,11 +81,40 @@ impl JobContext {
 
     /// Returns the code of a stage; `None` when this program does not know its kind.
     pub(crate) fn stage(&self, index: StageIndex) -> Option<Arc<dyn Stage>> {
-        self.stages.get(index).and_then(|(stage, _)| stage.clone())
+        self.stages.get(index).and_then(|stage| stage.code.clone())
     }
 
     /// Returns the frozen settings of a stage.
     pub(crate) fn settings(&self, index: StageIndex) -> Arc<Value> {
-        self.stages.get(index).map(|(_, settings)| Arc::clone(settings)).unwrap_or_default()
+        self.stages.get(index).map(|stage| Arc::clone(&stage.settings)).unwrap_or_default()
+    }
+
+    /// Returns the gate before a stage's provider, when that costs something.
+    pub(crate) fn gate(&self, index: StageIndex) -> Option<&GatePass> {
+        self.stages.get(index)?.gate.as_ref()
+    }
+
+    /// Returns the gate an item stands at or comes to next; none when something of it can go on without one.
+    pub(crate) fn gate_of(&self, machine: &ItemMachine) -> Option<GateKey> {
+        let mut gate = None;
+        for (index, state) in machine.stages.iter().enumerate() {
+            let moves = match state {
+                StageState::Ready { .. } | StageState::Running { .. } => true,
+                StageState::Waiting { on, .. } => matches!(on, Wait::Until { .. } | Wait::Gate { .. }),
+                StageState::Blocked
+                | StageState::Done { .. }
+                | StageState::Skipped { .. }
+                | StageState::Stopped { .. } => false,
+            };
+            if moves {
+                gate = gate.or(Some(self.gate(index)?.key.clone()));
+            }
+        }
+        gate
+    }
+
+    /// Tells whether a stage may start before what it reads is durable.
+    pub(crate) fn is_self_contained(&self, index: StageIndex) -> bool {
+        self.stages.get(index).is_some_and(|stage| stage.self_contained)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use pipeline_core::error::chain;
 use pipeline_core::id::JobId;
@@ -18,6 +19,9 @@ use super::shared::Shared;
 
 /// How long walks have to give their items back when the worker is stopped at once.
 const GIVE_BACK: Duration = Duration::from_secs(2);
+
+/// Claims are at least so far apart while something runs: items that end together are followed together.
+const CLAIM_EVERY: Duration = Duration::from_millis(2);
 
 /// What every walk listens to.
 #[derive(Clone, Debug)]
@@ -95,6 +99,7 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
     let places = Arc::new(Semaphore::new(room as usize));
     let mut walks: JoinSet<Result<()>> = JoinSet::new();
     let mut lost = session.lost.clone();
+    let mut claimed_at: Option<Instant> = None;
     loop {
         let asked = *stop.borrow_and_update();
         if *lost.borrow_and_update() {
@@ -117,11 +122,15 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
         let busy = !walks.is_empty();
         let free = u32::try_from(places.available_permits()).unwrap_or(0);
         let mut pause = shared.tuning.poll;
-        if asked == Stop::Run && free > 0 {
+        let early = claimed_at.filter(|_| busy).map_or(Duration::ZERO, |at| CLAIM_EVERY.saturating_sub(at.elapsed()));
+        if asked == Stop::Run && free > 0 && !early.is_zero() {
+            pause = early;
+        } else if asked == Stop::Run && free > 0 {
+            claimed_at = Some(Instant::now());
             let request = ClaimRequest { session: session.id, limit: free, job: focus };
             let Claims { units, next_at } = patiently(shared, || shared.store.claim(request.clone())).await?;
             if units.is_empty() {
-                if !busy && until_idle && next_at.is_none() {
+                if !busy && until_idle && next_at.is_none() && !others_work(shared, session, focus).await? {
                     return Ok(RunEnd::Idle);
                 }
                 if let Some(at) = next_at {
@@ -161,6 +170,12 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Tells whether another session holds something that may become work for this one.
+async fn others_work(shared: &Shared, session: &Session, focus: Option<JobId>) -> Result<bool> {
+    let sessions = patiently(shared, || shared.store.sessions(focus)).await?;
+    Ok(sessions.iter().any(|other| other.id != session.id && other.claims > 0))
 }
 
 async fn wait_for(places: Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit> {

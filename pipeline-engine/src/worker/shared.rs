@@ -27,6 +27,8 @@ pub(crate) struct Tuning {
     pub(crate) poll: Duration,
     /// How long a failing store is tried again before the worker gives up.
     pub(crate) patience: Duration,
+    /// Whether the heartbeat has a thread of its own.
+    pub(crate) own_heart: bool,
 }
 
 /// What every part of a worker uses.
@@ -65,7 +67,7 @@ impl Shared {
             return Ok(job);
         }
         let plan = self.store.plan(id).await?.plan;
-        let job = Arc::new(JobContext::new(id, plan, &self.stages));
+        let job = Arc::new(JobContext::new(id, plan, &self.stages, &self.bindings));
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(jobs.entry(id).or_insert(job)))
     }
@@ -73,6 +75,11 @@ impl Shared {
     /// Returns a job that is loaded.
     pub(crate) fn known(&self, id: JobId) -> Option<Arc<JobContext>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// Returns every job that is loaded.
+    pub(crate) fn jobs(&self) -> Vec<Arc<JobContext>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Drops the jobs no walk uses any more.

@@ -12,12 +12,14 @@ use pipeline_core::id::{HoldId, ItemId, ResultId, Token};
 use pipeline_core::model::{Control, Failure, ItemStatus};
 use pipeline_core::pipeline::{GroupBy, Role, StageIndex};
 use pipeline_core::stage::{Output, StageEnd, Task};
-use pipeline_core::storage::{Claimed, Commit, CommitReply, ItemRecord, NewCall, NewItem, ResultRecord};
+use pipeline_core::storage::{
+    Claimed, Commit, CommitReply, GateKey, ItemRecord, NewCall, NewItem, Refusal, ResultRecord,
+};
 use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
 use super::calls::{Caller, IntentRequest};
-use super::committer::Committer;
+use super::committer::{Committer, Receipt};
 use super::context::RunContext;
 use super::inputs::{self, Results};
 use super::job::JobContext;
@@ -65,6 +67,8 @@ pub(crate) struct Walk {
     runs: JoinSet<Ended>,
     running: HashMap<Id, Running>,
     intents: (mpsc::Sender<IntentRequest>, mpsc::Receiver<IntentRequest>),
+    /// The last commit, while its answer is not known. Those before it are answered with it or earlier.
+    unanswered: Option<Receipt>,
     /// True once another claim has superseded this one.
     superseded: bool,
 }
@@ -91,20 +95,24 @@ impl Walk {
             runs: JoinSet::new(),
             running: HashMap::new(),
             intents: mpsc::channel(4),
+            unanswered: None,
             superseded: false,
         }
     }
 
-    /// Applies an event: step, commit, adopt. Returns what is to be started.
-    pub(crate) async fn apply(&mut self, event: Event) -> Result<Vec<Start>> {
-        self.apply_at(self.shared.now(), draw(), event, None).await
+    /// Applies an event: step, adopt, queue the commit. Returns what is to be started.
+    ///
+    /// The commit is not waited for. What is started may run ahead of it only as far as [`Walk::start`] says; before
+    /// that, and before the item is given back, [`Walk::settled`] waits.
+    pub(crate) fn apply(&mut self, event: &Event) -> Result<Vec<Start>> {
+        self.apply_at(self.shared.now(), draw(), event, None)
     }
 
-    async fn apply_at(
+    fn apply_at(
         &mut self,
         now: Timestamp,
         draw: u64,
-        event: Event,
+        event: &Event,
         made: Option<(StageIndex, ResultRecord)>,
     ) -> Result<Vec<Start>> {
         let facts = if self.job.conditional {
@@ -120,7 +128,7 @@ impl Walk {
         };
         let transition = self
             .machine
-            .step(&self.job.plan, &facts, now, draw, &event)
+            .step(&self.job.plan, &facts, now, draw, event)
             .map_err(|error| Error::unexpected("the item cannot take this event").because(error))?;
         if transition.ignored {
             return Ok(Vec::new());
@@ -133,9 +141,7 @@ impl Walk {
         commit.results = result.into_iter().collect();
         commit.children = children;
         commit.events = transition.events;
-        if !self.write(commit).await? {
-            return Ok(Vec::new());
-        }
+        self.unanswered = Some(self.committer.put(commit));
         self.machine = next;
         if let Some((index, result)) = made {
             self.results.insert(index, result);
@@ -194,7 +200,7 @@ impl Walk {
         let Signals { mut lost, mut stop } = signals;
         let mut control = self.job.control.subscribe();
         if *control.borrow_and_update() == Control::Cancel {
-            self.step(Event::CancelRequested).await?;
+            self.step(&Event::CancelRequested).await?;
         }
         while !self.superseded && !self.runs.is_empty() {
             let now = self.shared.now();
@@ -206,8 +212,12 @@ impl Walk {
                 }
                 Ok(()) = control.changed() => {
                     if *control.borrow_and_update() == Control::Cancel {
-                        self.step(Event::CancelRequested).await?;
+                        self.step(&Event::CancelRequested).await?;
                     }
+                }
+                answer = answered(&mut self.unanswered), if self.unanswered.is_some() => {
+                    self.unanswered = None;
+                    self.superseded = answer? == CommitReply::Superseded;
                 }
                 Ok(()) = lost.changed() => self.superseded = true,
                 Ok(()) = stop.changed() => {
@@ -216,9 +226,12 @@ impl Walk {
                     }
                 }
                 () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
-                    self.step(Event::Woke { released: false }).await?;
+                    self.step(&Event::Woke { released: false }).await?;
                 }
             }
+        }
+        if !self.superseded {
+            self.settled().await?;
         }
         if self.superseded {
             tracing::warn!(item = %self.item.id, "the item was taken over; its running stages are given up");
@@ -233,9 +246,24 @@ impl Walk {
         for Running { stage, attempt, abort, .. } in running {
             abort.abort();
             let wait = Wait::Until { at: self.shared.now(), reason: "the worker was stopped".to_owned() };
-            self.apply(Event::Deferred { stage, attempt, wait }).await?;
+            self.apply(&Event::Deferred { stage, attempt, wait })?;
+        }
+        self.settled().await
+    }
+
+    /// Waits until everything this walk has queued is durable, or refused.
+    pub(crate) async fn settled(&mut self) -> Result<()> {
+        if self.unanswered.is_some() {
+            let answer = answered(&mut self.unanswered).await;
+            self.unanswered = None;
+            self.superseded |= answer? == CommitReply::Superseded;
         }
         Ok(())
+    }
+
+    /// Tells whether another claim has superseded this one.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared> {
@@ -250,6 +278,7 @@ impl Walk {
             job: self.job.id,
             stage: planned.name.clone(),
             timeout: planned.policy.timeout,
+            gate: self.job.gate(stage).cloned(),
             intents: self.intents.0.clone(),
             flights: self.committer.flights.clone(),
         }))
@@ -266,9 +295,20 @@ impl Walk {
         Some(if paid { limit + self.shared.tuning.patience } else { limit })
     }
 
-    async fn step(&mut self, event: Event) -> Result<()> {
-        for start in self.apply(event).await? {
-            self.start(start);
+    async fn step(&mut self, event: &Event) -> Result<()> {
+        let starts = self.apply(event)?;
+        self.go_on(starts).await
+    }
+
+    /// Starts what a transition says. A stage whose effects cannot be taken back waits until what it reads is durable.
+    async fn go_on(&mut self, starts: Vec<Start>) -> Result<()> {
+        for start in starts {
+            if !self.job.is_self_contained(start.stage) {
+                self.settled().await?;
+            }
+            if !self.superseded {
+                self.start(start);
+            }
         }
         Ok(())
     }
@@ -284,10 +324,8 @@ impl Walk {
         };
         let Some(Running { stage, attempt, started_at, .. }) = self.running.remove(&id) else { return Ok(()) };
         let (event, made) = self.event(stage, attempt, (started_at, at), outcome);
-        for start in self.apply_at(at, draw, event, made.map(|result| (stage, result))).await? {
-            self.start(start);
-        }
-        Ok(())
+        let starts = self.apply_at(at, draw, &event, made.map(|result| (stage, result)))?;
+        self.go_on(starts).await
     }
 
     /// Says in the executor's words what a try came to.
@@ -325,6 +363,16 @@ impl Walk {
                 let hold = HoldId::from_uuid(uuid::Uuid::now_v7());
                 let wait = Wait::Person { hold, reason: chain(&error) };
                 (Event::Deferred { stage, attempt, wait }, None)
+            }
+            Err(error) if error.kind() == ErrorKind::RateLimited && is_throttled(&error) => {
+                // All that comes to the gate waits there, not this item alone.
+                let event = match self.job.gate(stage) {
+                    Some(gate) => {
+                        Event::Deferred { stage, attempt, wait: Wait::Gate { key: gate.key.as_str().to_owned() } }
+                    }
+                    None => finished(failure(&error)),
+                };
+                (event, None)
             }
             Err(error) => (finished(failure(&error)), None),
         }
@@ -373,23 +421,40 @@ impl Walk {
     async fn intend(&mut self, call: NewCall) -> Result<()> {
         let machine = self.machine.clone();
         let mut commit = self.commit_of(&machine, self.shared.now());
+        let gate = call.gate.as_ref().map(|pass| pass.key.clone());
         commit.calls = vec![call];
-        if self.write(commit).await? {
-            Ok(())
-        } else {
-            Err(Error::new(ErrorKind::Cancelled, "the item was taken over before the call was made"))
+        // Rides with whatever of this item still waits to be written.
+        let mut receipt = Some(self.committer.put(commit));
+        self.unanswered = None;
+        match answered(&mut receipt).await? {
+            CommitReply::Applied => Ok(()),
+            CommitReply::Superseded => {
+                self.superseded = true;
+                Err(Error::new(ErrorKind::Cancelled, "the item was taken over before the call was made"))
+            }
+            CommitReply::Refused(refusal) => Err(self.refused(refusal, gate).await?),
         }
     }
 
-    /// Writes a commit; false when the item belongs to someone else now.
-    async fn write(&mut self, commit: Commit) -> Result<bool> {
-        match self.committer.commit(&self.shared, commit).await? {
-            CommitReply::Applied => Ok(true),
-            CommitReply::Superseded => {
-                self.superseded = true;
-                Ok(false)
+    /// Says why a call may not be made now, so that the item waits for the right thing.
+    async fn refused(&mut self, refusal: Refusal, gate: Option<GateKey>) -> Result<Error> {
+        Ok(match refusal {
+            Refusal::Cancelled => {
+                // Known here before the heartbeat brings it.
+                self.job.control.send_replace(Control::Cancel);
+                self.step(&Event::CancelRequested).await?;
+                Error::new(ErrorKind::Cancelled, "the job is being cancelled")
             }
-        }
+            Refusal::Paused => Error::new(ErrorKind::Unavailable, "the job is paused")
+                .retry(Retryability::Throttled { after: Some(std::time::Duration::ZERO) }),
+            Refusal::Gate(until) => {
+                let after = until.map(|until| until.since(self.shared.now()));
+                let key = gate.map(|key| key.to_string()).unwrap_or_default();
+                Error::new(ErrorKind::RateLimited, "the gate is closed or full")
+                    .with("gate", key)
+                    .retry(Retryability::Throttled { after })
+            }
+        })
     }
 
     fn commit_of(&self, next: &ItemMachine, now: Timestamp) -> Commit {
@@ -404,6 +469,7 @@ impl Walk {
             status,
             claimable_at: if running { None } else { next.due(plan, now) },
             unit: self.unit(next, self.item.parent),
+            gate: self.job.gate_of(next),
             results: Vec::new(),
             calls: Vec::new(),
             children: Vec::new(),
@@ -421,6 +487,7 @@ impl Walk {
             name: self.item.name.clone(),
             input: self.item.input.clone(),
             unit: self.unit(&child.machine, Some(self.item.id)),
+            gate: self.job.gate_of(&child.machine),
             status: child.machine.status(&self.job.plan),
             machine: child.machine,
         }
@@ -436,6 +503,18 @@ impl Walk {
         });
         parent.filter(|_| grouped)
     }
+}
+
+async fn answered(receipt: &mut Option<Receipt>) -> Result<CommitReply> {
+    let gone = || Error::unexpected("the committer has ended");
+    match receipt {
+        Some(receipt) => receipt.await.map_err(|_| gone())?,
+        None => Err(gone()),
+    }
+}
+
+fn is_throttled(error: &Error) -> bool {
+    matches!(error.retryability(), Retryability::Throttled { .. })
 }
 
 fn failure(error: &Error) -> Outcome {

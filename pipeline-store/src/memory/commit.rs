@@ -3,9 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{ItemId, JobId, ResultId, SessionId};
+use pipeline_core::id::{CallId, ItemId, JobId, ResultId, SessionId};
 use pipeline_core::model::{Control, ItemStatus, Money};
-use pipeline_core::storage::{CallRecord, CallState, Commit, CommitReply, EventBody, NewCall};
+use pipeline_core::storage::{
+    CallRecord, CallState, Commit, CommitReply, EventBody, GateKey, GateLoad, GatePass, NewCall, Refusal,
+};
 use pipeline_core::time::Timestamp;
 
 use super::state::State;
@@ -17,18 +19,13 @@ pub(super) fn commit(
     commits: Vec<Commit>,
     now: Timestamp,
 ) -> Result<Vec<CommitReply>> {
-    let accepted = accept(state, session, &commits);
-    check(state, commits.iter().zip(&accepted).filter(|(_, accepted)| **accepted).map(|(commit, _)| commit))?;
+    let replies = answer(state, session, &commits, now);
+    let applied = |reply: &CommitReply| *reply == CommitReply::Applied;
+    check(state, commits.iter().zip(&replies).filter(|(_, reply)| applied(reply)).map(|(commit, _)| commit))?;
     let mut jobs = BTreeSet::new();
-    let mut replies = Vec::with_capacity(commits.len());
-    for (commit, accepted) in commits.into_iter().zip(accepted) {
-        if accepted {
-            jobs.insert(commit.job);
-            write(state, commit, now);
-            replies.push(CommitReply::Applied);
-        } else {
-            replies.push(CommitReply::Superseded);
-        }
+    for (commit, _) in commits.into_iter().zip(&replies).filter(|(_, reply)| applied(reply)) {
+        jobs.insert(commit.job);
+        write(state, commit, now);
     }
     for job in jobs {
         state.finish(job, now);
@@ -36,22 +33,62 @@ pub(super) fn commit(
     Ok(replies)
 }
 
-/// Decides which commits pass the fence; the second commit on an item sees the first.
-fn accept(state: &State, session: SessionId, commits: &[Commit]) -> Vec<bool> {
+/// Decides what becomes of each commit: whether it passes the fence, and whether its intents may be written. The second
+/// commit on an item sees the first, and a call sees those before it at its gate.
+fn answer(state: &State, session: SessionId, commits: &[Commit], now: Timestamp) -> Vec<CommitReply> {
     let mut given_back: HashSet<ItemId> = HashSet::new();
-    commits
-        .iter()
-        .map(|commit| {
-            let accepted = !given_back.contains(&commit.item)
-                && state.items.get(&commit.item).is_some_and(|item| {
-                    item.token == commit.token && item.session == Some(session) && item.record.job == commit.job
-                });
-            if accepted && gives_back(commit) {
-                given_back.insert(commit.item);
+    let mut loads: HashMap<GateKey, GateLoad> = HashMap::new();
+    let mut admitted: HashSet<CallId> = HashSet::new();
+    let mut replies = Vec::with_capacity(commits.len());
+    for commit in commits {
+        let held = !given_back.contains(&commit.item)
+            && state.items.get(&commit.item).is_some_and(|item| {
+                item.token == commit.token && item.session == Some(session) && item.record.job == commit.job
+            });
+        let reply = if !held {
+            CommitReply::Superseded
+        } else if let Some(refusal) = refusal(state, commit, &mut loads, &mut admitted, now) {
+            CommitReply::Refused(refusal)
+        } else {
+            CommitReply::Applied
+        };
+        if reply == CommitReply::Applied && gives_back(commit) {
+            given_back.insert(commit.item);
+        }
+        replies.push(reply);
+    }
+    replies
+}
+
+fn refusal(
+    state: &State,
+    commit: &Commit,
+    loads: &mut HashMap<GateKey, GateLoad>,
+    admitted: &mut HashSet<CallId>,
+    now: Timestamp,
+) -> Option<Refusal> {
+    for call in &commit.calls {
+        let known = state.call_places.get(&call.id).and_then(|place| state.calls.get(*place));
+        // Written once, whichever of its items brought it; only an unknown one is opened again.
+        if admitted.contains(&call.id) || known.is_some_and(|known| known.state != CallState::Unknown) {
+            continue;
+        }
+        match state.jobs.get(&commit.job).map(|job| job.control) {
+            Some(Control::Cancel) => return Some(Refusal::Cancelled),
+            Some(Control::Pause) => return Some(Refusal::Paused),
+            Some(Control::Run) | None if state.paused => return Some(Refusal::Paused),
+            Some(Control::Run) | None => {}
+        }
+        if let Some(GatePass { key, limits }) = &call.gate {
+            let load = loads.entry(key.clone()).or_insert_with(|| state.load(key, now));
+            load.limits = *limits;
+            if let Err(until) = load.admit(now) {
+                return Some(Refusal::Gate(until));
             }
-            accepted
-        })
-        .collect()
+        }
+        admitted.insert(call.id);
+    }
+    None
 }
 
 /// An item that has ended is given back whatever the commit says.
@@ -95,6 +132,7 @@ fn write(state: &mut State, commit: Commit, now: Timestamp) {
         item.record.updated_at = now;
         item.claimable_at = commit.claimable_at.filter(|_| !over);
         item.unit = commit.unit;
+        item.gate = commit.gate;
         if release {
             item.session = None;
         }
@@ -106,7 +144,7 @@ fn write(state: &mut State, commit: Commit, now: Timestamp) {
         state.results.insert(result.id, result);
     }
     for call in commit.calls {
-        open(&mut state.call_places, &mut state.calls, call, now);
+        open(state, call, now);
     }
     for child in commit.children {
         let ends = cancelled && !child.status.is_terminal();
@@ -133,17 +171,21 @@ fn tell(
 }
 
 /// Writes an intent. A call that serves several items may come with each of them; it is written once.
-fn open(
-    places: &mut HashMap<pipeline_core::id::CallId, usize>,
-    calls: &mut Vec<CallRecord>,
-    call: NewCall,
-    now: Timestamp,
-) {
-    if places.contains_key(&call.id) {
+fn open(state: &mut State, call: NewCall, now: Timestamp) {
+    let gate = call.gate.map(|pass| {
+        state.gates.entry(pass.key.clone()).or_default().limits = pass.limits;
+        pass.key
+    });
+    let deadline = now.after(call.patience);
+    if let Some(known) = state.call_places.get(&call.id).and_then(|place| state.calls.get_mut(*place)) {
+        if known.state == CallState::Unknown {
+            known.state = CallState::Open;
+            (known.opened_at, known.deadline, known.settled_at) = (now, deadline, None);
+        }
         return;
     }
-    places.insert(call.id, calls.len());
-    calls.push(CallRecord {
+    state.call_places.insert(call.id, state.calls.len());
+    state.calls.push(CallRecord {
         id: call.id,
         job: call.job,
         stage: call.stage,
@@ -160,6 +202,8 @@ fn open(
         failure: None,
         external_id: None,
         opened_at: now,
+        gate,
+        deadline,
         settled_at: None,
     });
 }

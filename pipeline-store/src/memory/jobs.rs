@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{EventSeq, ItemId, JobId};
+use pipeline_core::id::{EventSeq, ItemId, JobId, Token};
 use pipeline_core::model::{Control, ItemStatus, Money};
 use pipeline_core::storage::{
     EventBody, EventLog, EventRecord, JobPlan, JobQuery, JobRecord, JobStore, NewItem, NewJob,
@@ -19,6 +19,9 @@ impl JobStore for MemoryStore {
     async fn submit(&self, job: NewJob, items: Vec<NewItem>) -> Result<JobRecord> {
         let now = self.time();
         self.with(|state| {
+            if let Some(first) = submitted(state, &job)? {
+                return Ok(state.view(state.job(first)?));
+            }
             if state.jobs.contains_key(&job.id) {
                 return Err(Error::conflict("a job with this id is already there").with("job", job.id));
             }
@@ -67,6 +70,46 @@ impl JobStore for MemoryStore {
             Ok(state.view(state.job(id)?))
         })
     }
+
+    async fn abandon(&self, id: JobId) -> Result<JobRecord> {
+        let now = self.time();
+        self.with(|state| {
+            state.bury(now);
+            let job = state.job(id)?;
+            if job.control != Control::Cancel || job.status.is_some() {
+                steer(state, id, Control::Cancel, now)?;
+            }
+            let held = |id: &ItemId| state.items.get(id).is_some_and(|item| item.session.is_some());
+            let items: Vec<ItemId> = state.job(id)?.places.iter().map(|(_, _, id)| *id).filter(held).collect();
+            for item in items {
+                state.edit(item, |item| {
+                    item.session = None;
+                    // Whoever held it knows the old one.
+                    item.token = Token(item.token.0 + 1);
+                    item.record.status = ItemStatus::Cancelled;
+                    item.record.updated_at = now;
+                    item.claimable_at = None;
+                });
+            }
+            state.finish(id, now);
+            Ok(state.view(state.job(id)?))
+        })
+    }
+}
+
+/// Returns the job of an earlier submit with the same key.
+fn submitted(state: &State, job: &NewJob) -> Result<Option<JobId>> {
+    let Some(wanted) = &job.idempotency else { return Ok(None) };
+    let same = |known: &&Job| {
+        known.new.owner == job.owner && known.new.idempotency.as_ref().is_some_and(|known| known.key == wanted.key)
+    };
+    match state.jobs.values().find(same) {
+        None => Ok(None),
+        Some(known) if known.new.idempotency.as_ref() == Some(wanted) => Ok(Some(known.new.id)),
+        Some(known) => Err(Error::conflict("this idempotency key was used for another request")
+            .with("key", &wanted.key)
+            .with("job", known.new.id)),
+    }
 }
 
 #[async_trait]
@@ -85,7 +128,7 @@ fn begin(new: NewJob, now: Timestamp) -> Job {
         control: Control::Run,
         status: None,
         cost: Money::ZERO,
-        served_at: Timestamp::EPOCH,
+        served_at: now,
         created_at: now,
         started_at: None,
         ended_at: None,

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::storage::{CallLedger, CallQuery, CallRecord, CallState, SettleReply, Settlement};
+use pipeline_core::id::CallId;
+use pipeline_core::storage::{AttachReply, CallLedger, CallQuery, CallRecord, CallState, SettleReply, Settlement};
 
 use super::store::MemoryStore;
 
@@ -31,8 +32,29 @@ impl CallLedger for MemoryStore {
             call.response = settlement.response;
             call.failure = settlement.failure;
             call.external_id = settlement.external_id.or_else(|| call.external_id.take());
+            call.attempt = settlement.attempt.unwrap_or(call.attempt);
             call.settled_at = Some(now);
+            if let Some(gate) = call.gate.clone() {
+                state.heard(&gate, settlement.outage, now);
+            }
             Ok(SettleReply::Settled)
+        })
+    }
+
+    async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply> {
+        self.with(|state| {
+            let place = state.call_places.get(&call).copied();
+            let call = place
+                .and_then(|place| state.calls.get_mut(place))
+                .ok_or_else(|| Error::not_found("there is no such call").with("call", call))?;
+            if matches!(call.state, CallState::Succeeded | CallState::Failed) {
+                return Ok(AttachReply::AlreadySettled);
+            }
+            if *call.external_id.get_or_insert_with(|| external_id.clone()) == external_id {
+                Ok(AttachReply::Attached)
+            } else {
+                Ok(AttachReply::OtherTask)
+            }
         })
     }
 

@@ -3,6 +3,7 @@
 //! The same contract as the other stores, without durability: one lock around plain maps.
 
 mod commit;
+mod gates;
 mod items;
 mod jobs;
 mod ledger;

@@ -1,5 +1,6 @@
 //! The queue: sessions and claims.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{ItemId, JobId, SessionId, Token};
 use pipeline_core::model::Control;
 use pipeline_core::storage::{
-    ClaimRequest, Claimed, Claims, Commit, CommitReply, Heartbeat, NewSession, SessionRecord, WorkQueue,
+    AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, GateKey, Heartbeat, LOOK_AGAIN, NewSession,
+    QueueStatus, SessionRecord, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
@@ -52,9 +54,11 @@ impl WorkQueue for MemoryStore {
                     return Ok(Heartbeat { alive: false, controls: Vec::new() });
                 }
             }
-            let steered = state.jobs.values().filter(|job| job.control != Control::Run);
+            let paused = state.paused;
+            let control = |job: &Job| if paused && job.control == Control::Run { Control::Pause } else { job.control };
+            let steered = state.jobs.values().filter(|job| control(job) != Control::Run);
             let held = steered.filter(|job| state.items_of(job).any(|item| item.session == Some(session)));
-            Ok(Heartbeat { alive: true, controls: held.map(|job| (job.new.id, job.control)).collect() })
+            Ok(Heartbeat { alive: true, controls: held.map(|job| (job.new.id, control(job))).collect() })
         })
     }
 
@@ -89,25 +93,62 @@ impl WorkQueue for MemoryStore {
                 .sessions
                 .get(&request.session)
                 .ok_or_else(|| Error::conflict("the session has ended").with("session", request.session))?;
-            let focus = session.focus;
+            let only = match (request.job, session.focus) {
+                (Some(job), Some(focus)) if job != focus => return Ok(Claims { units: Vec::new(), next_at: None }),
+                (job, focus) => job.or(focus),
+            };
+            if state.paused {
+                return Ok(Claims { units: Vec::new(), next_at: None });
+            }
             let mut jobs: Vec<JobId> = state
                 .jobs
                 .values()
                 .filter(|job| job.status.is_none() && job.control == Control::Run)
                 .map(|job| job.new.id)
-                .filter(|id| focus.is_none_or(|focus| focus == *id) && request.job.is_none_or(|job| job == *id))
+                .filter(|id| only.is_none_or(|only| only == *id))
                 .collect();
-            jobs.sort_by_key(|id| {
-                state.jobs.get(id).map(|job| (std::cmp::Reverse(job.new.priority), job.served_at, *id))
-            });
+            jobs.sort_by_key(|id| state.jobs.get(id).map(|job| rank(job, now)));
             let mut units = Vec::new();
             for job in &jobs {
                 let want = (request.limit as usize).saturating_sub(units.len());
                 units.extend(serve(state, request.session, *job, want, now));
             }
-            let waiting = jobs.iter().filter_map(|job| state.jobs.get(job)).flat_map(|job| &job.claimable);
-            let times = waiting.filter_map(|(_, _, id)| state.items.get(id)?.claimable_at);
-            Ok(Claims { units, next_at: times.min().map(|at| at.max(now)) })
+            Ok(Claims { units, next_at: jobs.iter().filter_map(|id| next_at(state, *id, now)).min() })
+        })
+    }
+
+    async fn pause_all(&self, paused: bool) -> Result<()> {
+        self.with(|state| state.paused = paused);
+        Ok(())
+    }
+
+    async fn queue_status(&self) -> Result<QueueStatus> {
+        let now = self.time();
+        self.with(|state| {
+            state.bury(now);
+            let mut status = QueueStatus { paused: state.paused, ..QueueStatus::default() };
+            for job in state.jobs.values().filter(|job| job.status.is_none()) {
+                *status.jobs.entry(state.view(job).status).or_default() += 1;
+                let mut due = false;
+                for item in state.items_of(job).filter(|item| !item.record.status.is_terminal() && !item.is_replaced())
+                {
+                    match (item.session, item.claimable_at) {
+                        (Some(_), _) => status.depth.held += 1,
+                        (None, Some(at)) if at <= now => {
+                            status.depth.due += 1;
+                            due = true;
+                        }
+                        (None, _) => status.depth.waiting += 1,
+                    }
+                    if let (None, Some(gate)) = (item.session, &item.gate) {
+                        *status.by_gate.entry(gate.to_string()).or_default() += 1;
+                    }
+                }
+                if due && job.control == Control::Run {
+                    status.oldest = Some(status.oldest.map_or(job.served_at, |oldest| oldest.min(job.served_at)));
+                }
+            }
+            Ok(status)
         })
     }
 
@@ -117,9 +158,62 @@ impl WorkQueue for MemoryStore {
     }
 }
 
+/// The order in which jobs are served: by priority with what they gained by waiting, then the longest waiting.
+fn rank(job: &Job, now: Timestamp) -> (Reverse<i64>, Timestamp, JobId) {
+    let gained = now.since(job.served_at).as_secs() / AGEING.as_secs();
+    let priority = i64::from(job.new.priority).saturating_add(i64::try_from(gained).unwrap_or(i64::MAX));
+    (Reverse(priority), job.served_at, job.new.id)
+}
+
+/// Tells whether a job may be worked on: its time has come, and so has its turn.
+fn is_admitted(state: &State, job: &Job, now: Timestamp) -> bool {
+    let started = |other: &&Job| other.status.is_none() && other.started_at.is_some();
+    job.new.start_at.is_none_or(|at| at <= now)
+        && job.new.key.as_ref().is_none_or(|key| {
+            let same = |other: &&Job| other.new.key.as_ref().is_some_and(|other| other.name == key.name);
+            let taken = state.jobs.values().filter(started).filter(same).count();
+            job.started_at.is_some() || taken < key.limit as usize
+        })
+}
+
+/// Returns when an item of a job may be handed out, as far as only time is in the way.
+fn next_at(state: &State, id: JobId, now: Timestamp) -> Option<Timestamp> {
+    let job = state.jobs.get(&id)?;
+    if !is_admitted(state, job, now) {
+        return Some(job.new.start_at.filter(|at| *at > now).unwrap_or_else(|| now.after(LOOK_AGAIN)));
+    }
+    let items = job.claimable.iter().filter_map(|(_, _, id)| state.items.get(id));
+    let full = concurrency(state, job) == Some(0);
+    let mut shut: HashMap<&GateKey, Option<Timestamp>> = HashMap::new();
+    let mut opens = |key| {
+        *shut.entry(key).or_insert_with(|| {
+            let load = state.load(key, now);
+            let closed = load.room(now, state.held_at(key)) == Some(0);
+            closed.then(|| load.opens_at(now).unwrap_or_else(|| now.after(LOOK_AGAIN)))
+        })
+    };
+    items
+        .filter_map(|item| {
+            let at = item.claimable_at?;
+            Some(match item.gate.as_ref().and_then(&mut opens) {
+                _ if at > now => at,
+                Some(opens) => opens,
+                None if full => now.after(LOOK_AGAIN),
+                None => now,
+            })
+        })
+        .min()
+}
+
+/// Returns how many more items of a job may be held; `None` is without limit.
+fn concurrency(state: &State, job: &Job) -> Option<usize> {
+    let most = job.new.plan.plan.concurrency? as usize;
+    Some(most.saturating_sub(state.items_of(job).filter(|item| item.session.is_some()).count()))
+}
+
 /// Hands out the first `want` units of a job that are due.
 fn serve(state: &mut State, session: SessionId, id: JobId, want: usize, now: Timestamp) -> Vec<Vec<Claimed>> {
-    let Some(job) = state.jobs.get(&id) else { return Vec::new() };
+    let Some(job) = state.jobs.get(&id).filter(|job| is_admitted(state, job, now)) else { return Vec::new() };
     let units = pick(state, job, want, now);
     if units.is_empty() {
         return Vec::new();
@@ -142,16 +236,39 @@ fn serve(state: &mut State, session: SessionId, id: JobId, want: usize, now: Tim
 fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId>> {
     let mut units: Vec<Vec<ItemId>> = Vec::new();
     let mut places: HashMap<ItemId, usize> = HashMap::new();
+    let mut rooms: HashMap<GateKey, Option<u64>> = HashMap::new();
     let due = job.claimable.iter().filter_map(|(_, _, id)| state.items.get(id));
     for item in due.filter(|item| item.claimable_at.is_some_and(|at| at <= now)) {
         let id = item.record.id;
         let unit = item.unit.unwrap_or(id);
         if let Some(place) = places.get(&unit) {
             units.get_mut(*place).into_iter().for_each(|unit| unit.push(id));
-        } else if units.len() < want {
-            places.insert(unit, units.len());
-            units.push(vec![id]);
+            continue;
         }
+        if units.len() >= want {
+            continue;
+        }
+        if let Some(key) = &item.gate {
+            let room = rooms.entry(key.clone()).or_insert_with(|| state.load(key, now).room(now, state.held_at(key)));
+            match room {
+                Some(0) => continue,
+                Some(left) => *left -= 1,
+                None => {}
+            }
+        }
+        places.insert(unit, units.len());
+        units.push(vec![id]);
     }
+    // Whole units, as many as fit; the first one fits when nothing is held, however large it is.
+    let Some(mut left) = concurrency(state, job) else { return units };
+    let mut alone = job.new.plan.plan.concurrency.is_some_and(|most| left == most as usize);
+    units.retain(|unit| {
+        let fits = unit.len() <= left || alone;
+        if fits {
+            left = left.saturating_sub(unit.len());
+            alone = false;
+        }
+        fits
+    });
     units
 }

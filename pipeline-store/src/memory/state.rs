@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId, Token};
-use pipeline_core::model::{Control, Counts, ItemStatus, JobStatus, Money};
+use pipeline_core::model::{Control, Counts, ItemStatus, JobStatus, Limits, Money};
 use pipeline_core::storage::{
-    CallRecord, EventBody, EventRecord, ItemRecord, JobRecord, NewItem, NewJob, ResultRecord, SessionRecord,
+    CallRecord, EventBody, EventRecord, GateKey, ItemRecord, JobRecord, NewItem, NewJob, ResultRecord, SessionRecord,
 };
 use pipeline_core::time::Timestamp;
 
@@ -21,8 +21,19 @@ pub(super) struct State {
     pub(super) calls: Vec<CallRecord>,
     pub(super) call_places: HashMap<CallId, usize>,
     pub(super) sessions: BTreeMap<SessionId, SessionRecord>,
+    pub(super) gates: BTreeMap<GateKey, Gate>,
+    pub(super) paused: bool,
     pub(super) names: HashMap<(String, String), (JobId, ItemId)>,
     pub(super) fingerprints: HashMap<(JobId, String), Vec<(ItemId, u64)>>,
+}
+
+/// What is kept of a gate; the rest is in the calls.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    pub(super) closed_until: Option<Timestamp>,
+    pub(super) reason: Option<String>,
+    pub(super) limits: Limits,
+    pub(super) outages: u32,
 }
 
 #[derive(Debug)]
@@ -50,6 +61,7 @@ pub(super) struct Item {
     pub(super) record: ItemRecord,
     pub(super) claimable_at: Option<Timestamp>,
     pub(super) unit: Option<ItemId>,
+    pub(super) gate: Option<GateKey>,
     pub(super) token: Token,
     pub(super) session: Option<SessionId>,
     pub(super) history: Vec<ResultId>,
@@ -125,8 +137,15 @@ impl State {
             cost: Money::ZERO,
             updated_at: now,
         };
-        let item =
-            Item { record, claimable_at: due, unit: new.unit, token: Token(0), session: None, history: Vec::new() };
+        let item = Item {
+            record,
+            claimable_at: due,
+            unit: new.unit,
+            gate: new.gate,
+            token: Token(0),
+            session: None,
+            history: Vec::new(),
+        };
         if let Some(job) = self.jobs.get_mut(&job) {
             job.open += item.open();
             job.places.insert(item.place());
@@ -222,6 +241,8 @@ impl State {
             last_event: EventSeq(job.events.len() as i64),
             out: job.new.out.clone(),
             parent: job.new.parent,
+            key: job.new.key.clone(),
+            start_at: job.new.start_at,
         }
     }
 }

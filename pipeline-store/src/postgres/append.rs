@@ -1,5 +1,7 @@
 //! Appending results and intents of calls, within a commit.
 
+use std::collections::HashSet;
+
 use pipeline_core::storage::{Commit, NewCall, ResultRecord};
 use pipeline_core::time::Timestamp;
 use sqlx::PgConnection;
@@ -10,13 +12,14 @@ const RESULTS: &str = "INSERT INTO results (id, item, stage, round, attempt, pro
      verdict, files, fields) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], \
      $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[])";
 
-/// A call that serves several items may come with each of them; it is written once.
+/// A call that serves several items may come with each of them; it is written once. An unknown one is opened again.
 const CALLS: &str = "WITH given AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], \
-     $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[]) AS given \
-     (id, job, stage, round, attempt, provider, capability, request, reserved, items)), \
+     $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $12::text[], $13::bigint[]) AS given \
+     (id, job, stage, round, attempt, provider, capability, request, reserved, items, gate, deadline)), \
      opened AS (INSERT INTO calls (id, job, stage, round, attempt, provider, capability, request, reserved, items, \
-     state, opened_at) SELECT id, job, stage, round, attempt, provider, capability, request, reserved, items::uuid[], \
-     'open', $11 FROM given ON CONFLICT (id) DO NOTHING) \
+     state, opened_at, gate, deadline) SELECT id, job, stage, round, attempt, provider, capability, request, reserved, \
+     items::uuid[], 'open', $11, gate, deadline FROM given ON CONFLICT (id) DO UPDATE SET state = 'open', \
+     opened_at = excluded.opened_at, deadline = excluded.deadline, settled_at = NULL WHERE calls.state = 'unknown') \
      INSERT INTO call_items (item, call) SELECT served.item, given.id \
      FROM given CROSS JOIN LATERAL unnest(given.items::uuid[]) AS served (item) ON CONFLICT DO NOTHING";
 
@@ -50,7 +53,9 @@ pub(super) async fn results(connection: &mut PgConnection, commits: &[&Commit]) 
 
 /// Writes the intents of commits.
 pub(super) async fn calls(connection: &mut PgConnection, commits: &[&Commit], now: Timestamp) -> Work<()> {
-    let calls: Vec<&NewCall> = commits.iter().flat_map(|commit| &commit.calls).collect();
+    let mut seen = HashSet::new();
+    let calls = commits.iter().flat_map(|commit| &commit.calls).filter(|call| seen.insert(call.id));
+    let calls: Vec<&NewCall> = calls.collect();
     if calls.is_empty() {
         return Ok(());
     }
@@ -71,6 +76,8 @@ pub(super) async fn calls(connection: &mut PgConnection, commits: &[&Commit], no
         .bind(calls.iter().map(|call| call.reserved.as_micros()).collect::<Vec<_>>())
         .bind(items.collect::<Vec<_>>())
         .bind(now.as_micros())
+        .bind(calls.iter().map(|call| call.gate.as_ref().map(|pass| pass.key.as_str())).collect::<Vec<_>>())
+        .bind(calls.iter().map(|call| now.after(call.patience).as_micros()).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

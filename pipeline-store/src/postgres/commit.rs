@@ -11,7 +11,7 @@ use sqlx::{PgConnection, Row as _};
 use super::fault::Work;
 use super::finish::Changes;
 use super::store::{Inner, clock};
-use super::{append, finish, rows, submit};
+use super::{admit, append, finish, gates, rows, submit};
 
 /// The fenced update. It locks in the order of ids, and tells what each row was. `IS NOT DISTINCT FROM` keeps the
 /// session's index out: each item is found by its id.
@@ -21,8 +21,8 @@ pub(super) const UPDATE: &str = concat!(
     " AS now), \
      held AS MATERIALIZED (SELECT given.*, items.status AS old_status, items.leaves AS old_leaves, \
      items.steps AS old_steps FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::bigint[], \
-     $6::bigint[], $7::boolean[], $8::bigint[], $9::uuid[], $10::boolean[], $11::bigint[], $12::text[]) AS given \
-     (id, job, token, status, leaves, steps, replaced, claimable_at, unit, release, cost, machine) \
+     $6::bigint[], $7::boolean[], $8::bigint[], $9::uuid[], $10::boolean[], $11::bigint[], $12::text[], $15::text[]) \
+     AS given (id, job, token, status, leaves, steps, replaced, claimable_at, unit, release, cost, machine, gate) \
      JOIN items ON items.id = given.id \
      WHERE items.job = given.job AND items.token = given.token AND items.session IS NOT DISTINCT FROM $13 \
      ORDER BY items.id FOR NO KEY UPDATE OF items) \
@@ -32,7 +32,7 @@ pub(super) const UPDATE: &str = concat!(
      WHEN NOT held.release OR held.claimable_at <= clock.now THEN 0 ELSE held.claimable_at END, \
      session = CASE WHEN held.release OR held.replaced OR held.status NOT IN ('pending', 'running', 'waiting') \
      THEN NULL ELSE items.session END, \
-     unit = held.unit, cost = items.cost + held.cost, machine = held.machine, updated_at = clock.now \
+     unit = held.unit, gate = held.gate, cost = items.cost + held.cost, machine = held.machine, updated_at = clock.now \
      FROM held CROSS JOIN clock WHERE items.id = held.id \
      RETURNING items.id, held.old_status, held.old_leaves, held.old_steps, clock.now"
 );
@@ -43,14 +43,22 @@ pub(super) async fn commit(
     inner: &Inner,
     (session, commits): &(SessionId, Vec<Commit>),
 ) -> Work<Vec<CommitReply>> {
-    let mut replies = vec![CommitReply::Superseded; commits.len()];
     let mut changes = Changes::new();
-    let mut now = None;
-    for wave in waves(commits) {
+    // First: who waits here for another that makes the same gate known has nothing yet that the other may want.
+    gates::know(connection, gates::named(commits)).await?;
+    // Where no call is to be made, the fenced update alone decides.
+    let (mut replies, mut now) = if is_calling(commits) {
+        let (replies, now) = admit::admit(connection, inner, *session, commits).await?;
+        (replies, Some(now))
+    } else {
+        (vec![None; commits.len()], None)
+    };
+    let admitted = commits.iter().enumerate().filter(|(index, _)| matches!(replies.get(*index), Some(None)));
+    for wave in waves(admitted.collect()) {
         let accepted = update(connection, inner, *session, &wave, &mut changes, &mut now).await?;
         for (index, commit) in &wave {
             if let (true, Some(reply)) = (accepted.contains(&commit.item), replies.get_mut(*index)) {
-                *reply = CommitReply::Applied;
+                *reply = Some(CommitReply::Applied);
             }
         }
         // In the order they came in: so are their events.
@@ -63,14 +71,19 @@ pub(super) async fn commit(
     if let Some(now) = now {
         finish::finish(connection, &changes, now).await?;
     }
-    Ok(replies)
+    Ok(replies.into_iter().map(|reply| reply.unwrap_or(CommitReply::Superseded)).collect())
+}
+
+/// Tells whether commits hold intents of calls.
+pub(super) fn is_calling(commits: &[Commit]) -> bool {
+    commits.iter().any(|commit| !commit.calls.is_empty())
 }
 
 /// Splits a batch so that no part has an item twice: the second commit on an item sees the first.
-fn waves(commits: &[Commit]) -> Vec<Vec<(usize, &Commit)>> {
+fn waves(commits: Vec<(usize, &Commit)>) -> Vec<Vec<(usize, &Commit)>> {
     let mut waves: Vec<Vec<(usize, &Commit)>> = Vec::new();
     let mut seen = BTreeMap::new();
-    for (index, commit) in commits.iter().enumerate() {
+    for (index, commit) in commits {
         let depth = seen.entry(commit.item).and_modify(|depth| *depth += 1).or_insert(0_usize);
         match waves.get_mut(*depth) {
             Some(wave) => wave.push((index, commit)),
@@ -108,6 +121,7 @@ async fn update(
         .bind(machines.collect::<Result<Vec<_>, _>>()?)
         .bind(session.as_uuid())
         .bind(now.map_or_else(|| inner.told(), |now| Some(now.as_micros())))
+        .bind(wave.iter().map(|(_, commit)| gates::stored(commit.gate.as_ref())).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     let by_item: HashMap<ItemId, &Commit> = wave.iter().map(|(_, commit)| (commit.item, *commit)).collect();

@@ -54,7 +54,7 @@ pub(super) const CANCEL: &str = "WITH free AS MATERIALIZED (SELECT id, status FR
 pub(super) const END: &str = "WITH ended AS (UPDATE jobs SET status = given.status, ended_at = $4, \
      last_event = last_event + 1 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS given (job, status, body) \
      WHERE jobs.id = given.job RETURNING jobs.id, jobs.last_event, given.body), \
-     passed AS (UPDATE turns SET eligible = false WHERE job = ANY ($1)) \
+     passed AS (UPDATE turns SET eligible = false, open = false WHERE job = ANY ($1)) \
      INSERT INTO events (job, seq, at, body) SELECT id, last_event, $4, body FROM ended";
 
 /// The sums of a stage.

@@ -11,7 +11,7 @@ use sqlx::{PgConnection, Row as _};
 use super::fault::Work;
 use super::finish::{self, Changes};
 use super::store::{Begin, PostgresStore};
-use super::{rows, submit};
+use super::{locks, rows, sessions, submit};
 
 const ONE: &str = concat!(rows::jobs!(), " WHERE jobs.id = $1");
 
@@ -27,8 +27,17 @@ impl JobStore for PostgresStore {
         self.write(Begin::Durable, (job, items), |connection, inner, (job, items)| {
             Box::pin(async move {
                 let now = inner.now(connection).await?;
-                submit::submit(connection, job, items, now).await?;
-                read(connection, job.id).await
+                if let Some(first) = submitted(connection, job).await? {
+                    return read(connection, first).await;
+                }
+                if submit::submit(connection, job, items, now).await? {
+                    return read(connection, job.id).await;
+                }
+                // Another submit with the same key was at it, and is done now.
+                match submitted(connection, job).await? {
+                    Some(first) => read(connection, first).await,
+                    None => Err(Error::conflict("a job with this id is already there").with("job", job.id).into()),
+                }
             })
         })
         .await
@@ -83,6 +92,50 @@ impl JobStore for PostgresStore {
         })
         .await
     }
+
+    async fn abandon(&self, id: JobId) -> Result<JobRecord> {
+        self.bury().await?;
+        // In two transactions, because held items are locked before jobs. After the first nothing of the job is free, or
+        // will be: what is held then is all that is left.
+        self.write(Begin::Durable, id, |connection, inner, id| {
+            Box::pin(async move {
+                let now = inner.now(connection).await?;
+                locks::steer(connection, *id).await?;
+                match standing(connection, *id).await? {
+                    (Control::Cancel, None) => Ok(()),
+                    _ => steer(connection, *id, Control::Cancel, now).await,
+                }
+            })
+        })
+        .await?;
+        self.write(Begin::Durable, id, |connection, inner, id| {
+            Box::pin(async move {
+                let now = inner.now(connection).await?;
+                sessions::take(connection, *id, now).await?;
+                read(connection, *id).await
+            })
+        })
+        .await
+    }
+}
+
+/// Returns the job of an earlier submit with the same key.
+async fn submitted(connection: &mut PgConnection, job: &NewJob) -> Work<Option<JobId>> {
+    let Some(wanted) = &job.idempotency else { return Ok(None) };
+    let row = sqlx::query("SELECT id, body FROM jobs WHERE owner = $1 AND idempotency = $2")
+        .bind(&job.owner)
+        .bind(&wanted.key)
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let first = rows::job_id(&row, 0)?;
+    if row.try_get::<Option<&str>, _>(1)? == Some(wanted.body.to_hex().as_str()) {
+        return Ok(Some(first));
+    }
+    Err(Error::conflict("this idempotency key was used for another request")
+        .with("key", &wanted.key)
+        .with("job", first)
+        .into())
 }
 
 fn missing(id: JobId) -> Error {
@@ -94,16 +147,23 @@ async fn read(connection: &mut PgConnection, id: JobId) -> Work<JobRecord> {
     rows::job(&row.ok_or_else(|| missing(id))?)
 }
 
-async fn steer(connection: &mut PgConnection, id: JobId, control: Control, now: Timestamp) -> Work<()> {
+/// Returns what a person asked of a job, and as what it has ended; its row is locked by that.
+async fn standing(connection: &mut PgConnection, id: JobId) -> Work<(Control, Option<String>)> {
     let row = sqlx::query("SELECT control, status FROM jobs WHERE id = $1 FOR NO KEY UPDATE")
         .bind(id.as_uuid())
-        .fetch_optional(&mut *connection)
+        .fetch_optional(connection)
         .await?
         .ok_or_else(|| missing(id))?;
-    if let Some(status) = row.try_get::<Option<String>, _>(1)? {
+    Ok((rows::word(&row, 0)?, row.try_get(1)?))
+}
+
+async fn steer(connection: &mut PgConnection, id: JobId, control: Control, now: Timestamp) -> Work<()> {
+    // No intent is written that does not see this.
+    locks::steer(connection, id).await?;
+    let (current, ended) = standing(connection, id).await?;
+    if let Some(status) = ended {
         return Err(Error::conflict("the job has ended").with("job", id).with("status", status).into());
     }
-    let current: Control = rows::word(&row, 0)?;
     if current == control {
         return Ok(());
     }

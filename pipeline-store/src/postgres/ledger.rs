@@ -1,33 +1,43 @@
-//! The ledger of provider calls: settling and listing. Intents are written by commits.
+//! The ledger of provider calls: settling, attaching and listing. Intents are written by commits.
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{CallId, ItemId, StageName};
 use pipeline_core::model::Money;
-use pipeline_core::storage::{CallLedger, CallQuery, CallRecord, CallState, SettleReply, Settlement};
+use pipeline_core::storage::{
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, GateKey, SettleReply, Settlement,
+};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::fault::Work;
-use super::rows;
 use super::store::{Begin, PostgresStore, clock};
+use super::{gates, rows};
 
-/// Settles a call that is open, or unknown and now known; tells whether it did, and whether there is such a call.
+/// Settles a call that is open, or unknown and now known; tells whether it did, whether there is such a call, and its
+/// gate. An answer that is no outage ends the gate's row of them.
 const SETTLE: &str = concat!(
     "WITH settled AS (UPDATE calls SET state = $2, cost = $3, response = $4, failure = $5, \
      external_id = coalesce($6, external_id), settled_at = ",
     clock!("$7"),
-    " WHERE id = $1 AND (state = 'open' OR (state = 'unknown' AND $2 <> 'unknown')) RETURNING id) \
-     SELECT EXISTS (SELECT 1 FROM settled), EXISTS (SELECT 1 FROM calls WHERE id = $1)"
+    ", attempt = coalesce($8, attempt) \
+     WHERE id = $1 AND (state = 'open' OR (state = 'unknown' AND $2 <> 'unknown')) RETURNING gate), \
+     answered AS (UPDATE gates SET outages = 0 FROM settled WHERE gates.key = settled.gate AND gates.outages > 0 \
+     AND NOT $9) \
+     SELECT EXISTS (SELECT 1 FROM settled), EXISTS (SELECT 1 FROM calls WHERE id = $1), (SELECT gate FROM settled)"
 );
+
+const ATTACH: &str = "WITH attached AS (UPDATE calls SET external_id = $2 \
+     WHERE id = $1 AND state IN ('open', 'unknown') AND coalesce(external_id, $2) = $2 RETURNING id) \
+     SELECT EXISTS (SELECT 1 FROM attached)";
 
 /// Lists calls, oldest first, by a first condition.
 macro_rules! calls_where {
     ($first:literal) => {
         concat!(
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
-             failure, external_id, opened_at, settled_at, attempt FROM calls WHERE ",
+             failure, external_id, opened_at, settled_at, attempt, gate, deadline FROM calls WHERE ",
             $first,
             " AND ($3::text IS NULL OR stage = $3) AND state = ANY ($4) ORDER BY no LIMIT $5"
         )
@@ -65,14 +75,46 @@ impl CallLedger for PostgresStore {
                     .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
                     .bind(&settlement.external_id)
                     .bind(inner.told())
-                    .fetch_one(connection)
+                    .bind(settlement.attempt.map(i64::from))
+                    .bind(settlement.outage)
+                    .fetch_one(&mut *connection)
                     .await?;
+                let gate: Option<&str> = row.try_get(2)?;
+                if let Some(gate) = gate.filter(|_| settlement.outage) {
+                    let now = inner.now(connection).await?;
+                    gates::fail(connection, gate, now).await?;
+                }
                 match (row.try_get(0)?, row.try_get(1)?) {
                     (true, _) => Ok(SettleReply::Settled),
                     (false, true) => Ok(SettleReply::AlreadySettled),
                     (false, false) => {
                         Err(Error::not_found("there is no such call").with("call", settlement.call).into())
                     }
+                }
+            })
+        })
+        .await
+    }
+
+    async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply> {
+        self.write(Begin::Durable, (call, external_id), |connection, _, (call, external_id)| {
+            Box::pin(async move {
+                let attached: bool = sqlx::query_scalar(ATTACH)
+                    .bind(call.as_uuid())
+                    .bind(external_id)
+                    .fetch_one(&mut *connection)
+                    .await?;
+                if attached {
+                    return Ok(AttachReply::Attached);
+                }
+                let state: Option<String> = sqlx::query_scalar("SELECT state FROM calls WHERE id = $1")
+                    .bind(call.as_uuid())
+                    .fetch_optional(connection)
+                    .await?;
+                match state.as_deref() {
+                    Some("open" | "unknown") => Ok(AttachReply::OtherTask),
+                    Some(_) => Ok(AttachReply::AlreadySettled),
+                    None => Err(Error::not_found("there is no such call").with("call", call).into()),
                 }
             })
         })
@@ -123,6 +165,8 @@ fn call(row: &PgRow) -> Work<CallRecord> {
         failure: rows::maybe_json(row, 12)?,
         external_id: row.try_get(13)?,
         opened_at: rows::time(row, 14)?,
+        gate: row.try_get::<Option<String>, _>(17)?.map(GateKey::new),
+        deadline: rows::time(row, 18)?,
         settled_at: rows::maybe_time(row, 15)?,
     })
 }

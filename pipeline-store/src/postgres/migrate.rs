@@ -12,8 +12,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "records", sql: include_str!("../../migrations/postgres/0001_records.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "records", sql: include_str!("../../migrations/postgres/0001_records.sql") },
+    Migration { number: 2, name: "gates", sql: include_str!("../../migrations/postgres/0002_gates.sql") },
+];
 
 /// Returns the number of the newest migration this program knows.
 pub(super) fn newest() -> i64 {

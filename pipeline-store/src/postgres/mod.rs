@@ -4,21 +4,29 @@
 //! never half a transaction, and is tried again when it lost against another one (serialisation failure, deadlock).
 //! Batches are statements over `unnest`, so that the number of round trips does not grow with them.
 //!
-//! Locks are taken in one order: sessions, held items, jobs, free items, turns; rows of a kind by id. A claim passes by what
-//! others have locked, waits only for the mates of a unit it has, and never touches the row of a job.
+//! Locks are taken in one order: the pause of everything, sessions, what was asked of jobs, held items, calls, gates, jobs,
+//! free items, turns; those of a kind by id. A claim passes by what others have locked, waits only for the mates of a unit
+//! it has, and never touches the row of a job.
+//!
+//! What must hold over all processes (limits of gates and jobs, turns, a pause that was acknowledged) is guarded by the
+//! advisory locks in `locks`. Where nothing is limited, nobody waits for anybody.
 
+mod admit;
 mod append;
 mod claim;
 mod commit;
+mod depth;
 mod events;
 mod fault;
 mod fingerprints;
 mod finish;
+mod gates;
 mod heart;
 mod items;
 mod jobs;
 mod ledger;
 mod location;
+mod locks;
 mod migrate;
 mod open;
 mod options;

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::id::{JobId, SessionId};
 use pipeline_core::storage::{
-    ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, SessionRecord, WorkQueue,
+    ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, QueueStatus, SessionRecord, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
 use super::claim::Answer;
 use super::store::{Begin, PostgresStore, clock};
-use super::{claim, commit, sessions};
+use super::{claim, commit, depth, gates, sessions};
 
 #[async_trait]
 impl WorkQueue for PostgresStore {
@@ -64,11 +64,21 @@ impl WorkQueue for PostgresStore {
         }
     }
 
+    async fn pause_all(&self, paused: bool) -> Result<()> {
+        self.write(Begin::Durable, paused, |connection, _, paused| Box::pin(gates::pause(connection, *paused))).await
+    }
+
+    async fn queue_status(&self) -> Result<QueueStatus> {
+        self.bury().await?;
+        self.write(Begin::View, (), |connection, inner, ()| Box::pin(depth::status(connection, inner))).await
+    }
+
     async fn commit(&self, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {
         if commits.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(Begin::Durable, (session, commits), |connection, inner, input| {
+        let begin = if commit::is_calling(&commits) { Begin::Intent } else { Begin::Durable };
+        self.write(begin, (session, commits), |connection, inner, input| {
             Box::pin(commit::commit(connection, inner, input))
         })
         .await

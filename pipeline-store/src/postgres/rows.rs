@@ -6,7 +6,7 @@ use pipeline_core::error::Error;
 use pipeline_core::executor::MACHINE_FORMAT;
 use pipeline_core::id::{EventSeq, ItemId, JobId, ResultId, StageName, Token};
 use pipeline_core::model::{Counts, ItemStatus, JobStatus, Money};
-use pipeline_core::storage::{Claimed, ItemRecord, JobRecord, ResultRecord};
+use pipeline_core::storage::{Claimed, ItemRecord, JobKey, JobRecord, ResultRecord};
 use pipeline_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
@@ -31,7 +31,8 @@ macro_rules! jobs {
     () => {
         "SELECT jobs.id, label, owner, jobs.priority, pipeline, control, jobs.status, stages, jobs.cost, last_event, \
          created_at, turns.started_at, ended_at, out, jobs.parent, jobs.steps, held.pending, held.running, held.waiting, \
-         jobs.pending, jobs.running, jobs.waiting, succeeded, filtered, rejected, undecided, failed, cancelled \
+         jobs.pending, jobs.running, jobs.waiting, succeeded, filtered, rejected, undecided, failed, cancelled, \
+         turns.key, turns.key_limit, turns.start_at \
          FROM jobs JOIN turns ON turns.job = jobs.id CROSS JOIN LATERAL (\
          SELECT coalesce(sum(leaves) FILTER (WHERE items.status = 'pending'), 0)::bigint AS pending, \
          coalesce(sum(leaves) FILTER (WHERE items.status = 'running'), 0)::bigint AS running, \
@@ -190,7 +191,14 @@ pub(super) fn job(row: &PgRow) -> Work<JobRecord> {
         last_event: EventSeq(row.try_get(9)?),
         out: row.try_get(13)?,
         parent: maybe_uuid(row, 14)?.map(JobId::from_uuid),
+        key: key(row, 28)?,
+        start_at: maybe_time(row, 30)?,
     })
+}
+
+fn key(row: &PgRow, column: usize) -> Work<Option<JobKey>> {
+    let name: Option<String> = row.try_get(column)?;
+    name.map(|name| Ok(JobKey { name, limit: number(row, column + 1)? })).transpose()
 }
 
 /// Reads a result.

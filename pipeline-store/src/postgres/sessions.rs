@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::fault::Work;
 use super::finish::{self, Changes};
-use super::rows;
 use super::store::{Inner, clock};
+use super::{gates, rows};
 
 /// Nobody means a longer lease than a century.
 const LONGEST_LEASE: i64 = 100 * 365 * 86_400 * 1_000_000;
@@ -25,7 +25,7 @@ const OPEN: &str = concat!(
 );
 
 /// Extends a lease that has not run out, and tells what was asked of the jobs the session holds items of: a row for each,
-/// or one without a job; no row when the lease has run out.
+/// or one without a job; no row when the lease has run out. A pause of everything is one of every job.
 pub(super) const BEAT: &str = concat!(
     "WITH clock AS MATERIALIZED (SELECT ",
     clock!("$3"),
@@ -33,7 +33,11 @@ pub(super) const BEAT: &str = concat!(
      WHERE id = $1 AND lease_until > clock.now RETURNING id) \
      SELECT steered.id, steered.control FROM beat LEFT JOIN LATERAL (SELECT jobs.id, jobs.control FROM jobs \
      WHERE control <> 'run' AND status IS NULL AND EXISTS (SELECT 1 FROM items WHERE session = $1 \
-     AND items.job = jobs.id)) AS steered ON true ORDER BY steered.id"
+     AND items.job = jobs.id) UNION ALL SELECT jobs.id, 'pause' FROM \
+     (SELECT DISTINCT job FROM items WHERE session = $1) AS held JOIN jobs ON jobs.id = held.job \
+     WHERE control = 'run' AND status IS NULL AND ",
+    gates::paused!(),
+    ") AS steered ON true ORDER BY steered.id"
 );
 
 const DEAD: &str = "SELECT id FROM sessions WHERE lease_until <= $1 ORDER BY id FOR UPDATE";
@@ -44,6 +48,14 @@ pub(super) const FREE: &str = "WITH held AS MATERIALIZED (SELECT id, status FROM
      status = CASE held.status WHEN 'running' THEN 'pending' ELSE held.status END FROM held WHERE items.id = held.id \
      RETURNING items.job, held.status, items.leaves) \
      SELECT job, status, sum(leaves)::bigint FROM freed GROUP BY job, status";
+
+/// Takes what anybody holds of a job, and ends it. Whoever held it knows the old token.
+pub(super) const TAKE: &str = "WITH held AS MATERIALIZED (SELECT id, status FROM items \
+     WHERE session IN (SELECT id FROM sessions) AND job = $1 ORDER BY id FOR UPDATE), \
+     taken AS (UPDATE items SET session = NULL, claimable_at = NULL, updated_at = $2, status = 'cancelled', open = false, \
+     token = greatest(token + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
+     FROM held WHERE items.id = held.id RETURNING held.status, items.leaves) \
+     SELECT status, sum(leaves)::bigint FROM taken GROUP BY status";
 
 const LIST: &str = "SELECT id, host, pid, focus, started_at, lease_until, \
      (SELECT count(*) FROM items WHERE items.session = sessions.id) FROM sessions \
@@ -130,6 +142,21 @@ async fn free(connection: &mut PgConnection, sessions: &[Uuid], now: Timestamp) 
         }
         change.free();
     }
+    finish::finish(connection, &changes, now).await
+}
+
+/// Ends what sessions hold of a job that is cancelled.
+pub(super) async fn take(connection: &mut PgConnection, job: JobId, now: Timestamp) -> Work<()> {
+    let taken = sqlx::query(TAKE).bind(job.as_uuid()).bind(now.as_micros()).fetch_all(&mut *connection).await?;
+    let mut changes = Changes::new();
+    let change = changes.entry(job).or_default();
+    for row in &taken {
+        let leaves: i64 = row.try_get(1)?;
+        // Their settled stages stay settled.
+        change.add(rows::word(row, 0)?, -leaves, 0);
+        change.add(ItemStatus::Cancelled, leaves, 0);
+    }
+    change.free();
     finish::finish(connection, &changes, now).await
 }
 

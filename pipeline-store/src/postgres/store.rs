@@ -13,6 +13,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::fault::{Fault, Work};
 use super::heart::Heart;
+use super::locks::unpaused;
 
 /// How often a transaction is tried that loses against others.
 const TRIES: u32 = 6;
@@ -64,19 +65,27 @@ impl Inner {
 pub(super) enum Begin {
     /// Its commit waits for the disk.
     Durable,
+    /// As `Durable`, and everything is not paused meanwhile: for intents of calls.
+    Intent,
     /// Its commit does not: only for claims, which are nothing without the process that holds them. Should a crash of the
     /// server take one, a later claim cannot bear its token; see `claim::TAKE`.
     ///
     /// Sorting is off so that claims walk the index in claim order and stop at their limit, whatever the planner
     /// believes about the table: they lock what they walk over.
     Claim,
+    /// It only reads, and sees the store as it is at one moment.
+    View,
 }
 
 impl Begin {
     const fn statement(self) -> &'static str {
         match self {
             Self::Durable => "BEGIN",
-            Self::Claim => "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL enable_sort = off",
+            Self::Intent => concat!("BEGIN; ", unpaused!()),
+            Self::Claim => {
+                concat!("BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL enable_sort = off; ", unpaused!())
+            }
+            Self::View => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
 }

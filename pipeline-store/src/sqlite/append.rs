@@ -2,34 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use pipeline_core::id::{CallId, Digest, ItemId, JobId, ResultId, StageName};
-use pipeline_core::model::{Artifact, Capability, Verdict};
-use pipeline_core::storage::Commit;
+use pipeline_core::id::{CallId, Digest, ItemId, JobId, StageName};
+use pipeline_core::model::Capability;
+use pipeline_core::storage::{Commit, GateKey, ResultRecord};
 use pipeline_core::time::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value};
 use sqlx::SqliteConnection;
 
+use super::bulk::{Bound, Bulk};
 use super::fault::Work;
 
-#[derive(Serialize)]
-struct ResultRow<'a>(
-    ResultId,
-    ItemId,
-    &'a StageName,
-    u32,
-    u32,
-    &'a Option<String>,
-    i64,
-    i64,
-    i64,
-    &'a Option<Verdict>,
-    &'a BTreeMap<String, Artifact>,
-    &'a Map<String, Value>,
+static INSERT: Bulk = Bulk::new(
+    "INSERT INTO results (id, item, stage, round, attempt, provider, cost, started_at, ended_at, verdict, files, fields)",
+    12,
+    "",
 );
 
 #[derive(Serialize)]
-struct CallRow<'a>(CallId, JobId, &'a StageName, u32, &'a str, Capability, Digest, i64, &'a [ItemId], u32);
+struct CallRow<'a>(
+    CallId,
+    JobId,
+    &'a StageName,
+    u32,
+    &'a str,
+    Capability,
+    Digest,
+    i64,
+    &'a [ItemId],
+    u32,
+    Option<&'a GateKey>,
+    i64,
+);
 
 #[derive(Default)]
 struct Tally {
@@ -41,24 +44,11 @@ struct Tally {
 
 /// Appends the results of commits, and adds them to the sums by stage.
 pub(super) async fn results(connection: &mut SqliteConnection, commits: &[&Commit]) -> Work<()> {
-    let mut rows = Vec::new();
+    let mut rows: Vec<&ResultRecord> = Vec::new();
     let mut tallies: BTreeMap<(JobId, &str), Tally> = BTreeMap::new();
     for commit in commits {
         for result in &commit.results {
-            rows.push(ResultRow(
-                result.id,
-                result.item,
-                &result.stage,
-                result.round,
-                result.attempt,
-                &result.provider,
-                result.cost.as_micros(),
-                result.started_at.as_micros(),
-                result.ended_at.as_micros(),
-                &result.verdict,
-                &result.files,
-                &result.fields,
-            ));
+            rows.push(result);
             let took = result.ended_at.since(result.started_at);
             let tally = tallies.entry((commit.job, result.stage.as_str())).or_default();
             tally.count += 1;
@@ -70,14 +60,22 @@ pub(super) async fn results(connection: &mut SqliteConnection, commits: &[&Commi
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "INSERT INTO results (id, item, stage, round, attempt, provider, cost, started_at, ended_at, verdict, files, \
-         fields) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
-         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM json_each(?)",
-    )
-    .bind(serde_json::to_string(&rows)?)
-    .execute(&mut *connection)
-    .await?;
+    let row = |query: Bound, result: &&ResultRecord| {
+        Ok(query
+            .bind(result.id.to_string())
+            .bind(result.item.to_string())
+            .bind(result.stage.to_string())
+            .bind(result.round)
+            .bind(result.attempt)
+            .bind(result.provider.clone())
+            .bind(result.cost.as_micros())
+            .bind(result.started_at.as_micros())
+            .bind(result.ended_at.as_micros())
+            .bind(result.verdict.as_ref().map(serde_json::to_string).transpose()?)
+            .bind(serde_json::to_string(&result.files)?)
+            .bind(serde_json::to_string(&result.fields)?))
+    };
+    INSERT.run(connection, &rows, row, |query| query).await?;
     let sums: Vec<_> = tallies
         .iter()
         .map(|((job, stage), tally)| (job, stage, tally.count, tally.micros, tally.sum_squares, tally.cost))
@@ -112,6 +110,8 @@ pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit]
                 call.reserved.as_micros(),
                 &call.items,
                 call.attempt,
+                call.gate.as_ref().map(|pass| &pass.key),
+                now.after(call.patience).as_micros(),
             )
         })
         .collect();
@@ -120,9 +120,11 @@ pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit]
     }
     let body = serde_json::to_string(&rows)?;
     sqlx::query(
-        "INSERT INTO calls (id, job, stage, round, provider, capability, request, state, reserved, opened_at, items, attempt) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, 'open', \
-         value ->> 7, ?2, value ->> 8, value ->> 9 FROM json_each(?1) WHERE true ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO calls (id, job, stage, round, provider, capability, request, state, reserved, opened_at, items, attempt, \
+         gate, deadline) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, 'open', \
+         value ->> 7, ?2, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM json_each(?1) WHERE true \
+         ON CONFLICT (id) DO UPDATE SET state = 'open', opened_at = excluded.opened_at, deadline = excluded.deadline, \
+         settled_at = NULL WHERE state = 'unknown'",
     )
     .bind(&body)
     .bind(now.as_micros())

@@ -1,35 +1,46 @@
 //! Handing out work: jobs first, then their items, each by an index in claim order.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pipeline_core::id::{ItemId, JobId, SessionId};
-use pipeline_core::storage::{ClaimRequest, Claimed, Claims};
+use pipeline_core::model::Limits;
+use pipeline_core::storage::{AGEING, ClaimRequest, Claimed, Claims, GateKey, LOOK_AGAIN};
 use pipeline_core::time::Timestamp;
-use sqlx::SqliteConnection;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
 use super::store::Inner;
-use super::{rows, sessions};
+use super::{gates, rows, sessions};
 
 /// So many jobs are looked at in one go.
 const JOBS: u32 = 16;
 
-/// Jobs with something due, in the order they are served.
-pub(super) const DUE_JOBS: &str = "SELECT id FROM jobs \
-     WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1) AND EXISTS (\
-     SELECT 1 FROM items WHERE items.job = jobs.id AND session IS NULL AND claimable_at <= ?2) \
-     ORDER BY priority DESC, served_at, id LIMIT ?3";
+/// Jobs with something due that may be handed out, in the order they are served. `?4` holds the gates with room.
+pub(super) const DUE_JOBS: &str = "SELECT id, concurrency FROM jobs \
+     WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1) \
+     AND (start_at IS NULL OR start_at <= ?2) \
+     AND (key IS NULL OR started_at IS NOT NULL OR key_limit > (SELECT count(*) FROM jobs AS other \
+     WHERE other.key = jobs.key AND other.ended_at IS NULL AND other.started_at IS NOT NULL)) \
+     AND (concurrency IS NULL OR concurrency > (SELECT count(*) FROM items \
+     WHERE session IN (SELECT id FROM sessions) AND job = jobs.id)) \
+     AND (EXISTS (SELECT 1 FROM items \
+     WHERE items.job = jobs.id AND session IS NULL AND gate IS NULL AND claimable_at = 0) \
+     OR EXISTS (SELECT 1 FROM items \
+     WHERE items.job = jobs.id AND session IS NULL AND claimable_at > 0 AND claimable_at <= ?2) \
+     OR EXISTS (SELECT 1 FROM json_each(?4) AS open CROSS JOIN items \
+     WHERE items.job = jobs.id AND session IS NULL AND items.gate = open.value AND claimable_at = 0)) \
+     ORDER BY priority + (?2 - served_at) / ?5 DESC, served_at, id LIMIT ?3";
 
 /// Brings what has waited long enough into the range of what is due; each wait is moved once.
 pub(super) const WAKE: &str = "UPDATE items SET claimable_at = 0 \
      WHERE job = ?1 AND session IS NULL AND claimable_at > 0 AND claimable_at <= ?2";
 
-/// The first due items of a job.
-pub(super) const PICK: &str = "SELECT id, unit FROM items \
-     WHERE job = ?1 AND session IS NULL AND claimable_at = 0 ORDER BY ordinal, slot LIMIT ?2";
+/// The first due items of a job that come to no gate next, or to one gate.
+pub(super) const PICK: &str = "SELECT id, unit, ordinal, slot FROM items \
+     WHERE job = ?1 AND session IS NULL AND gate IS ?3 AND claimable_at = 0 ORDER BY ordinal, slot LIMIT ?2";
 
 /// The due items of some units.
-pub(super) const MATES: &str = "SELECT id FROM items \
+pub(super) const MATES: &str = "SELECT id, unit FROM items \
      WHERE unit IN (SELECT value FROM json_each(?1)) AND session IS NULL AND claimable_at = 0 AND +job = ?2";
 
 /// Hands items over.
@@ -39,10 +50,20 @@ pub(super) const TAKE: &str = concat!(
     rows::item_columns!()
 );
 
-/// The earliest time something of an open job is due.
-pub(super) const NEXT: &str = "SELECT min((SELECT claimable_at FROM items \
-     WHERE items.job = jobs.id AND session IS NULL AND claimable_at IS NOT NULL ORDER BY claimable_at LIMIT 1)) \
-     FROM jobs WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1)";
+/// When time alone lets something more of the open jobs be handed out, when nothing could be: starts, waits, and what
+/// is due but for its job's limits, where it is worth to look again (`?3`).
+pub(super) const NEXT: &str = "SELECT min(at) FROM (\
+     SELECT CASE WHEN start_at > ?2 THEN start_at \
+     WHEN EXISTS (SELECT 1 FROM items WHERE items.job = jobs.id AND session IS NULL AND gate IS NULL \
+     AND claimable_at = 0) THEN ?3 \
+     ELSE (SELECT claimable_at FROM items WHERE items.job = jobs.id AND session IS NULL AND claimable_at > 0 \
+     ORDER BY claimable_at LIMIT 1) END AS at \
+     FROM jobs WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1))";
+
+/// The gates that something due of an open job comes to next.
+pub(super) const GATED: &str = "SELECT key FROM gates WHERE EXISTS (SELECT 1 FROM jobs CROSS JOIN items \
+     WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR jobs.id = ?1) AND (start_at IS NULL OR start_at <= ?2) \
+     AND items.job = jobs.id AND session IS NULL AND items.gate = gates.key AND claimable_at = 0)";
 
 /// What a try to claim comes to.
 pub(super) enum Answer {
@@ -66,14 +87,56 @@ pub(super) async fn claim(connection: &mut SqliteConnection, inner: &Inner, requ
         (job, focus) => job.or(focus),
     };
     let now = inner.now();
+    if gates::is_paused(connection).await? {
+        return Ok(Answer::Claims(Claims { units: Vec::new(), next_at: None }));
+    }
     let units = hand_out(connection, request.session, request.limit as usize, only, now).await?;
-    if units.is_empty() && !look && !sessions::dead(connection, inner, true).await?.is_empty() {
+    if !units.is_empty() {
+        return Ok(Answer::Claims(Claims { units, next_at: Some(now) }));
+    }
+    if !look && !sessions::dead(connection, inner, true).await?.is_empty() {
         return Ok(Answer::Dead);
     }
-    let next: Option<i64> =
-        sqlx::query_scalar(NEXT).bind(only.map(|job| job.to_string())).fetch_one(connection).await?;
-    let next_at = next.map(|at| Timestamp::from_micros(at).max(now));
+    let next_at = next_at(connection, only, now).await?;
     Ok(Answer::Claims(Claims { units, next_at }))
+}
+
+/// Returns when to look again, after nothing could be handed out.
+async fn next_at(connection: &mut SqliteConnection, only: Option<JobId>, now: Timestamp) -> Work<Option<Timestamp>> {
+    let again = now.after(LOOK_AGAIN);
+    let timed: Option<i64> = sqlx::query_scalar(NEXT)
+        .bind(only.map(|job| job.to_string()))
+        .bind(now.as_micros())
+        .bind(again.as_micros())
+        .fetch_one(&mut *connection)
+        .await?;
+    let gated: Vec<String> = sqlx::query_scalar(GATED)
+        .bind(only.map(|job| job.to_string()))
+        .bind(now.as_micros())
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut next = timed.map(|at| Timestamp::from_micros(at).max(now));
+    for key in gated {
+        let load = gates::load(connection, &GateKey::new(key), now).await?;
+        let at = load.opens_at(now).unwrap_or(again);
+        next = Some(next.map_or(at, |next| next.min(at)));
+    }
+    Ok(next)
+}
+
+/// The gates that let something pass, with how much; `None` is without limit.
+type Rooms = BTreeMap<String, Option<u64>>;
+
+async fn rooms(connection: &mut SqliteConnection, now: Timestamp) -> Work<Rooms> {
+    let mut rooms = Rooms::new();
+    for (key, load, _) in gates::all(connection, None, now).await? {
+        let held = if load.limits == Limits::default() { 0 } else { gates::held(connection, &key).await? };
+        let room = load.room(now, held);
+        if room != Some(0) {
+            rooms.insert(key.as_str().to_owned(), room);
+        }
+    }
+    Ok(rooms)
 }
 
 async fn hand_out(
@@ -84,49 +147,80 @@ async fn hand_out(
     now: Timestamp,
 ) -> Work<Vec<Vec<Claimed>>> {
     let mut units = Vec::new();
+    let mut rooms = rooms(connection, now).await?;
     while units.len() < limit {
         let jobs = sqlx::query(DUE_JOBS)
             .bind(only.map(|job| job.to_string()))
             .bind(now.as_micros())
             .bind(JOBS)
+            .bind(rows::list(rooms.keys())?)
+            .bind(i64::try_from(AGEING.as_micros()).unwrap_or(i64::MAX))
             .fetch_all(&mut *connection)
             .await?;
-        if jobs.is_empty() {
-            break;
-        }
+        let before = units.len();
         for row in &jobs {
             if units.len() < limit {
-                serve(connection, session, rows::word(row, 0)?, limit, now, &mut units).await?;
+                let job = Due { id: rows::word(row, 0)?, concurrency: row.try_get(1)? };
+                serve(connection, session, &job, limit, now, &mut rooms, &mut units).await?;
             }
+        }
+        if units.len() == before {
+            break;
         }
     }
     Ok(units)
+}
+
+/// A job with something due.
+struct Due {
+    id: JobId,
+    concurrency: Option<u32>,
 }
 
 /// Hands out what is due of one job, until `units` has `limit`.
 async fn serve(
     connection: &mut SqliteConnection,
     session: SessionId,
-    job: JobId,
+    job: &Due,
     limit: usize,
     now: Timestamp,
+    rooms: &mut Rooms,
     units: &mut Vec<Vec<Claimed>>,
 ) -> Work<()> {
-    sqlx::query(WAKE).bind(job.to_string()).bind(now.as_micros()).execute(&mut *connection).await?;
+    if !start(connection, job.id, now).await? {
+        return Ok(());
+    }
+    sqlx::query(WAKE).bind(job.id.to_string()).bind(now.as_micros()).execute(&mut *connection).await?;
     let mut more = true;
     while more && units.len() < limit {
-        let picked = pick(connection, job, limit - units.len()).await?;
-        more = picked.more;
+        let picked = pick(connection, job, limit - units.len(), rooms).await?;
+        more = picked.more && !picked.items.is_empty();
         units.extend(take(connection, session, &picked.items, now).await?);
     }
-    sqlx::query(
-        "UPDATE jobs SET started_at = coalesce(started_at, ?1), served_at = max(?1, served_at + 1) WHERE id = ?2",
+    sqlx::query("UPDATE jobs SET served_at = max(?1, served_at + 1) WHERE id = ?2")
+        .bind(now.as_micros())
+        .bind(job.id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Marks a job as started. False when another job with its key has taken its turn since the jobs were listed.
+async fn start(connection: &mut SqliteConnection, job: JobId, now: Timestamp) -> Work<bool> {
+    let started = sqlx::query(
+        "UPDATE jobs SET started_at = ?1 WHERE id = ?2 AND started_at IS NULL AND (key IS NULL OR key_limit > \
+         (SELECT count(*) FROM jobs AS other WHERE other.key = jobs.key AND other.ended_at IS NULL \
+         AND other.started_at IS NOT NULL))",
     )
     .bind(now.as_micros())
     .bind(job.to_string())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    if started.rows_affected() > 0 {
+        return Ok(true);
+    }
+    let sql = "SELECT started_at IS NOT NULL FROM jobs WHERE id = ?";
+    Ok(sqlx::query_scalar(sql).bind(job.to_string()).fetch_one(connection).await?)
 }
 
 struct Picked {
@@ -134,39 +228,108 @@ struct Picked {
     more: bool,
 }
 
-/// Picks the first `want` units of a job, whole.
-async fn pick(connection: &mut SqliteConnection, job: JobId, want: usize) -> Work<Picked> {
+/// One row of [`PICK`]: what stands first in claim order.
+struct First {
+    place: (u32, u32),
+    unit: Result<ItemId, ItemId>,
+    gate: Option<String>,
+}
+
+/// Picks the first `want` units of a job, whole, as far as its gates and its own limit let them.
+async fn pick(connection: &mut SqliteConnection, job: &Due, want: usize, rooms: &mut Rooms) -> Work<Picked> {
     // Some more rows than units, because the items of a unit stand side by side.
-    let rows_wanted = want.saturating_add(16);
-    let rows = sqlx::query(PICK)
-        .bind(job.to_string())
-        .bind(i64::try_from(rows_wanted).unwrap_or(i64::MAX))
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut items = BTreeSet::new();
-    let mut shared = BTreeSet::new();
-    let mut count = 0;
-    for row in &rows {
-        let unit: Option<ItemId> = rows::maybe_word(row, 1)?;
-        if unit.is_some_and(|unit| shared.contains(&unit)) {
-            continue;
+    let wanted = want.saturating_add(16);
+    let mut firsts = Vec::new();
+    let mut more = false;
+    let gates: Vec<Option<String>> = std::iter::once(None).chain(rooms.keys().cloned().map(Some)).collect();
+    for gate in gates {
+        let rows = sqlx::query(PICK)
+            .bind(job.id.to_string())
+            .bind(i64::try_from(wanted).unwrap_or(i64::MAX))
+            .bind(gate.clone())
+            .fetch_all(&mut *connection)
+            .await?;
+        more |= rows.len() == wanted;
+        for row in &rows {
+            let unit: Option<ItemId> = rows::maybe_word(row, 1)?;
+            let unit = match unit {
+                Some(unit) => Ok(unit),
+                None => Err(rows::word(row, 0)?),
+            };
+            firsts.push(First { place: (rows::number(row, 2)?, rows::number(row, 3)?), unit, gate: gate.clone() });
         }
-        if count == want {
+    }
+    firsts.sort_by_key(|first| first.place);
+    let mut chosen: Vec<Result<ItemId, ItemId>> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for First { unit, gate, .. } in firsts {
+        if chosen.len() == want {
             break;
         }
-        count += 1;
-        match unit {
-            Some(unit) => shared.insert(unit),
-            None => items.insert(rows::word(row, 0)?),
-        };
+        if !seen.insert(unit) {
+            continue;
+        }
+        match gate.map(|gate| rooms.get_mut(&gate)) {
+            Some(None | Some(Some(0))) => continue,
+            Some(Some(Some(left))) => *left -= 1,
+            Some(Some(None)) | None => {}
+        }
+        chosen.push(unit);
     }
+    rooms.retain(|_, room| *room != Some(0));
+    let full = chosen.len() == want;
+    let units = whole(connection, job, chosen).await?;
+    let items: BTreeSet<ItemId> = match job.concurrency {
+        None => units.into_iter().flatten().collect(),
+        Some(most) => fit(connection, job, most as usize, units).await?,
+    };
+    Ok(Picked { items, more: more && !full })
+}
+
+/// Returns every due item of each unit; `Err` is an item on its own.
+async fn whole(
+    connection: &mut SqliteConnection,
+    job: &Due,
+    chosen: Vec<Result<ItemId, ItemId>>,
+) -> Work<Vec<Vec<ItemId>>> {
+    let shared: Vec<ItemId> = chosen.iter().filter_map(|unit| unit.ok()).collect();
+    let mut mates: HashMap<ItemId, Vec<ItemId>> = HashMap::new();
     if !shared.is_empty() {
-        let mates = sqlx::query(MATES).bind(rows::list(&shared)?).bind(job.to_string()).fetch_all(connection).await?;
-        for row in &mates {
-            items.insert(rows::word(row, 0)?);
+        let rows = sqlx::query(MATES).bind(rows::list(&shared)?).bind(job.id.to_string()).fetch_all(connection).await?;
+        for row in &rows {
+            mates.entry(rows::word(row, 1)?).or_default().push(rows::word(row, 0)?);
         }
     }
-    Ok(Picked { items, more: count < want && rows.len() == rows_wanted })
+    let all = |unit| match unit {
+        Ok(unit) => mates.remove(&unit).unwrap_or_default(),
+        Err(item) => vec![item],
+    };
+    Ok(chosen.into_iter().map(all).collect())
+}
+
+/// Leaves out the units that would be more than the job's own limit; the first fits when nothing is held.
+async fn fit(
+    connection: &mut SqliteConnection,
+    job: &Due,
+    most: usize,
+    units: Vec<Vec<ItemId>>,
+) -> Work<BTreeSet<ItemId>> {
+    let held: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM items WHERE session IN (SELECT id FROM sessions) AND job = ?")
+            .bind(job.id.to_string())
+            .fetch_one(connection)
+            .await?;
+    let mut left = most.saturating_sub(usize::try_from(held).unwrap_or(usize::MAX));
+    let mut alone = held == 0;
+    let mut items = BTreeSet::new();
+    for unit in units {
+        if unit.len() <= left || alone {
+            left = left.saturating_sub(unit.len());
+            alone = false;
+            items.extend(unit);
+        }
+    }
+    Ok(items)
 }
 
 async fn take(

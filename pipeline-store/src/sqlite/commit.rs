@@ -2,79 +2,99 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use pipeline_core::executor::ItemMachine;
-use pipeline_core::id::{ItemId, JobId, SessionId};
+use pipeline_core::id::{JobId, SessionId};
 use pipeline_core::model::{Control, ItemStatus, Money};
 use pipeline_core::storage::{Commit, CommitReply, EventBody, NewItem};
 use pipeline_core::time::Timestamp;
-use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::bulk::{Bound, Bulk};
 use super::fault::Work;
 use super::store::Inner;
-use super::{append, events, finish, rows, submit};
+use super::{admit, append, events, finish, gates, rows, submit};
 
 /// The fenced update. `+` keeps the session's index out: each item is found by its id.
-pub(super) const UPDATE: &str = "UPDATE items SET status = c.value ->> 3, leaves = c.value ->> 4, \
-     steps = c.value ->> 5, replaced = c.value ->> 6, claimable_at = c.value ->> 7, unit = c.value ->> 8, \
-     session = iif(c.value ->> 9, NULL, session), cost = cost + (c.value ->> 10), machine = c.value ->> 11, \
-     updated_at = ?3 FROM json_each(?1) AS c \
-     WHERE items.id = c.value ->> 0 AND +items.job = c.value ->> 1 AND +items.token = c.value ->> 2 \
-     AND +items.session = ?2 RETURNING id";
-
-/// A commit as the fenced update takes it: an array, by place.
-#[derive(Serialize)]
-struct Change<'a>(
-    ItemId,
-    JobId,
-    i64,
-    ItemStatus,
-    u32,
-    u32,
-    bool,
-    Option<i64>,
-    Option<ItemId>,
-    bool,
-    i64,
-    &'a ItemMachine,
+pub(super) static UPDATE: Bulk = Bulk::new(
+    "UPDATE items SET status = c.column4, leaves = c.column5, steps = c.column6, replaced = c.column7, \
+     claimable_at = c.column8, unit = c.column9, session = iif(c.column10, NULL, session), cost = cost + c.column11, \
+     machine = c.column12, updated_at = c.column13, gate = c.column14 FROM (",
+    14,
+    ") AS c WHERE items.id = c.column1 AND +items.job = c.column2 AND +items.token = c.column3 AND +items.session = ?",
 );
 
 /// Writes transitions, one reply each, in order.
+///
+/// Nearly always every commit of a batch is accepted, and their number tells so. When it does not, `None` asks for the
+/// transaction to be rolled back and made again with `each`, which looks at every commit on its own.
 pub(super) async fn commit(
     connection: &mut SqliteConnection,
     inner: &Inner,
     session: SessionId,
-    commits: Vec<Commit>,
-) -> Work<Vec<CommitReply>> {
+    commits: &[Commit],
+    each: bool,
+) -> Work<Option<Vec<CommitReply>>> {
     let now = inner.now();
-    let controls = controls(connection, &commits).await?;
-    let mut replies = vec![CommitReply::Superseded; commits.len()];
-    for wave in waves(&commits) {
-        let changes = wave.iter().map(|(_, commit)| change(commit, &controls, now)).collect::<Vec<_>>();
-        let rows = sqlx::query(UPDATE)
-            .bind(serde_json::to_string(&changes)?)
-            .bind(session.to_string())
-            .bind(now.as_micros())
-            .fetch_all(&mut *connection)
-            .await?;
-        let applied = rows.iter().map(|row| rows::word(row, 0)).collect::<Work<HashSet<ItemId>>>()?;
-        let accepted: Vec<&Commit> =
-            wave.iter().filter(|(_, commit)| applied.contains(&commit.item)).map(|(_, commit)| *commit).collect();
-        for (index, commit) in &wave {
-            if let (true, Some(reply)) = (applied.contains(&commit.item), replies.get_mut(*index)) {
-                *reply = CommitReply::Applied;
+    let controls = controls(connection, commits).await?;
+    // Where no call is to be made, the fenced update alone decides.
+    let mut replies = admit::admit(connection, session, commits, &controls, now).await?;
+    gates::know(connection, commits.iter().filter_map(|commit| commit.gate.as_ref())).await?;
+    let admitted = commits.iter().enumerate().filter(|(index, _)| matches!(replies.get(*index), Some(None)));
+    for wave in waves(admitted.collect()) {
+        let parts = if each { wave.chunks(1) } else { wave.chunks(wave.len().max(1)) };
+        let mut accepted = Vec::with_capacity(wave.len());
+        for part in parts {
+            let applied = update(connection, session, part, &controls, now).await?;
+            if applied == part.len() as u64 {
+                accepted.extend_from_slice(part);
+            } else if !each {
+                return Ok(None);
             }
         }
+        for (index, _) in &accepted {
+            if let Some(reply) = replies.get_mut(*index) {
+                *reply = Some(CommitReply::Applied);
+            }
+        }
+        let accepted: Vec<&Commit> = accepted.into_iter().map(|(_, commit)| commit).collect();
         follow(connection, &accepted, &controls, now).await?;
     }
-    Ok(replies)
+    Ok(Some(replies.into_iter().map(|reply| reply.unwrap_or(CommitReply::Superseded)).collect()))
+}
+
+async fn update(
+    connection: &mut SqliteConnection,
+    session: SessionId,
+    commits: &[(usize, &Commit)],
+    controls: &BTreeMap<JobId, Control>,
+    now: Timestamp,
+) -> Work<u64> {
+    let session = session.to_string();
+    let row = |query: Bound, (_, commit): &(usize, &Commit)| {
+        let change = change(commit, controls, now);
+        Ok(query
+            .bind(commit.item.to_string())
+            .bind(commit.job.to_string())
+            .bind(commit.token.0)
+            .bind(change.status.as_str())
+            .bind(commit.machine.leaves)
+            .bind(commit.machine.steps())
+            .bind(commit.machine.expanded.is_some())
+            .bind(change.due)
+            .bind(commit.unit.map(|unit| unit.to_string()))
+            .bind(change.release)
+            .bind(cost(commit).as_micros())
+            .bind(serde_json::to_string(&commit.machine)?)
+            .bind(now.as_micros())
+            .bind(commit.gate.as_ref().map(|gate| gate.as_str().to_owned())))
+    };
+    UPDATE.run(connection, commits, row, |query| query.bind(session.clone())).await
 }
 
 /// Splits a batch so that no part has an item twice: the second commit on an item sees the first.
-fn waves(commits: &[Commit]) -> Vec<Vec<(usize, &Commit)>> {
+fn waves(commits: Vec<(usize, &Commit)>) -> Vec<Vec<(usize, &Commit)>> {
     let mut waves: Vec<Vec<(usize, &Commit)>> = Vec::new();
     let mut seen = BTreeMap::new();
-    for (index, commit) in commits.iter().enumerate() {
+    for (index, commit) in commits {
         let depth = seen.entry(commit.item).and_modify(|depth| *depth += 1).or_insert(0_usize);
         match waves.get_mut(*depth) {
             Some(wave) => wave.push((index, commit)),
@@ -93,7 +113,14 @@ async fn controls(connection: &mut SqliteConnection, commits: &[Commit]) -> Work
     rows.iter().map(|row| Ok((rows::word(row, 0)?, rows::word(row, 1)?))).collect()
 }
 
-fn change<'a>(commit: &'a Commit, controls: &BTreeMap<JobId, Control>, now: Timestamp) -> Change<'a> {
+/// What the store makes of a commit's wishes.
+struct Change {
+    status: ItemStatus,
+    due: Option<i64>,
+    release: bool,
+}
+
+fn change(commit: &Commit, controls: &BTreeMap<JobId, Control>, now: Timestamp) -> Change {
     let replaced = commit.machine.expanded.is_some();
     let mut status = commit.status;
     // What is given back unended to a cancelled job ends with it.
@@ -108,20 +135,7 @@ fn change<'a>(commit: &'a Commit, controls: &BTreeMap<JobId, Control>, now: Time
         None if commit.release => None,
         Some(_) | None => Some(0),
     };
-    Change(
-        commit.item,
-        commit.job,
-        commit.token.0,
-        status,
-        commit.machine.leaves,
-        commit.machine.steps(),
-        replaced,
-        due,
-        commit.unit,
-        commit.release || over,
-        cost(commit).as_micros(),
-        &commit.machine,
-    )
+    Change { status, due, release: commit.release || over }
 }
 
 fn cost(commit: &Commit) -> Money {
@@ -154,7 +168,12 @@ async fn follow(
         }
         events::append(connection, *job, told, now).await?;
     }
-    finish::finish(connection, jobs.into_keys(), now).await
+    // Only a leaf that ends can be the last one, and a leaf whose status is not the machine's has been cancelled.
+    let ends = |commit: &&&Commit| {
+        let cancelled = controls.get(&commit.job) == Some(&Control::Cancel);
+        commit.status.is_terminal() || commit.machine.expanded.is_some() || (commit.release && cancelled)
+    };
+    finish::finish(connection, accepted.iter().filter(ends).map(|commit| commit.job), now).await
 }
 
 /// Returns the children of commits; those of a cancelled job are cancelled from the start.

@@ -7,6 +7,7 @@ use pipeline_core::storage::{EventBody, EventLog, EventRecord};
 use pipeline_core::time::Timestamp;
 use sqlx::{Row as _, SqliteConnection};
 
+use super::bulk::{Bound, Bulk};
 use super::fault::Work;
 use super::rows;
 use super::store::SqliteStore;
@@ -26,15 +27,16 @@ pub(super) async fn append(
         .bind(job.to_string())
         .fetch_one(&mut *connection)
         .await?;
-    sqlx::query("INSERT INTO events (job, seq, at, body) SELECT ?1, ?2 + key + 1, ?3, value FROM json_each(?4)")
-        .bind(job.to_string())
-        .bind(last - events.len() as i64)
-        .bind(now.as_micros())
-        .bind(serde_json::to_string(events)?)
-        .execute(&mut *connection)
-        .await?;
+    let (job, first) = (job.to_string(), last - events.len() as i64 + 1);
+    let rows: Vec<(i64, &EventBody)> = (first..).zip(events).collect();
+    let row = |query: Bound, (seq, body): &(i64, &EventBody)| {
+        Ok(query.bind(job.clone()).bind(*seq).bind(now.as_micros()).bind(serde_json::to_string(body)?))
+    };
+    INSERT.run(connection, &rows, row, |query| query).await?;
     Ok(())
 }
+
+static INSERT: Bulk = Bulk::new("INSERT INTO events (job, seq, at, body)", 4, "");
 
 #[async_trait]
 impl EventLog for SqliteStore {

@@ -17,6 +17,9 @@ impl JobStore for SqliteStore {
     async fn submit(&self, job: NewJob, items: Vec<NewItem>) -> Result<JobRecord> {
         self.write(move |connection, inner| {
             Box::pin(async move {
+                if let Some(first) = submitted(connection, &job).await? {
+                    return read(connection, first).await;
+                }
                 let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?)")
                     .bind(job.id.to_string())
                     .fetch_one(&mut *connection)
@@ -63,6 +66,60 @@ impl JobStore for SqliteStore {
         })
         .await
     }
+
+    async fn abandon(&self, id: JobId) -> Result<JobRecord> {
+        self.write(move |connection, inner| Box::pin(sessions::bury(connection, inner))).await?;
+        self.write(move |connection, inner| {
+            Box::pin(async move {
+                let now = inner.now();
+                let (current, ended) = standing(connection, id).await?;
+                if current != Control::Cancel || ended.is_some() {
+                    steer(connection, id, Control::Cancel, now).await?;
+                }
+                // Whoever holds an item knows the old token.
+                sqlx::query(
+                    "UPDATE items SET session = NULL, token = token + 1 \
+                     WHERE session IN (SELECT id FROM sessions) AND job = ?",
+                )
+                .bind(id.to_string())
+                .execute(&mut *connection)
+                .await?;
+                cancel(connection, id, now).await?;
+                finish::finish(connection, [id], now).await?;
+                read(connection, id).await
+            })
+        })
+        .await
+    }
+}
+
+/// Returns the job of an earlier submit with the same key.
+async fn submitted(connection: &mut SqliteConnection, job: &NewJob) -> Work<Option<JobId>> {
+    let Some(wanted) = &job.idempotency else { return Ok(None) };
+    let row = sqlx::query("SELECT id, body FROM jobs WHERE owner = ? AND idempotency = ?")
+        .bind(job.owner.clone())
+        .bind(wanted.key.clone())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let first: JobId = rows::word(&row, 0)?;
+    if row.try_get::<Option<&str>, _>(1)? == Some(wanted.body.to_hex().as_str()) {
+        return Ok(Some(first));
+    }
+    Err(Error::conflict("this idempotency key was used for another request")
+        .with("key", &wanted.key)
+        .with("job", first)
+        .into())
+}
+
+/// Returns what a person asked of a job, and as what it has ended.
+async fn standing(connection: &mut SqliteConnection, id: JobId) -> Work<(Control, Option<String>)> {
+    let row = sqlx::query("SELECT control, status FROM jobs WHERE id = ?")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(|| missing(id))?;
+    Ok((rows::word(&row, 0)?, row.try_get(1)?))
 }
 
 fn missing(id: JobId) -> Error {
@@ -101,15 +158,10 @@ async fn list(connection: &mut SqliteConnection, query: JobQuery) -> Work<Vec<Jo
 }
 
 async fn steer(connection: &mut SqliteConnection, id: JobId, control: Control, now: Timestamp) -> Work<()> {
-    let row = sqlx::query("SELECT control, status FROM jobs WHERE id = ?")
-        .bind(id.to_string())
-        .fetch_optional(&mut *connection)
-        .await?
-        .ok_or_else(|| missing(id))?;
-    if let Some(status) = row.try_get::<Option<String>, _>(1)? {
+    let (current, ended) = standing(connection, id).await?;
+    if let Some(status) = ended {
         return Err(Error::conflict("the job has ended").with("job", id).with("status", status).into());
     }
-    let current: Control = rows::word(&row, 0)?;
     if current == control {
         return Ok(());
     }

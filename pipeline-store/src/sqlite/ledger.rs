@@ -1,22 +1,25 @@
-//! The ledger of provider calls: settling and listing. Intents are written by commits.
+//! The ledger of provider calls: settling, attaching and listing. Intents are written by commits.
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
+use pipeline_core::id::CallId;
 use pipeline_core::model::Money;
-use pipeline_core::storage::{CallLedger, CallQuery, CallRecord, CallState, SettleReply, Settlement};
+use pipeline_core::storage::{
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, GateKey, SettleReply, Settlement,
+};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::fault::Work;
-use super::rows;
 use super::store::SqliteStore;
+use super::{gates, rows};
 
 /// Lists calls, oldest first, by a first condition.
 macro_rules! calls_where {
     ($first:literal) => {
         concat!(
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
-             failure, external_id, opened_at, settled_at, attempt FROM calls WHERE ",
+             failure, external_id, opened_at, settled_at, attempt, gate, deadline FROM calls WHERE ",
             $first,
             " AND (?3 IS NULL OR stage = ?3) AND state IN (SELECT value FROM json_each(?4)) ORDER BY no LIMIT ?5"
         )
@@ -49,8 +52,8 @@ impl CallLedger for SqliteStore {
                 let id = settlement.call.to_string();
                 let settled = sqlx::query(
                     "UPDATE calls SET state = ?2, cost = ?3, response = ?4, failure = ?5, \
-                     external_id = coalesce(?6, external_id), settled_at = ?7 \
-                     WHERE id = ?1 AND (state = 'open' OR (state = 'unknown' AND ?2 <> 'unknown'))",
+                     external_id = coalesce(?6, external_id), settled_at = ?7, attempt = coalesce(?8, attempt) \
+                     WHERE id = ?1 AND (state = 'open' OR (state = 'unknown' AND ?2 <> 'unknown')) RETURNING gate",
                 )
                 .bind(&id)
                 .bind(word(settlement.state))
@@ -59,9 +62,13 @@ impl CallLedger for SqliteStore {
                 .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
                 .bind(settlement.external_id)
                 .bind(inner.now().as_micros())
-                .execute(&mut *connection)
+                .bind(settlement.attempt)
+                .fetch_optional(&mut *connection)
                 .await?;
-                if settled.rows_affected() > 0 {
+                if let Some(row) = settled {
+                    if let Some(gate) = row.try_get::<Option<String>, _>(0)?.map(GateKey::new) {
+                        gates::heard(connection, &gate, settlement.outage, inner.now()).await?;
+                    }
                     return Ok(SettleReply::Settled);
                 }
                 let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM calls WHERE id = ?)")
@@ -72,6 +79,35 @@ impl CallLedger for SqliteStore {
                     Ok(SettleReply::AlreadySettled)
                 } else {
                     Err(Error::not_found("there is no such call").with("call", id).into())
+                }
+            })
+        })
+        .await
+    }
+
+    async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply> {
+        self.write(move |connection, _| {
+            Box::pin(async move {
+                let id = call.to_string();
+                let attached = sqlx::query(
+                    "UPDATE calls SET external_id = ?2 \
+                     WHERE id = ?1 AND state IN ('open', 'unknown') AND (external_id IS NULL OR external_id = ?2)",
+                )
+                .bind(&id)
+                .bind(external_id)
+                .execute(&mut *connection)
+                .await?;
+                if attached.rows_affected() > 0 {
+                    return Ok(AttachReply::Attached);
+                }
+                let state: Option<String> = sqlx::query_scalar("SELECT state FROM calls WHERE id = ?")
+                    .bind(&id)
+                    .fetch_optional(connection)
+                    .await?;
+                match state.as_deref() {
+                    Some("open" | "unknown") => Ok(AttachReply::OtherTask),
+                    Some(_) => Ok(AttachReply::AlreadySettled),
+                    None => Err(Error::not_found("there is no such call").with("call", id).into()),
                 }
             })
         })
@@ -125,6 +161,8 @@ fn call(row: &SqliteRow) -> Work<CallRecord> {
         failure: rows::maybe_json(row, 12)?,
         external_id: row.try_get(13)?,
         opened_at: rows::time(row, 14)?,
+        gate: row.try_get::<Option<String>, _>(17)?.map(GateKey::new),
+        deadline: rows::time(row, 18)?,
         settled_at: rows::maybe_time(row, 15)?,
     })
 }

@@ -4,13 +4,17 @@
 //! gives up the wait, never half a transaction. Readers have their own connections and never wait for the writer.
 //! Batches are statements over `json_each`, so the cost of a commit hardly depends on the number of statements.
 
+mod admit;
 mod append;
+mod bulk;
 mod claim;
 mod commit;
+mod depth;
 mod events;
 mod fault;
 mod fingerprints;
 mod finish;
+mod gates;
 mod items;
 mod jobs;
 mod ledger;

@@ -84,7 +84,8 @@ async fn attempt(path: PathBuf, options: &SqliteOptions) -> Work<SqliteStore> {
     let writer = pool().max_connections(1).connect_with(connect.clone()).await?;
     let version = prepare(&writer, options).await?;
     // Not `read_only`: the last connection to close must be able to fold the log into the file.
-    let reader = connect.pragma("query_only", "1");
+    // Their caches are small: what they read is in the system's cache, and memory must not grow with the store.
+    let reader = connect.pragma("query_only", "1").pragma("cache_size", "-512");
     let readers = pool().max_connections(options.readers.max(1)).connect_with(reader).await?;
     Ok(SqliteStore {
         inner: Arc::new(Inner {

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{SqliteStore, claim, commit, finish, ledger};
+use super::{SqliteStore, claim, commit, finish, gates, ledger};
 
 async fn explain(store: &SqliteStore, sql: &str) -> String {
     let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
@@ -16,21 +16,33 @@ async fn hot_statements_go_by_their_index_and_neither_scan_nor_sort() {
     let folder = std::env::temp_dir().join(format!("pipeline-plans-{}", uuid::Uuid::now_v7()));
     let store = SqliteStore::open(folder.join("jobs.db")).await.unwrap();
     for (sql, indexes) in [
-        (claim::DUE_JOBS, &["INDEX jobs_open", "items_due (job=? AND claimable_at<?)"][..]),
-        (claim::WAKE, &["items_due (job=? AND claimable_at>? AND claimable_at<?)"]),
-        (claim::PICK, &["COVERING INDEX items_due (job=? AND claimable_at=?)"]),
+        (claim::WAKE, &["items_timed (job=? AND claimable_at>? AND claimable_at<?)"][..]),
+        (claim::PICK, &["COVERING INDEX items_due (job=? AND gate=? AND claimable_at=?)"]),
         (claim::MATES, &["items_unit (unit=? AND claimable_at=?)"]),
         (claim::TAKE, &["sqlite_autoindex_items_1 (id=?)"]),
-        (claim::NEXT, &["items_due (job=?"]),
-        (commit::UPDATE, &["sqlite_autoindex_items_1 (id=?)"]),
+        (claim::NEXT, &["items_timed (job=?", "items_due (job=? AND gate=? AND claimable_at=?)"]),
+        (claim::GATED, &["items_due (job=? AND gate=? AND claimable_at=?)"]),
+        (gates::OPEN, &["calls_open (gate=? AND deadline>?)"]),
+        (gates::RECENT, &["calls_recent (gate=? AND opened_at>?)"]),
+        (commit::UPDATE.single(), &["sqlite_autoindex_items_1 (id=?)"]),
         (finish::ENDED, &["COVERING INDEX items_count (job=? AND status=? AND leaves>?)"]),
     ] {
         let plan = explain(&store, sql).await;
         assert!(indexes.iter().all(|index| plan.contains(index)), "{sql}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN items"), "{sql}\n{plan}");
     }
-    // These sort, but only the few rows their index finds.
+    // These sort, but only the few rows their index finds; jobs are sorted by what they have gained by waiting.
     for (sql, indexes) in [
+        (
+            claim::DUE_JOBS,
+            &[
+                "INDEX jobs_open",
+                "items_due (job=? AND gate=? AND claimable_at=?)",
+                "items_timed (job=? AND claimable_at>? AND claimable_at<?)",
+                "items_held (session=? AND job=?)",
+            ][..],
+        ),
+        (gates::HELD, &["items_held (session=?)"]),
         (finish::COUNT, &["COVERING INDEX items_count (job=?)", "items_held (session=? AND job=?)"][..]),
         (
             ledger::OF_ITEM,

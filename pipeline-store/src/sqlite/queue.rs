@@ -1,18 +1,19 @@
 //! The queue's port, put together from sessions, claims and commits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pipeline_core::error::Result;
+use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{JobId, SessionId};
 use pipeline_core::storage::{
-    ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, SessionRecord, WorkQueue,
+    ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, QueueStatus, SessionRecord, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
 use super::claim::Answer;
 use super::store::SqliteStore;
-use super::{claim, commit, sessions};
+use super::{claim, commit, depth, gates, sessions};
 
 #[async_trait]
 impl WorkQueue for SqliteStore {
@@ -80,7 +81,27 @@ impl WorkQueue for SqliteStore {
         }
     }
 
+    async fn pause_all(&self, paused: bool) -> Result<()> {
+        self.write(move |connection, _| Box::pin(gates::pause(connection, paused))).await
+    }
+
+    async fn queue_status(&self) -> Result<QueueStatus> {
+        self.write(move |connection, inner| Box::pin(sessions::bury(connection, inner))).await?;
+        let now = self.inner.now();
+        self.read(move |connection| Box::pin(depth::status(connection, now))).await
+    }
+
     async fn commit(&self, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {
-        self.write(move |connection, inner| Box::pin(commit::commit(connection, inner, session, commits))).await
+        let commits = Arc::new(commits);
+        for each in [false, true] {
+            let commits = Arc::clone(&commits);
+            let work = self.write_if_some(move |connection, inner| {
+                Box::pin(async move { commit::commit(connection, inner, session, &commits, each).await })
+            });
+            if let Some(replies) = work.await? {
+                return Ok(replies);
+            }
+        }
+        Err(Error::unexpected("a commit was neither applied nor superseded"))
     }
 }

@@ -6,7 +6,7 @@ use pipeline_core::error::Error;
 use pipeline_core::executor::MACHINE_FORMAT;
 use pipeline_core::id::{EventSeq, ItemId, StageName, Token};
 use pipeline_core::model::{Counts, JobStatus, Money};
-use pipeline_core::storage::{Claimed, ItemRecord, JobRecord, ResultRecord};
+use pipeline_core::storage::{Claimed, ItemRecord, JobKey, JobRecord, ResultRecord};
 use pipeline_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
@@ -28,7 +28,8 @@ pub(super) use item_columns;
 macro_rules! job_columns {
     () => {
         "jobs.id, jobs.label, jobs.owner, jobs.priority, jobs.pipeline, jobs.control, jobs.status, jobs.stages, \
-         jobs.cost, jobs.last_event, jobs.created_at, jobs.started_at, jobs.ended_at, jobs.out, jobs.parent"
+         jobs.cost, jobs.last_event, jobs.created_at, jobs.started_at, jobs.ended_at, jobs.out, jobs.parent, jobs.key, \
+         jobs.key_limit, jobs.start_at"
     };
 }
 pub(super) use job_columns;
@@ -141,7 +142,14 @@ pub(super) fn job(row: &SqliteRow, counts: Counts, steps_done: u64) -> Work<JobR
         last_event: EventSeq(row.try_get(9)?),
         out: row.try_get(13)?,
         parent: maybe_word(row, 14)?,
+        key: key(row, 15)?,
+        start_at: maybe_time(row, 17)?,
     })
+}
+
+fn key(row: &SqliteRow, column: usize) -> Work<Option<JobKey>> {
+    let name: Option<String> = row.try_get(column)?;
+    name.map(|name| Ok(JobKey { name, limit: number(row, column + 1)? })).transpose()
 }
 
 /// Reads a result.

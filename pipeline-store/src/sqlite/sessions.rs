@@ -51,9 +51,10 @@ pub(super) async fn beat(
     if beaten.rows_affected() == 0 {
         return Ok(None);
     }
+    // A pause of everything is one of every job.
     let rows = sqlx::query(
-        "SELECT id, control FROM jobs \
-         WHERE id IN (SELECT job FROM items WHERE session = ?) AND control <> 'run' ORDER BY id",
+        "SELECT id, iif(control = 'run', 'pause', control) FROM jobs WHERE id IN (SELECT job FROM items WHERE session = ?) \
+         AND (control <> 'run' OR EXISTS (SELECT 1 FROM switches WHERE name = 'paused' AND on_ = 1)) ORDER BY id",
     )
     .bind(session.to_string())
     .fetch_all(connection)

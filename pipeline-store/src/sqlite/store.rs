@@ -60,7 +60,16 @@ impl SqliteStore {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send + 'static,
     {
-        self.spawn(self.inner.synchronous, work).await
+        self.spawn(self.inner.synchronous, work, |_| true).await
+    }
+
+    /// As `write`; when the work comes to `None`, it is rolled back.
+    pub(super) async fn write_if_some<T, F>(&self, work: F) -> Result<Option<T>>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<Option<T>>> + Send + 'static,
+    {
+        self.spawn(self.inner.synchronous, work, Option::is_some).await
     }
 
     /// As `write`, without waiting for the disk. Only for what means nothing without its process: a power failure that
@@ -70,17 +79,17 @@ impl SqliteStore {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send + 'static,
     {
-        self.spawn(Synchronous::Normal, work).await
+        self.spawn(Synchronous::Normal, work, |_| true).await
     }
 
-    async fn spawn<T, F>(&self, synchronous: Synchronous, work: F) -> Result<T>
+    async fn spawn<T, F>(&self, synchronous: Synchronous, work: F, keep: fn(&T) -> bool) -> Result<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
         let task = tokio::spawn(async move {
-            let done = transact(&inner, synchronous, work).await;
+            let done = transact(&inner, synchronous, work, keep).await;
             done.map_err(|fault| fault.into_error(&inner.path))
         });
         task.await.unwrap_or_else(|error| Err(Error::unexpected("a store transaction ended early").because(error)))
@@ -102,7 +111,7 @@ impl SqliteStore {
     }
 }
 
-async fn transact<T, F>(inner: &Inner, synchronous: Synchronous, work: F) -> Work<T>
+async fn transact<T, F>(inner: &Inner, synchronous: Synchronous, work: F, keep: fn(&T) -> bool) -> Work<T>
 where
     F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send,
 {
@@ -110,8 +119,12 @@ where
     inner.pace.set(&mut connection, synchronous).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     match work(&mut transaction, inner).await {
-        Ok(value) => {
+        Ok(value) if keep(&value) => {
             transaction.commit().await?;
+            Ok(value)
+        }
+        Ok(value) => {
+            transaction.rollback().await?;
             Ok(value)
         }
         Err(fault) => {

@@ -1,35 +1,20 @@
 //! Inserting jobs and items.
 
-use pipeline_core::id::{ItemId, JobId};
+use pipeline_core::id::JobId;
 use pipeline_core::model::{Control, ItemStatus};
 use pipeline_core::storage::{EventBody, NewItem, NewJob};
 use pipeline_core::time::Timestamp;
-use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::bulk::{Bound, Bulk};
 use super::fault::Work;
-use super::{events, finish};
+use super::{events, finish, gates};
 
-/// So many items go into one statement; keeps the JSON of a large submit in bounds.
-const CHUNK: usize = 2_000;
-
-/// An item as the insert statement takes it: an array, by place.
-#[derive(Serialize)]
-struct Row<'a>(
-    ItemId,
-    JobId,
-    Option<ItemId>,
-    u32,
-    u32,
-    ItemStatus,
-    u32,
-    u32,
-    bool,
-    Option<i64>,
-    Option<ItemId>,
-    &'a str,
-    &'a serde_json::Map<String, serde_json::Value>,
-    &'a pipeline_core::executor::ItemMachine,
+static INSERT: Bulk = Bulk::new(
+    "INSERT INTO items (id, job, parent, ordinal, slot, status, leaves, steps, replaced, claimable_at, unit, name, \
+     input, machine, updated_at, gate)",
+    16,
+    "",
 );
 
 /// Stores a job, its items and what there is to tell.
@@ -40,8 +25,9 @@ pub(super) async fn submit(
     now: Timestamp,
 ) -> Work<()> {
     sqlx::query(
-        "INSERT INTO jobs (id, label, owner, priority, pipeline, control, stages, created_at, out, parent) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO jobs (id, label, owner, priority, pipeline, control, stages, created_at, out, parent, served_at, \
+         key, key_limit, start_at, concurrency, idempotency, body) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(job.id.to_string())
     .bind(&job.label)
@@ -53,6 +39,13 @@ pub(super) async fn submit(
     .bind(now.as_micros())
     .bind(&job.out)
     .bind(job.parent.map(|parent| parent.to_string()))
+    .bind(now.as_micros())
+    .bind(job.key.as_ref().map(|key| key.name.clone()))
+    .bind(job.key.as_ref().map(|key| key.limit))
+    .bind(job.start_at.map(Timestamp::as_micros))
+    .bind(job.plan.plan.concurrency)
+    .bind(job.idempotency.as_ref().map(|known| known.key.clone()))
+    .bind(job.idempotency.as_ref().map(|known| known.body.to_hex()))
     .execute(&mut *connection)
     .await?;
     sqlx::query("INSERT INTO plans (job, body) VALUES (?, ?)")
@@ -73,41 +66,28 @@ pub(super) async fn insert(
     items: &[(JobId, ItemStatus, &NewItem)],
     now: Timestamp,
 ) -> Work<()> {
-    let rows: Vec<Row<'_>> = items
-        .iter()
-        .map(|&(job, status, item)| {
-            let replaced = item.machine.expanded.is_some();
-            let due = (!status.is_terminal() && !replaced).then_some(0);
-            Row(
-                item.id,
-                job,
-                item.parent,
-                item.ordinal,
-                item.slot,
-                status,
-                item.machine.leaves,
-                item.machine.steps(),
-                replaced,
-                due,
-                item.unit,
-                &item.name,
-                &item.input,
-                &item.machine,
-            )
-        })
-        .collect();
-    for chunk in rows.chunks(CHUNK) {
-        sqlx::query(
-            "INSERT INTO items (id, job, parent, ordinal, slot, status, leaves, steps, replaced, claimable_at, unit, \
-             name, input, machine, updated_at) \
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
-             value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, ?2 \
-             FROM json_each(?1)",
-        )
-        .bind(serde_json::to_string(chunk)?)
-        .bind(now.as_micros())
-        .execute(&mut *connection)
-        .await?;
-    }
+    let row = |query: Bound, &(job, status, item): &(JobId, ItemStatus, &NewItem)| {
+        let replaced = item.machine.expanded.is_some();
+        let due = (!status.is_terminal() && !replaced).then_some(0_i64);
+        Ok(query
+            .bind(item.id.to_string())
+            .bind(job.to_string())
+            .bind(item.parent.map(|parent| parent.to_string()))
+            .bind(item.ordinal)
+            .bind(item.slot)
+            .bind(status.as_str())
+            .bind(item.machine.leaves)
+            .bind(item.machine.steps())
+            .bind(replaced)
+            .bind(due)
+            .bind(item.unit.map(|unit| unit.to_string()))
+            .bind(item.name.clone())
+            .bind(serde_json::to_string(&item.input)?)
+            .bind(serde_json::to_string(&item.machine)?)
+            .bind(now.as_micros())
+            .bind(item.gate.as_ref().map(|gate| gate.as_str().to_owned())))
+    };
+    gates::know(connection, items.iter().filter_map(|(_, _, item)| item.gate.as_ref())).await?;
+    INSERT.run(connection, items, row, |query| query).await?;
     Ok(())
 }

@@ -113,7 +113,7 @@ struct NoOp;
 #[async_trait]
 impl Stage for NoOp {
     fn spec(&self) -> StageSpec {
-        StageSpec::new("bench.noop", "Does nothing", SettingsSchema::of::<NoSettings>())
+        StageSpec::new("bench.noop", "Does nothing", SettingsSchema::of::<NoSettings>()).self_contained()
     }
 
     async fn run(&self, _: &dyn StageContext, _: Task) -> Result<StageEnd, Error> {

@@ -4,7 +4,7 @@
 use pipeline_core::ErrorKind;
 use pipeline_core::id::{CallId, ItemId};
 use pipeline_core::model::{Failure, FailureCode, ItemStatus, Money};
-use pipeline_core::storage::{CallQuery, CallRecord, CallState, Commit, NewCall, SettleReply, Settlement};
+use pipeline_core::storage::{AttachReply, CallQuery, CallRecord, CallState, Commit, NewCall, SettleReply, Settlement};
 use serde_json::json;
 
 use super::fixture::{Bench, ending, holding, new_call, stage, uuid};
@@ -17,6 +17,8 @@ fn succeeded(call: CallId) -> Settlement {
         response: Some(json!({ "seed": u64::MAX, "text": "ü" })),
         failure: None,
         external_id: Some("task-1".to_owned()),
+        attempt: None,
+        outage: false,
     }
 }
 
@@ -132,4 +134,54 @@ pub async fn ledger_5_by_item(bench: &Bench) {
     assert_eq!(list(CallQuery { limit: 2, ..any() }).await, [both.id, one.id]);
     let states = vec![CallState::Open, CallState::Succeeded];
     assert_eq!(list(CallQuery { states, ..any() }).await.len(), 3);
+}
+
+/// The first id stays, on open and unknown calls only, from anyone, durable when it returns.
+pub async fn ledger_6_attached(bench: &Bench) {
+    let (call, _) = opened(bench).await;
+    let attach = async |call: CallId, task: &str| bench.store.attach(call, task.to_owned()).await.unwrap();
+    bench.clock.advance(super::fixture::LEASE);
+    assert_eq!(attach(call.id, "task \u{e9}/1").await, AttachReply::Attached);
+    let record = find(bench, call.id).await;
+    assert_eq!((record.state, record.external_id.as_deref()), (CallState::Open, Some("task \u{e9}/1")));
+    assert!(record.settled_at.is_none() && record.cost.is_none());
+    let again = bench.reopen().await.calls(CallQuery::default()).await.unwrap();
+    assert_eq!(again, [record]);
+    assert_eq!(attach(call.id, "task \u{e9}/1").await, AttachReply::Attached);
+    assert_eq!(attach(call.id, "task-2").await, AttachReply::OtherTask);
+    // An unknown outcome keeps the task; a call without one may still get it.
+    bench.store.settle(failed(call.id, CallState::Unknown)).await.unwrap();
+    assert_eq!(attach(call.id, "task-2").await, AttachReply::OtherTask);
+    assert_eq!(find(bench, call.id).await.external_id.as_deref(), Some("task \u{e9}/1"));
+    let (late, _) = opened(bench).await;
+    bench.store.settle(failed(late.id, CallState::Unknown)).await.unwrap();
+    assert_eq!(attach(late.id, "task-3").await, AttachReply::Attached);
+    bench.store.settle(failed(late.id, CallState::Failed)).await.unwrap();
+    assert_eq!(find(bench, late.id).await.external_id.as_deref(), Some("task-3"));
+    let known = find(bench, late.id).await;
+    for task in ["task-3", "task-4"] {
+        assert_eq!(attach(late.id, task).await, AttachReply::AlreadySettled);
+    }
+    let (other, _) = opened(bench).await;
+    bench.store.settle(succeeded(other.id)).await.unwrap();
+    assert_eq!(attach(other.id, "task-5").await, AttachReply::AlreadySettled);
+    assert_eq!(find(bench, late.id).await, known);
+    let error = bench.store.attach(CallId::from_uuid(uuid()), "task-6".to_owned()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    // Two at once: one of them.
+    let (call, _) = opened(bench).await;
+    let (one, two) = tokio::join!(attach(call.id, "task-7"), attach(call.id, "task-8"));
+    assert_ne!(one, two);
+}
+
+/// A settlement that names a try moves the call to it, together with the outcome.
+pub async fn ledger_7_the_try(bench: &Bench) {
+    let (call, _) = opened(bench).await;
+    bench.store.settle(Settlement { attempt: Some(5), ..succeeded(call.id) }).await.unwrap();
+    assert_eq!(find(bench, call.id).await.attempt, 5);
+    bench.store.settle(Settlement { attempt: Some(6), ..succeeded(call.id) }).await.unwrap();
+    assert_eq!(find(bench, call.id).await.attempt, 5, "a settled call does not move");
+    let (call, _) = opened(bench).await;
+    bench.store.settle(succeeded(call.id)).await.unwrap();
+    assert_eq!(find(bench, call.id).await.attempt, call.attempt);
 }

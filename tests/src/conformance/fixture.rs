@@ -62,6 +62,9 @@ impl fmt::Debug for Bench {
     }
 }
 
+/// How long the calls of these suites may be answered.
+pub const PATIENCE: Duration = Duration::from_mins(5);
+
 /// How long sessions live in these suites.
 pub const LEASE: Duration = Duration::from_secs(30);
 
@@ -167,7 +170,7 @@ pub fn new_job() -> NewJob {
         stages: Vec::new(),
         retry_from: None,
         max_rounds: 3,
-        concurrency: Some(4),
+        concurrency: None,
         warnings: Vec::new(),
     };
     let settings = json!({ "z": 0.1, "a": [1e-7, f64::MAX, 0.1 + 0.2], "ü": "\u{1f431}\n\"'" });
@@ -179,6 +182,9 @@ pub fn new_job() -> NewJob {
         plan: JobPlan { plan, settings },
         out: Some("finished".to_owned()),
         parent: None,
+        key: None,
+        start_at: None,
+        idempotency: None,
     }
 }
 
@@ -213,6 +219,7 @@ pub fn new_item(ordinal: u32) -> NewItem {
         machine: machine(id, 1, &[StageState::Ready { attempt: 1 }, StageState::Blocked]),
         status: ItemStatus::Pending,
         unit: None,
+        gate: None,
     }
 }
 
@@ -260,6 +267,8 @@ pub fn new_call(job: JobId, items: &[ItemId]) -> NewCall {
         capability: Capability::GenerateImage,
         request: Digest::of(b"request"),
         reserved: Money::from_micros(40_000),
+        gate: None,
+        patience: PATIENCE,
     }
 }
 
@@ -273,6 +282,7 @@ pub fn holding(claimed: &Claimed) -> Commit {
         status: ItemStatus::Running,
         claimable_at: None,
         unit: None,
+        gate: None,
         results: Vec::new(),
         calls: Vec::new(),
         children: Vec::new(),

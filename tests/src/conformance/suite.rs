@@ -39,6 +39,8 @@ macro_rules! store_conformance {
             ledger_3_durable,
             ledger_4_not_found,
             ledger_5_by_item,
+            ledger_6_attached,
+            ledger_7_the_try,
             event_1_gapless,
             event_2_replay,
             event_3_nothing_early,

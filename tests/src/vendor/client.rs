@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use pipeline_core::model::{Capability, MediaType, Money};
+use pipeline_core::model::{Capability, Limits, MediaType, Money};
 use pipeline_core::provider::{
     GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent, ImageFile, ImageGenerator,
     Price, ProviderInfo, Repeat, Usage,
@@ -65,6 +65,7 @@ impl VendorClient {
             local: false,
             repeat,
             price: Some(Price { per_call: Money::ZERO, per_unit: Money::from_micros(40_000) }),
+            limits: Limits::default(),
         };
         let able = ImageCapabilities {
             min_side: 16,
@@ -116,7 +117,7 @@ impl VendorClient {
             "seed": request.seeds.first(),
         });
         let mut call = self.http.post(format!("{}/v1/images", self.url)).header(AUTHORIZATION, key).json(&order);
-        if self.info.repeat == Repeat::Idempotent {
+        if self.info.repeat.is_idempotent() {
             call = call.header("idempotency-key", request.context.idempotency_key.to_string());
         }
         if let Some(limit) = request.context.timeout {

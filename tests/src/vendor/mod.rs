@@ -1,10 +1,15 @@
 //! A vendor that sells pictures over HTTP and misbehaves on request, and a client that buys from it.
 
+mod body;
+mod books;
 mod client;
+mod options;
 mod picture;
 mod script;
 mod server;
 
+pub use books::{Charges, Statement};
 pub use client::VendorClient;
-pub use script::{Reply, Seen, VendorScript};
-pub use server::{Charges, FakeVendor};
+pub use options::VendorOptions;
+pub use script::{Drip, Outage, Reply, Seen, VendorScript};
+pub use server::FakeVendor;

@@ -129,7 +129,7 @@ async fn errors(scan: &mut Scan, vendor: &FakeVendor) {
             size: Dimensions { width: 32, height: 32 },
             seeds: vec![1],
             style: None,
-            context: CallContext { idempotency_key: id, timeout: Some(Duration::from_millis(200)) },
+            context: CallContext::new(id).timeout(Some(Duration::from_millis(200))),
         };
         match client.generate(request).await {
             Ok(answer) => scan.text(what, &format!("{answer:?}")),

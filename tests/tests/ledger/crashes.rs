@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pipeline::core::model::{ItemStatus, JobStatus};
 use pipeline::core::provider::Repeat;
-use pipeline::core::storage::{CallQuery, CallState, Store};
+use pipeline::core::storage::{CallQuery, CallState};
 use pipeline::prelude::*;
 use pipeline_testkit::vendor::{Reply, VendorScript};
 use serde_json::json;
@@ -49,11 +49,10 @@ async fn the_intent_is_durable_before_the_vendor_sees_the_request(kind: Kind) {
 
 /// Runs until `results` results of `generate` are written, and ends like a killed process.
 async fn run_and_die(shop: &Shop, results: i64) {
-    let sluice = Sluice::new(&shop.store, "generate", results);
-    let store: Arc<dyn Store> = Arc::clone(&sluice) as _;
-    let engine = shop.builder(Repeat::Unsafe).shared_store(store).build().unwrap();
+    let sluice = Sluice::before(&shop.store, "generate", results);
+    let engine = shop.builder(Repeat::Unsafe).store(sluice.clone()).build().unwrap();
     let doomed = tokio::spawn(async move { engine.run_until_idle().await });
-    soon(sluice.is_shut()).await;
+    soon(sluice.tap.is_shut()).await;
     doomed.abort();
     doomed.await.unwrap_err();
     shop.wait_for_the_lease_to_end().await;

@@ -14,10 +14,7 @@ fn request(prompt: &str, style: Option<&str>, size: (u32, u32), seeds: &[u64]) -
         size: Dimensions { width: size.0, height: size.1 },
         seeds: seeds.to_vec(),
         style: style.map(str::to_owned),
-        context: CallContext {
-            idempotency_key: "0198c1a2-7c3e-7000-8000-000000000000".parse::<CallId>().unwrap(),
-            timeout: None,
-        },
+        context: CallContext::new("0198c1a2-7c3e-7000-8000-000000000000".parse::<CallId>().unwrap()),
     }
 }
 

@@ -121,7 +121,7 @@ mod tests {
             input: input.as_object().cloned().unwrap(),
             schema,
             seed,
-            context: CallContext { idempotency_key, timeout: None },
+            context: CallContext::new(idempotency_key),
         }
     }
 

@@ -9,8 +9,7 @@ use super::*;
 use crate::local::image::{Picture, encode};
 
 fn request(bytes: Bytes, question: Question) -> VisionRequest {
-    let context =
-        CallContext { idempotency_key: "0198a5d4-0000-7000-8000-000000000001".parse().unwrap(), timeout: None };
+    let context = CallContext::new("0198a5d4-0000-7000-8000-000000000001".parse().unwrap());
     VisionRequest { image: ImageFile { bytes, media_type: MediaType::Png }, question, context }
 }
 

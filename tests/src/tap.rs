@@ -1,0 +1,165 @@
+//! A store between the engine and another store: sees every operation, and may delay, refuse or disavow it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pipeline_core::Result;
+use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
+use pipeline_core::model::Control;
+use pipeline_core::storage::{
+    AttachReply, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
+    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery,
+    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, SessionRecord,
+    SettleReply, Settlement, StageTally, Store, StoreInfo, WorkQueue,
+};
+use pipeline_core::time::Timestamp;
+
+/// What happens around the operations of a store.
+#[async_trait]
+pub trait Tap: fmt::Debug + Send + Sync + 'static {
+    /// Comes before an operation, named as its method; an error is the operation's, which then does not happen.
+    async fn before(&self, operation: &'static str) -> Result<()> {
+        let _ = operation;
+        Ok(())
+    }
+
+    /// Comes after an operation that succeeded; an error hides that it did.
+    async fn after(&self, operation: &'static str) -> Result<()> {
+        let _ = operation;
+        Ok(())
+    }
+
+    /// Writes a batch; what else happens around it is said by `before` and `after`.
+    async fn commit(&self, store: &dyn Store, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {
+        store.commit(session, commits).await
+    }
+
+    /// Hands out work.
+    async fn claim(&self, store: &dyn Store, request: ClaimRequest) -> Result<Claims> {
+        store.claim(request).await
+    }
+
+    /// Records how a call ended.
+    async fn settle(&self, store: &dyn Store, settlement: Settlement) -> Result<SettleReply> {
+        store.settle(settlement).await
+    }
+}
+
+/// A store with a tap. Clones share it.
+#[derive(Debug)]
+pub struct Tapped<T> {
+    store: Arc<dyn Store>,
+    /// The tap.
+    pub tap: Arc<T>,
+}
+
+impl<T> Clone for Tapped<T> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), tap: Arc::clone(&self.tap) }
+    }
+}
+
+impl<T: Tap> Tapped<T> {
+    /// Puts a tap on a store.
+    pub fn new(store: Arc<dyn Store>, tap: Arc<T>) -> Self {
+        Self { store, tap }
+    }
+}
+
+impl<T: Tap> Store for Tapped<T> {
+    fn info(&self) -> StoreInfo {
+        self.store.info()
+    }
+}
+
+/// Implements a port by passing every method on between `before` and `after`.
+macro_rules! pass_on {
+    ($port:ident { $($method:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)+ }) => {
+        #[async_trait]
+        impl<T: Tap> $port for Tapped<T> {
+            $(
+                async fn $method(&self, $($argument: $kind),*) -> Result<$answer> {
+                    self.tap.before(stringify!($method)).await?;
+                    let answer = self.store.$method($($argument),*).await?;
+                    self.tap.after(stringify!($method)).await?;
+                    Ok(answer)
+                }
+            )+
+        }
+    };
+    ($port:ident by tap { $($tapped:ident($($given:ident: $of:ty),*) -> $reply:ty;)+ } { $($method:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)+ }) => {
+        #[async_trait]
+        impl<T: Tap> $port for Tapped<T> {
+            $(
+                async fn $tapped(&self, $($given: $of),*) -> Result<$reply> {
+                    self.tap.before(stringify!($tapped)).await?;
+                    let answer = self.tap.$tapped(self.store.as_ref(), $($given),*).await?;
+                    self.tap.after(stringify!($tapped)).await?;
+                    Ok(answer)
+                }
+            )+
+            $(
+                async fn $method(&self, $($argument: $kind),*) -> Result<$answer> {
+                    self.tap.before(stringify!($method)).await?;
+                    let answer = self.store.$method($($argument),*).await?;
+                    self.tap.after(stringify!($method)).await?;
+                    Ok(answer)
+                }
+            )+
+        }
+    };
+}
+
+pass_on!(JobStore {
+    submit(job: NewJob, items: Vec<NewItem>) -> JobRecord;
+    job(id: JobId) -> JobRecord;
+    jobs(query: JobQuery) -> Vec<JobRecord>;
+    plan(id: JobId) -> JobPlan;
+    control(id: JobId, control: Control) -> JobRecord;
+    abandon(id: JobId) -> JobRecord;
+});
+
+pass_on!(ItemStore {
+    item(id: ItemId) -> ItemRecord;
+    items(query: ItemQuery) -> Vec<ItemRecord>;
+    results(ids: Vec<ResultId>) -> Vec<ResultRecord>;
+    history(item: ItemId) -> Vec<ResultRecord>;
+    tallies(job: JobId) -> Vec<StageTally>;
+});
+
+pass_on!(WorkQueue by tap {
+    claim(request: ClaimRequest) -> Claims;
+    commit(session: SessionId, commits: Vec<Commit>) -> Vec<CommitReply>;
+} {
+    now() -> Timestamp;
+    open_session(session: NewSession) -> ();
+    heartbeat(session: SessionId, lease: Duration) -> Heartbeat;
+    close_session(session: SessionId) -> ();
+    sessions(job: Option<JobId>) -> Vec<SessionRecord>;
+    pause_all(paused: bool) -> ();
+    queue_status() -> QueueStatus;
+});
+
+pass_on!(CallLedger by tap {
+    settle(settlement: Settlement) -> SettleReply;
+} {
+    attach(call: CallId, external_id: String) -> AttachReply;
+    calls(query: CallQuery) -> Vec<CallRecord>;
+});
+
+pass_on!(GateKeeper {
+    close_gate(key: GateKey, pause: Duration, reason: &str) -> ();
+    open_gate(key: GateKey) -> ();
+    gates() -> Vec<GateRecord>;
+});
+
+pass_on!(EventLog {
+    events(job: JobId, after: EventSeq, limit: u32) -> Vec<EventRecord>;
+});
+
+pass_on!(Registry {
+    reserve_name(request: NameRequest) -> bool;
+    mark_fingerprint(mark: FingerprintMark) -> Option<ItemId>;
+});
