@@ -1,21 +1,24 @@
 //! The stores of this workspace pass the conformance suites: one line a backend.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use std::future::{Ready, ready};
 use std::path::Path;
 
 use pipeline_core::id::Digest;
-use pipeline_store::{Artifacts, MemoryStore, SqliteOptions, SqliteStore};
+use pipeline_store::{Artifacts, MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use pipeline_testkit::cluster::Cluster;
 use pipeline_testkit::conformance::Shelf;
 use pipeline_testkit::conformance::fixture::{Bench, SteppedClock};
 
 pipeline_testkit::store_conformance!(memory, super::memory_bench);
 pipeline_testkit::store_conformance!(sqlite, super::sqlite_bench);
+pipeline_testkit::store_conformance!(postgres, super::postgres_bench);
 pipeline_testkit::artifact_conformance!(artifacts_in_memory, super::memory_shelf);
 pipeline_testkit::artifact_conformance!(artifacts_in_a_folder, super::folder_shelf);
 
-async fn memory_bench() -> Bench {
+fn memory_bench() -> Ready<Bench> {
     let clock = SteppedClock::new();
-    Bench::new(MemoryStore::with_clock(clock.clone()), clock, ())
+    ready(Bench::new(MemoryStore::with_clock(clock.clone()), clock, ()))
 }
 
 async fn sqlite_bench() -> Bench {
@@ -30,17 +33,29 @@ async fn sqlite_bench() -> Bench {
     })
 }
 
-async fn memory_shelf() -> Shelf {
-    let store = Artifacts::memory();
-    Shelf::new(store.clone(), store, ())
+async fn postgres_bench() -> Option<Bench> {
+    let url = Cluster::shared()?.create_database().await;
+    let clock = SteppedClock::new();
+    let options = PostgresOptions { clock: Some(clock.clone()), connections: 4, ..PostgresOptions::default() };
+    let store = PostgresStore::connect_with(&url, options.clone()).await.unwrap();
+    let bench = Bench::new(store, clock, ()).reopened_by(move || {
+        let (url, options) = (url.clone(), options.clone());
+        async move { PostgresStore::connect_with(&url, options).await.unwrap() }
+    });
+    Some(bench)
 }
 
-async fn folder_shelf() -> Shelf {
+fn memory_shelf() -> Ready<Shelf> {
+    let store = Artifacts::memory();
+    ready(Shelf::new(store.clone(), store, ()))
+}
+
+fn folder_shelf() -> Ready<Shelf> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er");
     let open = |path: &Path| Artifacts::directory(path).unwrap();
-    Shelf::new(open(&path), open(&path), folder).damaged_by(move |digest: Digest| {
+    ready(Shelf::new(open(&path), open(&path), folder).damaged_by(move |digest: Digest| {
         let hex = digest.to_hex();
         std::fs::write(path.join(&hex[..2]).join(&hex[2..4]).join(&hex), b"spoiled").unwrap();
-    })
+    }))
 }

@@ -1,0 +1,116 @@
+//! Items and their results, for reading.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pipeline_core::error::{Error, Result};
+use pipeline_core::id::{ItemId, JobId, ResultId};
+use pipeline_core::storage::{ItemQuery, ItemRecord, ItemStore, ResultRecord, StageTally};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::rows;
+use super::store::PostgresStore;
+
+const ONE: &str = concat!(
+    "SELECT ",
+    rows::item_columns!(),
+    " FROM items JOIN item_inputs ON item_inputs.item = items.id WHERE items.id = $1"
+);
+
+pub(super) const LIST: &str = concat!(
+    "SELECT ",
+    rows::item_columns!(),
+    " FROM item_inputs JOIN items ON items.id = item_inputs.item WHERE item_inputs.job = $1 AND NOT replaced \
+     AND (item_inputs.ordinal, item_inputs.slot) > ($2, $3) AND (cardinality($4::text[]) = 0 \
+     OR CASE WHEN session IS NULL THEN status ELSE 'running' END = ANY ($4)) AND items.id BETWEEN $5 AND $6 \
+     ORDER BY item_inputs.ordinal, item_inputs.slot LIMIT $7"
+);
+
+#[async_trait]
+impl ItemStore for PostgresStore {
+    async fn item(&self, id: ItemId) -> Result<ItemRecord> {
+        self.read(id, |connection, id| {
+            Box::pin(async move {
+                let row = sqlx::query(ONE).bind(id.as_uuid()).fetch_optional(connection).await?;
+                rows::item(&row.ok_or_else(|| Error::not_found("there is no such item").with("item", id))?)
+            })
+        })
+        .await
+    }
+
+    async fn items(&self, query: ItemQuery) -> Result<Vec<ItemRecord>> {
+        let Some(range) = rows::beginning_with(query.id_prefix.as_deref().unwrap_or_default()) else {
+            return Ok(Vec::new());
+        };
+        self.read((query, range), |connection, (query, (least, greatest))| {
+            Box::pin(async move {
+                let (ordinal, slot) =
+                    query.after.map_or((-1, -1), |(ordinal, slot)| (i64::from(ordinal), i64::from(slot)));
+                let rows = sqlx::query(LIST)
+                    .bind(query.job.as_uuid())
+                    .bind(ordinal)
+                    .bind(slot)
+                    .bind(query.statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>())
+                    .bind(least)
+                    .bind(greatest)
+                    .bind(if query.limit == 0 { 100 } else { i64::from(query.limit) })
+                    .fetch_all(connection)
+                    .await?;
+                rows.iter().map(rows::item).collect()
+            })
+        })
+        .await
+    }
+
+    async fn results(&self, ids: Vec<ResultId>) -> Result<Vec<ResultRecord>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Uuid> = ids.iter().map(ResultId::as_uuid).collect();
+        self.read(ids, |connection, ids| {
+            Box::pin(async move {
+                let sql = concat!("SELECT ", rows::result_columns!(), " FROM results WHERE id = ANY ($1)");
+                let rows = sqlx::query(sql).bind(ids).fetch_all(connection).await?;
+                rows.iter().map(rows::result).collect()
+            })
+        })
+        .await
+    }
+
+    async fn history(&self, item: ItemId) -> Result<Vec<ResultRecord>> {
+        self.read(item, |connection, item| {
+            Box::pin(async move {
+                let sql = concat!("SELECT ", rows::result_columns!(), " FROM results WHERE item = $1 ORDER BY no");
+                let rows = sqlx::query(sql).bind(item.as_uuid()).fetch_all(connection).await?;
+                rows.iter().map(rows::result).collect()
+            })
+        })
+        .await
+    }
+
+    async fn tallies(&self, job: JobId) -> Result<Vec<StageTally>> {
+        self.read(job, |connection, job| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "SELECT stage, count, micros, sum_squares, cost FROM tallies WHERE job = $1 ORDER BY stage",
+                )
+                .bind(job.as_uuid())
+                .fetch_all(connection)
+                .await?;
+                let read = |row: &PgRow| {
+                    Ok(StageTally {
+                        stage: rows::stage(row, 0)?,
+                        count: rows::number(row, 1)?,
+                        total: Duration::from_micros(rows::number(row, 2)?),
+                        sum_squares: row.try_get(3)?,
+                        cost: rows::money(row, 4)?,
+                    })
+                };
+                rows.iter().map(read).collect()
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,172 @@
+//! The ledger of provider calls: settling, attaching and listing. Intents are written by commits.
+
+use async_trait::async_trait;
+use pipeline_core::error::{Error, Result};
+use pipeline_core::id::{CallId, ItemId, StageName};
+use pipeline_core::model::Money;
+use pipeline_core::storage::{
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, GateKey, SettleReply, Settlement,
+};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::fault::Work;
+use super::store::{Begin, PostgresStore, clock};
+use super::{gates, rows};
+
+/// Settles a call that is open, or unknown and now known; tells whether it did, whether there is such a call, and its
+/// gate. An answer that is no outage ends the gate's row of them.
+const SETTLE: &str = concat!(
+    "WITH settled AS (UPDATE calls SET state = $2, cost = $3, response = $4, failure = $5, \
+     external_id = coalesce($6, external_id), settled_at = ",
+    clock!("$7"),
+    ", attempt = coalesce($8, attempt) \
+     WHERE id = $1 AND (state = 'open' OR (state = 'unknown' AND $2 <> 'unknown')) RETURNING gate), \
+     answered AS (UPDATE gates SET outages = 0 FROM settled WHERE gates.key = settled.gate AND gates.outages > 0 \
+     AND NOT $9) \
+     SELECT EXISTS (SELECT 1 FROM settled), EXISTS (SELECT 1 FROM calls WHERE id = $1), (SELECT gate FROM settled)"
+);
+
+const ATTACH: &str = "WITH attached AS (UPDATE calls SET external_id = $2 \
+     WHERE id = $1 AND state IN ('open', 'unknown') AND coalesce(external_id, $2) = $2 RETURNING id) \
+     SELECT EXISTS (SELECT 1 FROM attached)";
+
+/// Lists calls, oldest first, by a first condition.
+macro_rules! calls_where {
+    ($first:literal) => {
+        concat!(
+            "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
+             failure, external_id, opened_at, settled_at, attempt, gate, deadline FROM calls WHERE ",
+            $first,
+            " AND ($3::text IS NULL OR stage = $3) AND state = ANY ($4) ORDER BY no LIMIT $5"
+        )
+    };
+}
+
+pub(super) const OF_ITEM: &str =
+    calls_where!("id IN (SELECT call FROM call_items WHERE item = $2) AND ($1::uuid IS NULL OR job = $1)");
+pub(super) const OF_JOB: &str = calls_where!("job = $1 AND $2::uuid IS NULL");
+pub(super) const OF_ANY: &str = calls_where!("$1::uuid IS NULL AND $2::uuid IS NULL");
+
+/// Returns the word of a state, as stored.
+const fn word(state: CallState) -> &'static str {
+    match state {
+        CallState::Open => "open",
+        CallState::Succeeded => "succeeded",
+        CallState::Failed => "failed",
+        CallState::Unknown => "unknown",
+    }
+}
+
+#[async_trait]
+impl CallLedger for PostgresStore {
+    async fn settle(&self, settlement: Settlement) -> Result<SettleReply> {
+        if settlement.state == CallState::Open {
+            return Err(Error::invalid("a call cannot be settled as open").with("call", settlement.call));
+        }
+        self.write(Begin::Durable, settlement, |connection, inner, settlement| {
+            Box::pin(async move {
+                let row = sqlx::query(SETTLE)
+                    .bind(settlement.call.as_uuid())
+                    .bind(word(settlement.state))
+                    .bind(settlement.cost.as_micros())
+                    .bind(settlement.response.as_ref().map(serde_json::to_string).transpose()?)
+                    .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
+                    .bind(&settlement.external_id)
+                    .bind(inner.told())
+                    .bind(settlement.attempt.map(i64::from))
+                    .bind(settlement.outage)
+                    .fetch_one(&mut *connection)
+                    .await?;
+                let gate: Option<&str> = row.try_get(2)?;
+                if let Some(gate) = gate.filter(|_| settlement.outage) {
+                    let now = inner.now(connection).await?;
+                    gates::fail(connection, gate, now).await?;
+                }
+                match (row.try_get(0)?, row.try_get(1)?) {
+                    (true, _) => Ok(SettleReply::Settled),
+                    (false, true) => Ok(SettleReply::AlreadySettled),
+                    (false, false) => {
+                        Err(Error::not_found("there is no such call").with("call", settlement.call).into())
+                    }
+                }
+            })
+        })
+        .await
+    }
+
+    async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply> {
+        self.write(Begin::Durable, (call, external_id), |connection, _, (call, external_id)| {
+            Box::pin(async move {
+                let attached: bool = sqlx::query_scalar(ATTACH)
+                    .bind(call.as_uuid())
+                    .bind(external_id)
+                    .fetch_one(&mut *connection)
+                    .await?;
+                if attached {
+                    return Ok(AttachReply::Attached);
+                }
+                let state: Option<String> = sqlx::query_scalar("SELECT state FROM calls WHERE id = $1")
+                    .bind(call.as_uuid())
+                    .fetch_optional(connection)
+                    .await?;
+                match state.as_deref() {
+                    Some("open" | "unknown") => Ok(AttachReply::OtherTask),
+                    Some(_) => Ok(AttachReply::AlreadySettled),
+                    None => Err(Error::not_found("there is no such call").with("call", call).into()),
+                }
+            })
+        })
+        .await
+    }
+
+    async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
+        self.read(query, |connection, query| {
+            Box::pin(async move {
+                // One statement for each way in, so that each has its index.
+                let sql = match (query.item, query.job) {
+                    (Some(_), _) => OF_ITEM,
+                    (None, Some(_)) => OF_JOB,
+                    (None, None) => OF_ANY,
+                };
+                let all = [CallState::Open, CallState::Succeeded, CallState::Failed, CallState::Unknown];
+                let states = if query.states.is_empty() { &all[..] } else { &query.states };
+                let rows = sqlx::query(sql)
+                    .bind(query.job.map(|job| job.as_uuid()))
+                    .bind(query.item.map(|item| item.as_uuid()))
+                    .bind(query.stage.as_ref().map(StageName::as_str))
+                    .bind(states.iter().copied().map(word).collect::<Vec<_>>())
+                    .bind(if query.limit == 0 { 100 } else { i64::from(query.limit) })
+                    .fetch_all(connection)
+                    .await?;
+                rows.iter().map(call).collect()
+            })
+        })
+        .await
+    }
+}
+
+fn call(row: &PgRow) -> Work<CallRecord> {
+    Ok(CallRecord {
+        id: CallId::from_uuid(rows::uuid(row, 0)?),
+        job: rows::job_id(row, 1)?,
+        stage: rows::stage(row, 2)?,
+        items: row.try_get::<Vec<Uuid>, _>(3)?.into_iter().map(ItemId::from_uuid).collect(),
+        round: rows::number(row, 4)?,
+        attempt: rows::number(row, 16)?,
+        provider: row.try_get(5)?,
+        capability: rows::named(row, 6)?,
+        request: rows::word(row, 7)?,
+        state: rows::named(row, 8)?,
+        reserved: rows::money(row, 9)?,
+        cost: row.try_get::<Option<i64>, _>(10)?.map(Money::from_micros),
+        response: rows::maybe_json(row, 11)?,
+        failure: rows::maybe_json(row, 12)?,
+        external_id: row.try_get(13)?,
+        opened_at: rows::time(row, 14)?,
+        gate: row.try_get::<Option<String>, _>(17)?.map(GateKey::new),
+        deadline: rows::time(row, 18)?,
+        settled_at: rows::maybe_time(row, 15)?,
+    })
+}

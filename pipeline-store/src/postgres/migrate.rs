@@ -1,0 +1,89 @@
+//! The migrations of the PostgreSQL schema, applied in order, each in a transaction of its own.
+
+use pipeline_core::error::Error;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use super::fault::Work;
+use super::store::clock;
+
+struct Migration {
+    number: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "records", sql: include_str!("../../migrations/postgres/0001_records.sql") },
+    Migration { number: 2, name: "gates", sql: include_str!("../../migrations/postgres/0002_gates.sql") },
+];
+
+/// Returns the number of the newest migration this program knows.
+pub(super) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.number)
+}
+
+/// Brings the schema to the newest number. Several processes may do so at once; one that is interrupted leaves no half
+/// of a migration.
+pub(super) async fn migrate(connection: &mut PgConnection, schema: &str) -> Work<()> {
+    // First without a lock, and without the right to change the schema.
+    let known: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(format!("{schema}.schema_migrations"))
+        .fetch_one(&mut *connection)
+        .await?;
+    if known && check(applied(connection).await?)? == newest() {
+        return Ok(());
+    }
+    while step(connection, schema).await? {}
+    Ok(())
+}
+
+/// Applies the next migration; false when there is none.
+async fn step(connection: &mut PgConnection, schema: &str) -> Work<bool> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 7304))")
+        .bind(schema)
+        .execute(&mut *transaction)
+        .await?;
+    // Only a name of checked characters comes here.
+    let folder = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
+    let exists: bool =
+        sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(schema).fetch_one(&mut *transaction).await?;
+    if !exists {
+        sqlx::raw_sql(folder).execute(&mut *transaction).await?;
+    }
+    let table = "CREATE TABLE IF NOT EXISTS schema_migrations \
+                 (number bigint NOT NULL PRIMARY KEY, name text NOT NULL, applied_at bigint NOT NULL)";
+    sqlx::raw_sql(table).execute(&mut *transaction).await?;
+    let applied = check(applied(&mut transaction).await?)?;
+    let Some(migration) = MIGRATIONS.iter().find(|migration| migration.number > applied) else {
+        transaction.commit().await?;
+        return Ok(false);
+    };
+    sqlx::raw_sql(AssertSqlSafe(migration.sql)).execute(&mut *transaction).await?;
+    sqlx::query(concat!(
+        "INSERT INTO schema_migrations (number, name, applied_at) VALUES ($1, $2, ",
+        clock!("NULL"),
+        ")"
+    ))
+    .bind(migration.number)
+    .bind(migration.name)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    tracing::info!(number = migration.number, name = migration.name, "migrated the store");
+    Ok(true)
+}
+
+async fn applied(connection: &mut PgConnection) -> Work<i64> {
+    Ok(sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM schema_migrations").fetch_one(connection).await?)
+}
+
+fn check(applied: i64) -> Work<i64> {
+    if applied <= newest() {
+        return Ok(applied);
+    }
+    Err(Error::conflict("the store was written by a newer version of this program; update the program")
+        .with("store_schema", applied)
+        .with("known_schema", newest())
+        .into())
+}
