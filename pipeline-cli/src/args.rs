@@ -44,7 +44,7 @@ pub(crate) struct Global {
     /// Folder of the database and the artifacts [default: the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_HOME", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
-    /// Record store, `sqlite:PATH` or `memory:` [default: pipeline.db in the home folder]
+    /// Record store, `sqlite:PATH`, `postgres://…` or `memory:` [default: pipeline.db in the home folder]
     #[arg(long, global = true, value_name = "URL", env = "PIPELINE_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
     /// Providers file: TOML with a section for each provider [default: providers.toml in the home folder, if there]

@@ -7,7 +7,7 @@ use pipeline_core::settings::Problems;
 use pipeline_core::storage::ArtifactStore;
 use pipeline_engine::{Engine, EngineBuilder};
 use pipeline_providers::config::ProvidersConfig;
-use pipeline_store::{Artifacts, MemoryStore, SqliteStore};
+use pipeline_store::{Artifacts, MemoryStore, PostgresStore, SqliteStore};
 
 use crate::home::{Home, StoreChoice};
 use crate::output::Failure;
@@ -26,7 +26,15 @@ pub(crate) struct Tuning {
 pub(crate) struct Wired {
     /// The engine.
     pub(crate) engine: Engine,
-    sqlite: Option<SqliteStore>,
+    opened: Opened,
+}
+
+/// The store that is to be closed.
+#[derive(Debug)]
+enum Opened {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+    Memory,
 }
 
 impl Wired {
@@ -68,7 +76,7 @@ impl Wired {
     /// Keeps nothing: for commands that need no records.
     pub(crate) fn memory(file: Option<&Path>) -> Result<Self, Failure> {
         let engine = build(described(file)?.store(MemoryStore::new()), Artifacts::memory())?;
-        Ok(Self { engine, sqlite: None })
+        Ok(Self { engine, opened: Opened::Memory })
     }
 
     /// Opens the store and the artifacts, and makes them when they are missing.
@@ -77,11 +85,16 @@ impl Wired {
             StoreChoice::Sqlite(path) => {
                 let store = SqliteStore::open(path).await?;
                 let engine = build(builder.store(store.clone()), Artifacts::directory(home.artifacts())?)?;
-                Ok(Self { engine, sqlite: Some(store) })
+                Ok(Self { engine, opened: Opened::Sqlite(store) })
+            }
+            StoreChoice::Postgres(url) => {
+                let store = PostgresStore::connect(url).await?;
+                let engine = build(builder.store(store.clone()), Artifacts::directory(home.artifacts())?)?;
+                Ok(Self { engine, opened: Opened::Postgres(store) })
             }
             StoreChoice::Memory => {
                 let engine = build(builder.store(MemoryStore::new()), Artifacts::memory())?;
-                Ok(Self { engine, sqlite: None })
+                Ok(Self { engine, opened: Opened::Memory })
             }
         }
     }
@@ -89,8 +102,10 @@ impl Wired {
     /// Closes the store.
     pub(crate) async fn close(self) {
         drop(self.engine);
-        if let Some(store) = self.sqlite {
-            store.close().await;
+        match self.opened {
+            Opened::Sqlite(store) => store.close().await,
+            Opened::Postgres(store) => store.close().await,
+            Opened::Memory => {}
         }
     }
 }

@@ -77,7 +77,14 @@ impl Bench {
             .arg("--out")
             .arg(out)
             .args(["--set", "generate.provider=studio", "--set", "generate.sizes=64x64"])
-            .args(["--set", "generate.variations=2", "--set", "qc.enabled=false", "--set", "generate.timeout_seconds=5"])
+            .args([
+                "--set",
+                "generate.variations=2",
+                "--set",
+                "qc.enabled=false",
+                "--set",
+                "generate.timeout_seconds=5",
+            ])
             .spawn()
             .expect("submit starts");
         if let Some(after) = kill_after {
@@ -151,7 +158,10 @@ async fn run(options: &Options) -> Vec<String> {
     let keywords = folder.path().join("keywords.txt");
     std::fs::write(&keywords, "misty mountains\nglass garden\nautumn forest\n").unwrap();
 
-    println!("seed {}, {} kills, {} workers, vendor {}, store {store}", options.seed, options.kills, options.workers, options.vendor);
+    println!(
+        "seed {}, {} kills, {} workers, vendor {}, store {store}",
+        options.seed, options.kills, options.workers, options.vendor
+    );
     let mut draw = Draw(options.seed);
     let start = Instant::now();
     let mut acknowledged: Vec<JobId> = Vec::new();
@@ -272,7 +282,11 @@ async fn check(
         problems.push(format!("the vendor charged {} and the ledger has {answered}", statement.charges));
     }
     if statement.charges < answered || statement.charges > answered + unknown {
-        problems.push(format!("the vendor charged {}, the ledger has {answered} to {}", statement.charges, answered + unknown));
+        problems.push(format!(
+            "the vendor charged {}, the ledger has {answered} to {}",
+            statement.charges,
+            answered + unknown
+        ));
     }
     let found = files(&bench.out);
     problems.extend(found.difference(&published).map(|path| format!("a stray file: {}", path.display())));
