@@ -20,11 +20,13 @@ use pipeline::core::id::JobId;
 use pipeline::core::model::ItemStatus;
 use pipeline::core::storage::{CallQuery, CallState, ItemQuery, JobQuery, Store};
 use pipeline::store::{PostgresStore, SqliteStore};
+use pipeline_testkit::cluster::Cluster;
 use pipeline_testkit::vendor::VendorProgram;
 use tokio::process::{Child, Command};
 
 const USAGE: &str = "kill-loop [--kills N] [--store URL] [--vendor idempotent|resumable|plain] [--workers N] [--seed N]
-  --store URL   sqlite (a fresh file, the default) or postgres://…, an empty database";
+  --store S     sqlite (a fresh file, the default), postgres (a throwaway server), or the postgres:// URL of an empty
+                database";
 
 #[derive(Clone, Debug)]
 struct Options {
@@ -145,7 +147,17 @@ async fn run(options: &Options) -> Vec<String> {
     let vendor = VendorProgram::start(program, &arguments).await.expect("the vendor starts");
     let home = folder.path().join("home");
     std::fs::create_dir_all(&home).unwrap();
-    let store = options.store.clone().unwrap_or_else(|| format!("sqlite:{}", home.join("pipeline.db").display()));
+    let mut cluster = None;
+    let store = match options.store.as_deref() {
+        None | Some("sqlite") => format!("sqlite:{}", home.join("pipeline.db").display()),
+        Some("postgres") => {
+            let started = Cluster::start();
+            let url = started.create_database().await;
+            cluster = Some(started);
+            url
+        }
+        Some(url) => url.to_owned(),
+    };
     let bench = Bench { home: home.clone(), out: folder.path().join("out"), store: store.clone() };
     let mode = if options.vendor == "resumable" { "task" } else { "direct" };
     let providers = format!(
@@ -201,7 +213,9 @@ async fn run(options: &Options) -> Vec<String> {
         killed.as_secs_f64(),
         (start.elapsed() - killed).as_secs_f64()
     );
-    check(options, &bench, watcher.as_ref(), &acknowledged, &vendor).await
+    let problems = check(options, &bench, watcher.as_ref(), &acknowledged, &vendor).await;
+    drop(cluster);
+    problems
 }
 
 async fn open(url: &str, home: &Path) -> Arc<dyn Store> {
