@@ -1,60 +1,36 @@
 //! The charging vendor as a program: what it charges, forgets, refuses, and what it knows after it was killed.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::process::Stdio;
+use std::time::Duration;
 
-use pipeline_testkit::vendor::Statement;
+use pipeline_testkit::vendor::{Statement, VendorProgram};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-/// The program, and where it listens.
-struct Vendor(Child, String);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_fake-vendor");
+
+struct Vendor(VendorProgram);
 
 impl Vendor {
     async fn start(arguments: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fake-vendor"))
-            .args(arguments.split_whitespace())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
-        Self(child, line.trim().strip_prefix("http://").unwrap().to_owned())
-    }
-
-    /// Sends a request; returns the status and the body as it came, which may be cut.
-    async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.1).await.unwrap();
-        let (length, host) = (body.len(), &self.1);
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {length}\r\n{headers}\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(body.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.ok();
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), body.to_owned())
+        Self(VendorProgram::start(PROGRAM, arguments).await.unwrap())
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
-        let (status, body) = self.send("GET", path, "", "").await;
+        let (status, body) = self.0.send("GET", path, "", "").await.unwrap();
         (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
     async fn order(&self, path: &str, key: &str) -> (u16, Value) {
         let order = r#"{"prompt":"a heron","width":8,"height":8,"n":2,"seeds":[4,9]}"#;
-        let (status, body) = self.send("POST", path, &format!("idempotency-key: {key}\r\n"), order).await;
+        let (status, body) = self.0.send("POST", path, &format!("idempotency-key: {key}\r\n"), order).await.unwrap();
         (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
     async fn statement(&self) -> Statement {
-        serde_json::from_value(self.get("/charges").await.1).unwrap()
+        self.0.statement().await.unwrap()
     }
 }
 
@@ -73,7 +49,7 @@ async fn a_task_is_charged_at_once_runs_and_delivers() {
         if task["status"] != "running" {
             break task;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert_eq!((done["status"].as_str(), done["cost_micros"].as_i64()), (Some("succeeded"), Some(2000)));
     let seeds: Vec<_> = done["images"].as_array().unwrap().iter().map(|image| image["seed"].as_u64()).collect();
@@ -85,7 +61,7 @@ async fn the_count_survives_a_kill_and_a_repeated_key_is_not_charged_again() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("sales");
     let arguments = format!("--idempotent --log {}", log.display());
-    let mut vendor = Vendor::start(&arguments).await;
+    let vendor = Vendor::start(&arguments).await;
     vendor.order("/v1/tasks", "k1").await;
     vendor.order("/v1/tasks", "k1").await;
     vendor.order("/v1/images", "k2").await;
@@ -103,7 +79,7 @@ async fn the_count_survives_a_kill_and_a_repeated_key_is_not_charged_again() {
 async fn a_customer_who_hangs_up_is_charged_all_the_same() {
     let vendor = Vendor::start("--latency-ms 200").await;
     let order = r#"{"prompt":"a heron","width":8,"height":8,"n":1}"#;
-    let mut stream = TcpStream::connect(&vendor.1).await.unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", vendor.0.port())).await.unwrap();
     let head = "POST /v1/images HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     let text = format!("{head}content-length: {}\r\n\r\n{order}", order.len());
     stream.write_all(text.as_bytes()).await.unwrap();
@@ -112,7 +88,7 @@ async fn a_customer_who_hangs_up_is_charged_all_the_same() {
         drop(stream);
         while vendor.statement().await.charges == 0 {}
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), story).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), story).await.unwrap();
 }
 
 #[tokio::test]
@@ -138,7 +114,7 @@ async fn trouble_comes_as_ordered_and_is_not_charged_unless_it_says_so() {
     let vendor = Vendor::start("--forget-ms 0 --fail-tasks-every 2").await;
     vendor.order("/v1/tasks", "k").await;
     assert_eq!((vendor.get("/v1/tasks/task-1").await.0, vendor.statement().await.charges), (404, 1));
-    let wrong = Command::new(env!("CARGO_BIN_EXE_fake-vendor")).arg("--help-me").output().await.unwrap();
+    let wrong = Command::new(PROGRAM).arg("--help-me").output().await.unwrap();
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("unknown option --help-me"));
 }

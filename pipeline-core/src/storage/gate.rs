@@ -90,14 +90,18 @@ impl GateLoad {
     /// # Errors
     /// When it may not pass: the time when it may, if that is known.
     pub fn admit(&mut self, now: Timestamp) -> Result<(), Option<Timestamp>> {
-        match self.obstacle(now) {
-            Some(until) => Err(until),
-            None => {
-                self.open += 1;
-                self.recent.push(now);
-                Ok(())
-            }
+        if let Some(until) = self.closed_until.filter(|until| *until > now) {
+            return Err(Some(until));
         }
+        if self.slots().is_some_and(|slots| self.open >= slots) {
+            return Err(None);
+        }
+        if let Some(until) = self.rate_until(now) {
+            return Err(Some(until));
+        }
+        self.open += 1;
+        self.recent.push(now);
+        Ok(())
     }
 
     /// Returns how many calls may pass now, when `held` items stand at the gate already; `None` is without limit.
@@ -121,16 +125,6 @@ impl GateLoad {
     /// Returns when the gate may let something pass, as far as only time is in the way.
     pub fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.closed_until.filter(|until| *until > now).or_else(|| self.rate_until(now))
-    }
-
-    fn obstacle(&self, now: Timestamp) -> Option<Option<Timestamp>> {
-        if let Some(until) = self.closed_until.filter(|until| *until > now) {
-            return Some(Some(until));
-        }
-        if self.slots().is_some_and(|slots| self.open >= slots) {
-            return Some(None);
-        }
-        self.rate_until(now).map(Some)
     }
 
     /// After a row of outages one call at a time tries whether the provider is back.

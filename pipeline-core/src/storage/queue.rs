@@ -198,7 +198,7 @@ pub struct Depth {
 /// 13. *Ageing.* A job that has not been served gains one point of priority a minute.
 /// 14. *Not before.* Items of a job are not handed out before its `start_at`.
 /// 15. *Turns.* Of the open jobs with one key at most `limit` have been started; the others' items are not handed out.
-/// 16. *Job concurrency.* No unit is handed out beyond `concurrency` held items of its job, unless none is held.
+/// 16. *Job concurrency.* No more units of a job are held than its plan's `concurrency`, over all sessions.
 /// 17. *Pause of everything.* After `pause_all(true)` nothing is handed out and no intent is accepted, until
 ///     `pause_all(false)`; heartbeats say `Pause` for every job.
 /// 18. *Intents ask.* A commit with the intent of a call is refused, whole, when the job is not to `Run`, all is paused, or

@@ -191,7 +191,8 @@ impl Caller {
                 let task = spec.provider.repeat.is_resumable() && keeper.kept.load(Ordering::SeqCst);
                 let (state, retry) = verdict(&error, spec.provider.repeat, task);
                 let record = settlement(id, state).because(Failure::from(&error));
-                let outage = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable);
+                // A vendor that is still at a task it took on is not out of order.
+                let outage = !task && matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable);
                 self.settle(Settlement { attempt, outage, ..record }).await?;
                 if let (Retryability::Throttled { after }, Some(gate)) = (error.retryability(), &self.gate) {
                     // The vendor wants to be left alone by everyone.

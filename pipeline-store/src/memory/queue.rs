@@ -1,7 +1,7 @@
 //! The queue: sessions and claims.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -205,10 +205,12 @@ fn next_at(state: &State, id: JobId, now: Timestamp) -> Option<Timestamp> {
         .min()
 }
 
-/// Returns how many more items of a job may be held; `None` is without limit.
+/// Returns how many more units of a job may be held; `None` is without limit.
 fn concurrency(state: &State, job: &Job) -> Option<usize> {
     let most = job.new.plan.plan.concurrency? as usize;
-    Some(most.saturating_sub(state.items_of(job).filter(|item| item.session.is_some()).count()))
+    let held = state.items_of(job).filter(|item| item.session.is_some());
+    let held: BTreeSet<ItemId> = held.map(|item| item.unit.unwrap_or(item.record.id)).collect();
+    Some(most.saturating_sub(held.len()))
 }
 
 /// Hands out the first `want` units of a job that are due.
@@ -234,6 +236,7 @@ fn serve(state: &mut State, session: SessionId, id: JobId, want: usize, now: Tim
 }
 
 fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId>> {
+    let want = concurrency(state, job).map_or(want, |left| want.min(left));
     let mut units: Vec<Vec<ItemId>> = Vec::new();
     let mut places: HashMap<ItemId, usize> = HashMap::new();
     let mut rooms: HashMap<GateKey, Option<u64>> = HashMap::new();
@@ -259,16 +262,5 @@ fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId
         places.insert(unit, units.len());
         units.push(vec![id]);
     }
-    // Whole units, as many as fit; the first one fits when nothing is held, however large it is.
-    let Some(mut left) = concurrency(state, job) else { return units };
-    let mut alone = job.new.plan.plan.concurrency.is_some_and(|most| left == most as usize);
-    units.retain(|unit| {
-        let fits = unit.len() <= left || alone;
-        if fits {
-            left = left.saturating_sub(unit.len());
-            alone = false;
-        }
-        fits
-    });
     units
 }

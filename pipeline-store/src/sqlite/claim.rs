@@ -21,7 +21,7 @@ pub(super) const DUE_JOBS: &str = "SELECT id, concurrency FROM jobs \
      AND (start_at IS NULL OR start_at <= ?2) \
      AND (key IS NULL OR started_at IS NOT NULL OR key_limit > (SELECT count(*) FROM jobs AS other \
      WHERE other.key = jobs.key AND other.ended_at IS NULL AND other.started_at IS NOT NULL)) \
-     AND (concurrency IS NULL OR concurrency > (SELECT count(*) FROM items \
+     AND (concurrency IS NULL OR concurrency > (SELECT count(DISTINCT coalesce(unit, id)) FROM items \
      WHERE session IN (SELECT id FROM sessions) AND job = jobs.id)) \
      AND (EXISTS (SELECT 1 FROM items \
      WHERE items.job = jobs.id AND session IS NULL AND gate IS NULL AND claimable_at = 0) \
@@ -40,7 +40,7 @@ pub(super) const PICK: &str = "SELECT id, unit, ordinal, slot FROM items \
      WHERE job = ?1 AND session IS NULL AND gate IS ?3 AND claimable_at = 0 ORDER BY ordinal, slot LIMIT ?2";
 
 /// The due items of some units.
-pub(super) const MATES: &str = "SELECT id, unit FROM items \
+pub(super) const MATES: &str = "SELECT id FROM items \
      WHERE unit IN (SELECT value FROM json_each(?1)) AND session IS NULL AND claimable_at = 0 AND +job = ?2";
 
 /// Hands items over.
@@ -193,7 +193,11 @@ async fn serve(
     sqlx::query(WAKE).bind(job.id.to_string()).bind(now.as_micros()).execute(&mut *connection).await?;
     let mut more = true;
     while more && units.len() < limit {
-        let picked = pick(connection, job, limit - units.len(), rooms).await?;
+        let mut want = limit - units.len();
+        if let Some(most) = job.concurrency {
+            want = want.min(left(connection, job, most).await?);
+        }
+        let picked = pick(connection, job, want, rooms).await?;
         more = picked.more && !picked.items.is_empty();
         units.extend(take(connection, session, &picked.items, now).await?);
     }
@@ -235,7 +239,7 @@ struct First {
     gate: Option<String>,
 }
 
-/// Picks the first `want` units of a job, whole, as far as its gates and its own limit let them.
+/// Picks the first `want` units of a job, whole, as far as its gates let them.
 async fn pick(connection: &mut SqliteConnection, job: &Due, want: usize, rooms: &mut Rooms) -> Work<Picked> {
     // Some more rows than units, because the items of a unit stand side by side.
     let wanted = want.saturating_add(16);
@@ -278,58 +282,36 @@ async fn pick(connection: &mut SqliteConnection, job: &Due, want: usize, rooms: 
     }
     rooms.retain(|_, room| *room != Some(0));
     let full = chosen.len() == want;
-    let units = whole(connection, job, chosen).await?;
-    let items: BTreeSet<ItemId> = match job.concurrency {
-        None => units.into_iter().flatten().collect(),
-        Some(most) => fit(connection, job, most as usize, units).await?,
-    };
+    let items = whole(connection, job, chosen).await?;
     Ok(Picked { items, more: more && !full })
 }
 
-/// Returns every due item of each unit; `Err` is an item on its own.
+/// Returns every due item of some units; `Err` is an item on its own.
 async fn whole(
     connection: &mut SqliteConnection,
     job: &Due,
     chosen: Vec<Result<ItemId, ItemId>>,
-) -> Work<Vec<Vec<ItemId>>> {
+) -> Work<BTreeSet<ItemId>> {
     let shared: Vec<ItemId> = chosen.iter().filter_map(|unit| unit.ok()).collect();
-    let mut mates: HashMap<ItemId, Vec<ItemId>> = HashMap::new();
+    let mut items: BTreeSet<ItemId> = chosen.into_iter().filter_map(Result::err).collect();
     if !shared.is_empty() {
         let rows = sqlx::query(MATES).bind(rows::list(&shared)?).bind(job.id.to_string()).fetch_all(connection).await?;
         for row in &rows {
-            mates.entry(rows::word(row, 1)?).or_default().push(rows::word(row, 0)?);
-        }
-    }
-    let all = |unit| match unit {
-        Ok(unit) => mates.remove(&unit).unwrap_or_default(),
-        Err(item) => vec![item],
-    };
-    Ok(chosen.into_iter().map(all).collect())
-}
-
-/// Leaves out the units that would be more than the job's own limit; the first fits when nothing is held.
-async fn fit(
-    connection: &mut SqliteConnection,
-    job: &Due,
-    most: usize,
-    units: Vec<Vec<ItemId>>,
-) -> Work<BTreeSet<ItemId>> {
-    let held: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM items WHERE session IN (SELECT id FROM sessions) AND job = ?")
-            .bind(job.id.to_string())
-            .fetch_one(connection)
-            .await?;
-    let mut left = most.saturating_sub(usize::try_from(held).unwrap_or(usize::MAX));
-    let mut alone = held == 0;
-    let mut items = BTreeSet::new();
-    for unit in units {
-        if unit.len() <= left || alone {
-            left = left.saturating_sub(unit.len());
-            alone = false;
-            items.extend(unit);
+            items.insert(rows::word(row, 0)?);
         }
     }
     Ok(items)
+}
+
+/// Returns how many more units of a job may be held.
+async fn left(connection: &mut SqliteConnection, job: &Due, most: u32) -> Work<usize> {
+    let held: i64 = sqlx::query_scalar(
+        "SELECT count(DISTINCT coalesce(unit, id)) FROM items WHERE session IN (SELECT id FROM sessions) AND job = ?",
+    )
+    .bind(job.id.to_string())
+    .fetch_one(connection)
+    .await?;
+    Ok((most as usize).saturating_sub(usize::try_from(held).unwrap_or(usize::MAX)))
 }
 
 async fn take(

@@ -7,7 +7,7 @@ use pipeline_core::model::{Failure, FailureCode, ItemStatus, Money};
 use pipeline_core::storage::{AttachReply, CallQuery, CallRecord, CallState, Commit, NewCall, SettleReply, Settlement};
 use serde_json::json;
 
-use super::fixture::{Bench, ending, holding, new_call, stage, uuid};
+use super::fixture::{Bench, PATIENCE, ending, holding, new_call, stage, uuid};
 
 fn succeeded(call: CallId) -> Settlement {
     Settlement {
@@ -184,4 +184,27 @@ pub async fn ledger_7_the_try(bench: &Bench) {
     let (call, _) = opened(bench).await;
     bench.store.settle(succeeded(call.id)).await.unwrap();
     assert_eq!(find(bench, call.id).await.attempt, call.attempt);
+}
+
+/// The intent of an unknown call opens it again; that of a settled one changes nothing.
+pub async fn ledger_8_opened_again(bench: &Bench) {
+    bench.submit(1).await;
+    let session = bench.session().await;
+    let claimed = bench.claim(session, 1).await;
+    let call = new_call(claimed[0].item.job, &[claimed[0].item.id]);
+    let intent = || Commit { calls: vec![call.clone()], ..holding(&claimed[0]) };
+    bench.commit(session, intent()).await;
+    let first = find(bench, call.id).await;
+    assert_eq!(first.deadline, first.opened_at.after(PATIENCE));
+    bench.store.settle(failed(call.id, CallState::Unknown)).await.unwrap();
+    bench.clock.advance(std::time::Duration::from_secs(5));
+    bench.commit(session, intent()).await;
+    let again = find(bench, call.id).await;
+    assert_eq!((again.state, again.settled_at), (CallState::Open, None));
+    assert_eq!(again.opened_at, first.opened_at.after(std::time::Duration::from_secs(5)));
+    assert_eq!(again.deadline, again.opened_at.after(PATIENCE));
+    bench.store.settle(succeeded(call.id)).await.unwrap();
+    let settled = find(bench, call.id).await;
+    bench.commit(session, intent()).await;
+    assert_eq!(find(bench, call.id).await, settled);
 }

@@ -15,7 +15,8 @@ use pipeline_core::id::{CallId, Digest, ItemId, JobId, ResultId, SessionId, Stag
 use pipeline_core::model::{Capability, ItemStatus, Money};
 use pipeline_core::pipeline::{PLAN_FORMAT, Plan};
 use pipeline_core::storage::{
-    ClaimRequest, Claimed, Commit, CommitReply, JobPlan, NewCall, NewItem, NewJob, NewSession, ResultRecord, Store,
+    ClaimRequest, Claimed, Claims, Commit, CommitReply, JobPlan, NewCall, NewItem, NewJob, NewSession, ResultRecord,
+    Store,
 };
 use pipeline_core::time::{Clock, Timestamp};
 use serde_json::{Map, Value, json};
@@ -138,6 +139,11 @@ impl Bench {
     /// Claims up to `limit` units of any job.
     pub async fn units(&self, session: SessionId, limit: u32) -> Vec<Vec<Claimed>> {
         self.store.claim(ClaimRequest { session, limit, job: None }).await.unwrap().units
+    }
+
+    /// Claims up to `limit` units of any job, and returns all the store says.
+    pub async fn claims(&self, session: SessionId, limit: u32) -> Claims {
+        self.store.claim(ClaimRequest { session, limit, job: None }).await.unwrap()
     }
 
     /// Claims up to `limit` units of any job, as one list.

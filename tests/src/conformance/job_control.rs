@@ -4,9 +4,9 @@
 use pipeline_core::ErrorKind;
 use pipeline_core::id::EventSeq;
 use pipeline_core::model::{Control, ItemStatus, JobStatus};
-use pipeline_core::storage::{CommitReply, EventBody};
+use pipeline_core::storage::{CallState, Commit, CommitReply, EventBody, SettleReply};
 
-use super::fixture::{Bench, ending, expanding, holding, new_item, new_job, releasing};
+use super::fixture::{Bench, ending, expanding, holding, new_call, new_item, new_job, releasing};
 
 /// Control of an ended job is a conflict, cancel is sticky, and the same control twice writes one event.
 pub async fn job_7_control(bench: &Bench) {
@@ -86,4 +86,32 @@ pub async fn job_8_cancel(bench: &Bench) {
     assert_eq!(bench.store.control(late, Control::Cancel).await.unwrap().status, JobStatus::Cancelling);
     bench.store.close_session(doomed).await.unwrap();
     assert_eq!(bench.store.job(late).await.unwrap().status, JobStatus::Cancelled);
+}
+
+/// An abandoned job and all its items end at once, whoever holds them; what the holders commit is superseded.
+pub async fn job_11_abandon(bench: &Bench) {
+    let (job, items) = bench.submit(3).await;
+    let session = bench.session().await;
+    let claimed = bench.claim(session, 2).await;
+    let call = new_call(job, &[claimed[0].item.id]);
+    bench.commit(session, Commit { calls: vec![call.clone()], ..holding(&claimed[0]) }).await;
+    let record = bench.store.abandon(job).await.unwrap();
+    assert_eq!((record.status, record.counts.cancelled), (JobStatus::Cancelled, 3));
+    for claimed in &claimed {
+        assert_eq!(bench.commit(session, ending(claimed, ItemStatus::Succeeded)).await, CommitReply::Superseded);
+    }
+    assert_eq!(bench.store.item(items[0]).await.unwrap().status, ItemStatus::Cancelled);
+    let settled = super::gate_keeper::settled(call.id, CallState::Succeeded, false);
+    assert_eq!(bench.store.settle(settled).await.unwrap(), SettleReply::Settled, "what was paid is still recorded");
+    assert_eq!(bench.store.abandon(job).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert!(matches!(
+        bench.store.events(job, EventSeq::START, 100).await.unwrap().last().unwrap().body,
+        EventBody::Finished { status: JobStatus::Cancelled, .. }
+    ));
+    // One that is being cancelled already.
+    let (job, _) = bench.submit(1).await;
+    assert_eq!(bench.claim(session, 1).await.len(), 1);
+    assert_eq!(bench.store.control(job, Control::Cancel).await.unwrap().status, JobStatus::Cancelling);
+    assert_eq!(bench.store.abandon(job).await.unwrap().status, JobStatus::Cancelled);
+    assert!(bench.store.sessions(Some(job)).await.unwrap().is_empty());
 }

@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
 use pipeline_core::ErrorKind;
-use pipeline_core::id::{EventSeq, JobId};
+use pipeline_core::id::{Digest, EventSeq, JobId};
 use pipeline_core::model::{Control, ItemStatus, JobStatus};
-use pipeline_core::storage::{EventBody, JobQuery, NewJob};
+use pipeline_core::storage::{EventBody, Idempotency, JobQuery, NewJob};
 
 use super::fixture::{Bench, new_item, new_job, uuid};
 
@@ -119,4 +119,27 @@ pub async fn job_9_plan_as_stored(bench: &Bench) {
     let found = bench.reopen().await.plan(job.id).await.unwrap();
     assert_eq!(found, job.plan);
     assert_eq!(serde_json::to_string(&found).unwrap(), serde_json::to_string(&job.plan).unwrap());
+}
+
+/// A repeated submit with the same key and body finds the first job; another body is a conflict; owners are apart.
+pub async fn job_10_repeated_submit(bench: &Bench) {
+    let wish = |owner: &str, body: &[u8]| NewJob {
+        owner: owner.to_owned(),
+        idempotency: Some(Idempotency { key: "order-7".to_owned(), body: Digest::of(body) }),
+        ..new_job()
+    };
+    let first = bench.store.submit(wish("ada", b"one"), vec![new_item(0)]).await.unwrap();
+    let again = bench.store.submit(wish("ada", b"one"), vec![new_item(0), new_item(1)]).await.unwrap();
+    assert_eq!(again, first);
+    let error = bench.store.submit(wish("ada", b"two"), vec![new_item(0)]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    let other = bench.store.submit(wish("bob", b"two"), vec![new_item(0)]).await.unwrap();
+    assert_ne!(other.id, first.id);
+    assert_eq!(bench.store.jobs(JobQuery::default()).await.unwrap().len(), 2);
+    let store = bench.reopen().await;
+    let (one, two) = tokio::join!(
+        bench.store.submit(wish("eve", b"x"), vec![new_item(0)]),
+        store.submit(wish("eve", b"x"), vec![new_item(0)]),
+    );
+    assert_eq!(one.unwrap().id, two.unwrap().id, "two at once are one");
 }

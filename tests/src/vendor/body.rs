@@ -1,4 +1,4 @@
-//! Bodies that come in small pieces, or never come whole.
+//! Bodies that come in small pieces, have no end, or never come whole.
 
 use std::io;
 
@@ -32,4 +32,10 @@ pub(super) fn dripped(response: Response, drip: Option<Drip>) -> Response {
 pub(super) fn cut() -> Response {
     let broken: Result<&'static str, io::Error> = Err(io::ErrorKind::ConnectionReset.into());
     Body::from_stream(stream::iter([broken])).into_response()
+}
+
+/// An answer that has no end.
+pub(super) fn endless() -> Response {
+    let piece = || Ok::<_, io::Error>(Bytes::from_static(&[b' '; 16 * 1024]));
+    Body::from_stream(stream::repeat_with(piece)).into_response()
 }

@@ -5,11 +5,13 @@ mod books;
 mod client;
 mod options;
 mod picture;
+mod program;
 mod script;
 mod server;
 
 pub use books::{Charges, Statement};
 pub use client::VendorClient;
 pub use options::VendorOptions;
+pub use program::VendorProgram;
 pub use script::{Drip, Outage, Reply, Seen, VendorScript};
 pub use server::FakeVendor;

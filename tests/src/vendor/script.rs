@@ -29,6 +29,8 @@ pub enum Reply {
     Garbage,
     /// Charges, and answers with JSON of the wrong shape that repeats the key.
     WrongShape,
+    /// Charges, and answers with a body that has no end.
+    Flood,
     /// Closes the connection in the middle of the answer.
     Reset {
         /// Whether it charges first.

@@ -254,6 +254,10 @@ fn answer(
             usual().ok();
             Json(json!({ "id": 1, "images": format!("for {known}") })).into_response()
         }
+        Reply::Flood => {
+            usual().ok();
+            body::endless()
+        }
         Reply::Reset { charged } => {
             if charged {
                 usual().ok();

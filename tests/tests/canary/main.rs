@@ -12,6 +12,7 @@ use pipeline::core::provider::{CallContext, Dimensions, GenerateRequest, ImageGe
 use pipeline::core::settings::SecretRef;
 use pipeline::core::storage::{CallQuery, ItemQuery};
 use pipeline::prelude::*;
+use pipeline::providers::http::{HttpConfig, HttpProvider, Mode};
 use pipeline_testkit::vendor::{FakeVendor, Reply, VendorClient, VendorScript};
 use serde_json::json;
 
@@ -38,12 +39,21 @@ fn scripts() -> Vec<(&'static str, VendorScript)> {
     ]
 }
 
-fn client(vendor: &FakeVendor, repeat: Repeat) -> VendorClient {
-    // The key comes the way a program gets it: from where a reference points.
+/// Makes something with the key the way a program gets it: from where a reference points.
+fn with_key<T>(make: impl FnOnce(SecretRef) -> T) -> T {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     std::fs::write(&file, format!("{CANARY}\n")).unwrap();
-    VendorClient::from_reference(&vendor.url(), &SecretRef::File(file.to_string_lossy().into_owned()), repeat).unwrap()
+    make(SecretRef::File(file.to_string_lossy().into_owned()))
+}
+
+fn client(vendor: &FakeVendor, repeat: Repeat) -> VendorClient {
+    with_key(|key| VendorClient::from_reference(&vendor.url(), &key, repeat).unwrap())
+}
+
+fn http(vendor: &FakeVendor, mode: Mode) -> HttpProvider {
+    let base = HttpConfig { mode, min_side: 16, max_per_call: 4, poll_seconds: 0.01, ..HttpConfig::new(vendor.url()) };
+    with_key(|key| HttpProvider::from_config("http", HttpConfig { key: Some(key), ..base }).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,13 +65,14 @@ async fn a_key_is_found_nowhere_after_jobs_that_went_well_and_jobs_that_did_not(
     let engine = pipeline::local_engine()
         .provider("vendor", client(&vendor, Repeat::Unsafe))
         .provider("steady", client(&vendor, Repeat::Idempotent))
+        .provider("tasks", http(&vendor, Mode::Task))
         .store(SqliteStore::open(home.path().join("jobs.db")).await.unwrap())
         .artifacts(Artifacts::directory(home.path().join("artifacts")).unwrap())
         .build()
         .unwrap();
     let mut published = 0;
     for (what, script) in scripts() {
-        for provider in ["vendor", "steady"] {
+        for provider in ["vendor", "steady", "tasks"] {
             vendor.play(script.clone().idempotent());
             let mut request = JobRequest::preset("factory").keywords([what]).out(home.path().join("out"));
             for (setting, value) in [
@@ -117,7 +128,26 @@ async fn records(scan: &mut Scan, engine: &Engine, job: JobId) {
 
 /// Looks at what the client itself says.
 async fn errors(scan: &mut Scan, vendor: &FakeVendor) {
-    let client = client(vendor, Repeat::Unsafe);
+    let clients: [Box<dyn ImageGenerator>; 3] = [
+        Box::new(client(vendor, Repeat::Unsafe)),
+        Box::new(http(vendor, Mode::Direct)),
+        Box::new(http(vendor, Mode::Task)),
+    ];
+    for client in clients {
+        errors_of(scan, vendor, &*client).await;
+    }
+    for wrong in ["file:/nowhere/at/all", "env:NO_SUCH_VARIABLE_7F3A"] {
+        let key: SecretRef = wrong.parse().unwrap();
+        let error = VendorClient::from_reference("http://127.0.0.1:1", &key, Repeat::Unsafe);
+        scan.text("a key that is not there", &format!("{error:?}"));
+        let config = HttpConfig { key: Some(key), ..HttpConfig::new("http://127.0.0.1:1") };
+        let error = HttpProvider::from_config("http", config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        scan.text("a key that is not there", &format!("{error:?}"));
+    }
+}
+
+async fn errors_of(scan: &mut Scan, vendor: &FakeVendor, client: &dyn ImageGenerator) {
     scan.text("the client", &format!("{client:?} {client:#?} {:?}", client.info()));
     let mut failed = 0;
     for (what, script) in scripts() {
@@ -139,11 +169,7 @@ async fn errors(scan: &mut Scan, vendor: &FakeVendor) {
             }
         }
     }
-    assert_eq!(failed, 8);
-    for wrong in ["file:/nowhere/at/all", "env:NO_SUCH_VARIABLE_7F3A"] {
-        let error = VendorClient::from_reference("http://127.0.0.1:1", &wrong.parse().unwrap(), Repeat::Unsafe);
-        scan.text("a key that is not there", &format!("{error:?}"));
-    }
+    assert_eq!(failed, 8, "{client:?}");
 }
 
 #[test]

@@ -24,5 +24,7 @@ mod checks;
 mod crashes;
 mod delivery;
 mod events;
+mod orders;
 mod shop;
 mod sluice;
+mod tasks;
