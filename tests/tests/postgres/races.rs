@@ -251,7 +251,7 @@ async fn hammer(
                         }
                         CommitReply::Refused(_) if before => return passed,
                         CommitReply::Refused(_) => {}
-                        CommitReply::Superseded => panic!("superseded"),
+                        CommitReply::Superseded => unreachable!("nobody else claims these"),
                     }
                 }
             }));
