@@ -1,5 +1,9 @@
 //! What can be typed: the commands, their arguments and the help texts.
 
+mod jobs;
+mod queue;
+mod run;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -9,6 +13,10 @@ use pipeline_core::model::ItemStatus;
 
 use crate::output::{Format, LogLevel};
 
+pub(crate) use jobs::{CancelArgs, JobAndPrint, JobsCommand, LogsArgs};
+pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
+pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    all good
@@ -16,15 +24,6 @@ Exit codes:
   2    the request was wrong: arguments, pipeline file, settings, missing input
   3    finished, and some items are rejected, undecided, failed or wait for a person
   130  interrupted; `pipeline jobs resume ID` goes on";
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  pipeline run factory -i keywords.txt --count 8 --out finished
-  pipeline run factory -i keywords.csv --set generate.variations=4 --dry-run
-  pipeline run enhance -i photos/ --set process.sharpen=3 --out better -o json
-  pipeline run my-pipeline.toml --settings house-style.toml
-
-`pipeline pipelines show factory` lists every setting with what it accepts.";
 
 /// Runs durable AI media jobs: pipelines of stages over many items, resumable after any crash.
 #[derive(Debug, Parser)]
@@ -45,9 +44,12 @@ pub(crate) struct Global {
     /// Folder of the database and the artifacts [default: the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_HOME", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
-    /// Record store, `sqlite:PATH` or `memory:` [default: pipeline.db in the home folder]
+    /// Record store, `sqlite:PATH`, `postgres://…` or `memory:` [default: pipeline.db in the home folder]
     #[arg(long, global = true, value_name = "URL", env = "PIPELINE_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
+    /// Providers file: TOML with a section for each provider [default: providers.toml in the home folder, if there]
+    #[arg(long, global = true, value_name = "FILE", env = "PIPELINE_PROVIDERS", hide_env_values = true)]
+    pub(crate) providers: Option<PathBuf>,
     /// Show what goes on inside, on stderr (-vv shows more)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -72,12 +74,25 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run a pipeline over inputs, and follow it to its end
     Run(RunArgs),
+    /// Submit a job for workers to run, and print its id
+    Submit(SubmitArgs),
+    /// Work on the jobs of the store, beside any number of other workers
+    Worker(WorkerArgs),
     /// Look at pipelines: presets and files
     #[command(subcommand)]
     Pipelines(PipelinesCommand),
-    /// Look at jobs, follow, cancel and resume them
+    /// Look at jobs, follow, pause, cancel and resume them
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Look at the queue, pause and resume all work
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Look at the workers
+    #[command(subcommand)]
+    Workers(WorkersCommand),
+    /// Look at the gates before providers, close and open them
+    #[command(subcommand)]
+    Gates(GatesCommand),
     /// Look at the items of a job
     #[command(subcommand)]
     Items(ItemsCommand),
@@ -104,50 +119,6 @@ pub(crate) struct PrintArgs {
     /// How the answer is printed: table, json, ndjson or csv
     #[arg(short, long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t)]
     pub(crate) output: Format,
-}
-
-/// Which pipeline, with which settings.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct PipelineArgs {
-    /// Name of a preset, or path of a pipeline file (.toml or .json)
-    #[arg(value_name = "PRESET|FILE")]
-    pub(crate) pipeline: String,
-    /// Set one setting; wins over files and environment (repeatable)
-    #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
-    pub(crate) set: Vec<String>,
-    /// Settings file: TOML with a table for each stage (repeatable; later ones win)
-    #[arg(long = "settings", value_name = "FILE")]
-    pub(crate) settings: Vec<PathBuf>,
-}
-
-/// Arguments of `run`.
-#[derive(Clone, Debug, Default, Args)]
-#[command(after_help = RUN_EXAMPLES)]
-pub(crate) struct RunArgs {
-    /// Which pipeline.
-    #[command(flatten)]
-    pub(crate) pipeline: PipelineArgs,
-    /// Input file or folder: pictures, or a list of keywords (.txt, .csv) (repeatable)
-    #[arg(short, long = "input", value_name = "PATH")]
-    pub(crate) input: Vec<String>,
-    /// How many items to make [default: one for each input]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) count: Option<u32>,
-    /// Folder for finished files; without one they stay in the artifact store
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Name of the job, for people
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) label: Option<String>,
-    /// Higher is served first
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
-    pub(crate) priority: i32,
-    /// Only say what would be done: items, stages, calls, estimated cost and time
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// How.
-    #[command(flatten)]
-    pub(crate) print: PrintArgs,
 }
 
 /// Commands about pipelines.
@@ -181,46 +152,6 @@ pub(crate) struct PipelineAndPrint {
     pub(crate) print: PrintArgs,
 }
 
-/// A job, and how to print.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct JobAndPrint {
-    /// Id of the job, the beginning of it (at least 4 characters), or its label
-    #[arg(value_name = "JOB")]
-    pub(crate) job: String,
-    /// How.
-    #[command(flatten)]
-    pub(crate) print: PrintArgs,
-}
-
-/// Commands about jobs.
-#[derive(Debug, Subcommand)]
-pub(crate) enum JobsCommand {
-    /// List jobs, newest first
-    List {
-        /// At most this many
-        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-        limit: u32,
-        /// How.
-        #[command(flatten)]
-        print: PrintArgs,
-    },
-    /// Show one job: counts, stages, times, cost
-    Show(JobAndPrint),
-    /// Follow a job's events until it ends
-    Watch {
-        /// Which job and how.
-        #[command(flatten)]
-        job: JobAndPrint,
-        /// First event to show; 1 is the first of the job
-        #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
-        from: i64,
-    },
-    /// Cancel a job; what is finished stays
-    Cancel(JobAndPrint),
-    /// Go on with an interrupted job
-    Resume(JobAndPrint),
-}
-
 /// Commands about items.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ItemsCommand {
@@ -246,17 +177,6 @@ pub(crate) enum ItemsCommand {
         #[command(flatten)]
         print: PrintArgs,
     },
-}
-
-/// Arguments of `logs`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct LogsArgs {
-    /// Which job and how.
-    #[command(flatten)]
-    pub(crate) job: JobAndPrint,
-    /// First event to show; 1 is the first of the job
-    #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
-    pub(crate) from: i64,
 }
 
 /// Commands about settings.
@@ -313,8 +233,20 @@ mod tests {
             "-2",
         ]);
         let Command::Run(run) = cli.unwrap().command else { panic!("not a run") };
-        assert_eq!((run.input.len(), run.count, run.priority), (2, Some(3), -2));
+        let RequestArgs { input, count, priority, .. } = &run.request;
+        assert_eq!((input.len(), *count, *priority), (2, Some(3), -2));
         assert_eq!(run.print.output, Format::Json);
+    }
+
+    #[test]
+    fn a_key_limit_needs_a_key_and_a_cancellation_a_job_or_all() {
+        let parse = |words: &str| Cli::try_parse_from(words.split(' '));
+        parse("pipeline submit factory --key a --key-limit 2").unwrap();
+        parse("pipeline submit factory --key-limit 2").unwrap_err();
+        parse("pipeline jobs cancel --all --yes").unwrap();
+        parse("pipeline jobs cancel abcd --force").unwrap();
+        parse("pipeline jobs cancel").unwrap_err();
+        parse("pipeline jobs cancel abcd --all").unwrap_err();
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where records and files are kept: the home folder, and the store a URL names.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
@@ -8,12 +9,24 @@ use crate::args::Global;
 use crate::output::Failure;
 
 /// Which record store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum StoreChoice {
     /// One SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database; the URL may hold a password and is never shown.
+    Postgres(String),
     /// Nothing is kept.
     Memory,
+}
+
+impl fmt::Debug for StoreChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres"),
+            Self::Memory => f.write_str("Memory"),
+        }
+    }
 }
 
 /// The places this process uses; nothing is made by finding them out.
@@ -23,6 +36,8 @@ pub(crate) struct Home {
     pub(crate) folder: PathBuf,
     /// Which record store.
     pub(crate) store: StoreChoice,
+    /// The file that describes further providers.
+    pub(crate) providers: Option<PathBuf>,
 }
 
 impl Home {
@@ -37,7 +52,9 @@ impl Home {
             Some(url) => store_choice(url)?,
             None => StoreChoice::Sqlite(folder.join("pipeline.db")),
         };
-        Ok(Self { folder, store })
+        let usual = || Some(folder.join("providers.toml")).filter(|file| file.exists());
+        let providers = global.providers.clone().or_else(usual);
+        Ok(Self { folder, store, providers })
     }
 
     /// Returns the folder of the artifacts.
@@ -49,6 +66,7 @@ impl Home {
     pub(crate) fn has_records(&self) -> bool {
         match &self.store {
             StoreChoice::Sqlite(path) => path.exists(),
+            StoreChoice::Postgres(_) => true,
             StoreChoice::Memory => false,
         }
     }
@@ -64,7 +82,8 @@ fn platform_folder() -> Result<PathBuf, Failure> {
 /// Reads `--store`.
 fn store_choice(url: &str) -> Result<StoreChoice, Failure> {
     let wrong = |message: String| {
-        Failure::wrong(message).hint("expected `sqlite:PATH`, for example sqlite:/var/lib/jobs.db, or `memory:`")
+        Failure::wrong(message)
+            .hint("expected `sqlite:PATH`, for example sqlite:/var/lib/jobs.db, `postgres://…`, or `memory:`")
     };
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(wrong("--store is not a URL".to_owned()));
@@ -79,6 +98,7 @@ fn store_choice(url: &str) -> Result<StoreChoice, Failure> {
                 .map_err(|error| Failure::wrong(format!("cannot use the store {path}: {error}")))?;
             Ok(StoreChoice::Sqlite(path))
         }
+        "postgres" | "postgresql" => Ok(StoreChoice::Postgres(url.to_owned())),
         "memory" => Ok(StoreChoice::Memory),
         // What follows the scheme may hold a password: only the scheme is repeated.
         other => Err(wrong(format!("--store: there is no store of kind `{other}`"))),
@@ -105,8 +125,10 @@ mod tests {
 
     #[test]
     fn an_unknown_store_is_named_without_its_password() {
-        let text = find(Some("/a"), Some("postgres://me:secret@host/db")).unwrap_err().lines().join("\n");
-        assert!(text.contains("postgres") && text.contains("sqlite:PATH"), "{text}");
+        let text = find(Some("/a"), Some("mysql://me:secret@host/db")).unwrap_err().lines().join("\n");
+        assert!(text.contains("mysql") && text.contains("sqlite:PATH"), "{text}");
         assert!(!text.contains("secret"), "{text}");
+        let choice = find(Some("/a"), Some("postgres://me:secret@host/db")).unwrap();
+        assert!(!format!("{choice:?}").contains("secret"));
     }
 }

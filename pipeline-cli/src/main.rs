@@ -8,7 +8,9 @@ mod lookup;
 mod output;
 mod progress;
 mod request;
+mod scrape;
 mod signals;
+mod when;
 mod wiring;
 
 use std::process::ExitCode;

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use pipeline_core::pipeline::Definition;
 use pipeline_core::settings::{Layer, Problem, Problems};
-use pipeline_engine::{JobRequest, PipelineSource, presets};
+use pipeline_engine::{Engine, JobRequest, PipelineSource, presets};
 
-use crate::args::{PipelineArgs, RunArgs};
+use crate::args::{PipelineArgs, RequestArgs};
 use crate::output::Failure;
-use crate::wiring::Wired;
+use crate::when;
 
-/// Makes the request of a run.
-pub(crate) fn of_run(args: &RunArgs) -> Result<JobRequest, Failure> {
-    let mut request = of_pipeline(&args.pipeline)?.priority(args.priority);
+/// Makes the request of a run or a submit.
+pub(crate) fn of_request(engine: &Engine, args: &RequestArgs) -> Result<JobRequest, Failure> {
+    let mut request = of_pipeline(engine, &args.pipeline)?.priority(args.priority);
     for input in &args.input {
         request = request.input(input);
     }
@@ -26,16 +26,34 @@ pub(crate) fn of_run(args: &RunArgs) -> Result<JobRequest, Failure> {
         request = request.out(out);
     }
     if let Some(label) = &args.label {
-        if label.trim().is_empty() {
-            return Err(Failure::wrong("--label is empty").hint("accepted: any text that is not empty"));
+        request = request.label(text("--label", label)?);
+    }
+    if let Some(key) = &args.key {
+        request = request.key(text("--key", key)?, args.key_limit.unwrap_or(1));
+    }
+    if let Some(at) = &args.at {
+        if args.idempotency_key.is_some() && when::is_relative(at) {
+            let message =
+                format!("--at {at} is another time at every submit, so --idempotency-key would never find the first");
+            return Err(Failure::wrong(message).hint("give the time itself, for example --at 2026-11-23T05:27:00Z"));
         }
-        request = request.label(label);
+        request = request.start_at(when::start(at, &jiff::Zoned::now())?);
+    }
+    if let Some(key) = &args.idempotency_key {
+        request = request.idempotency_key(text("--idempotency-key", key)?);
     }
     Ok(request)
 }
 
+fn text<'a>(option: &str, given: &'a str) -> Result<&'a str, Failure> {
+    if given.trim().is_empty() {
+        return Err(Failure::wrong(format!("{option} is empty")).hint("accepted: any text that is not empty"));
+    }
+    Ok(given)
+}
+
 /// Makes a request of a pipeline with its settings: files, then environment, then `--set`.
-pub(crate) fn of_pipeline(args: &PipelineArgs) -> Result<JobRequest, Failure> {
+pub(crate) fn of_pipeline(engine: &Engine, args: &PipelineArgs) -> Result<JobRequest, Failure> {
     let mut request = JobRequest::new(source(&args.pipeline)?);
     let mut problems = Vec::new();
     let mut layers = Vec::new();
@@ -65,7 +83,7 @@ pub(crate) fn of_pipeline(args: &PipelineArgs) -> Result<JobRequest, Failure> {
         return Ok(request);
     }
     // What else is wrong is said at the same time.
-    if let Err(Problems(more)) = Wired::memory()?.engine.compile(&request) {
+    if let Err(Problems(more)) = engine.compile(&request) {
         problems.extend(more);
     }
     Err(Failure::Problems(Problems(problems)))
@@ -146,7 +164,8 @@ mod tests {
     fn every_wrong_assignment_is_reported() {
         let set = vec!["a".to_owned(), "b.c".to_owned()];
         let args = PipelineArgs { pipeline: "factory".to_owned(), set, settings: Vec::new() };
-        let Err(Failure::Problems(problems)) = of_pipeline(&args).map(drop) else { panic!("accepted") };
+        let engine = crate::wiring::Wired::memory(None).unwrap().engine;
+        let Err(Failure::Problems(problems)) = of_pipeline(&engine, &args).map(drop) else { panic!("accepted") };
         assert_eq!(problems.0.len(), 2);
     }
 }

@@ -1,52 +1,136 @@
-//! The engine of this process: the store and the artifacts of the home folder, and the local providers by name.
+//! The engine of this process: the store and the artifacts of the home folder, and the providers by name.
 
+use std::path::Path;
+use std::time::Duration;
+
+use pipeline_core::settings::Problems;
 use pipeline_core::storage::ArtifactStore;
 use pipeline_engine::{Engine, EngineBuilder};
-use pipeline_store::{Artifacts, MemoryStore, SqliteStore};
+use pipeline_providers::config::ProvidersConfig;
+use pipeline_store::{Artifacts, MemoryStore, PostgresStore, SqliteStore};
 
 use crate::home::{Home, StoreChoice};
 use crate::output::Failure;
+
+/// How a process that works on jobs behaves; what is absent is left to the engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tuning {
+    /// Items in work at once.
+    pub(crate) concurrency: Option<u32>,
+    /// How often to look for work of others.
+    pub(crate) poll: Option<Duration>,
+}
 
 /// An engine, and what must be closed after it.
 #[derive(Debug)]
 pub(crate) struct Wired {
     /// The engine.
     pub(crate) engine: Engine,
-    sqlite: Option<SqliteStore>,
+    opened: Opened,
+}
+
+/// The store that is to be closed.
+#[derive(Debug)]
+enum Opened {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+    Memory,
 }
 
 impl Wired {
-    /// Opens the store and the artifacts, and makes them when they are missing.
-    pub(crate) async fn open(home: &Home) -> Result<Self, Failure> {
-        match &home.store {
-            StoreChoice::Sqlite(path) => {
-                let store = SqliteStore::open(path).await?;
-                let artifacts = Artifacts::directory(home.artifacts())?;
-                let engine = build(pipeline::local_engine().store(store.clone()), artifacts)?;
-                Ok(Self { engine, sqlite: Some(store) })
-            }
-            StoreChoice::Memory => Self::memory(),
+    /// Opens everything for work on jobs: the providers have their keys.
+    pub(crate) async fn work(home: &Home, tuning: Tuning) -> Result<Self, Failure> {
+        let mut builder = pipeline::local_engine();
+        if let Some(file) = &home.providers {
+            builder = pipeline::bind(builder, &providers(file)?).map_err(|problems| of_file(problems, file))?;
         }
+        if let Some(items) = tuning.concurrency {
+            builder = builder.concurrency(items);
+        }
+        if let Some(every) = tuning.poll {
+            builder = builder.poll(every);
+        }
+        Self::with(builder, home).await
     }
 
-    /// Opens what is there; makes nothing when there is nothing yet.
+    /// Opens everything for submitting: the providers are known, and none is called.
+    pub(crate) async fn submit(home: &Home) -> Result<Self, Failure> {
+        Self::with(described(home.providers.as_deref())?, home).await
+    }
+
+    /// As [`Wired::submit`]; makes nothing when there is nothing yet.
+    pub(crate) async fn preview(home: &Home) -> Result<Self, Failure> {
+        if home.has_records() { Self::submit(home).await } else { Self::memory(home.providers.as_deref()) }
+    }
+
+    /// Opens the records that are there, without the providers; makes nothing when there is nothing yet.
     pub(crate) async fn read(home: &Home) -> Result<Self, Failure> {
-        if home.has_records() { Self::open(home).await } else { Self::memory() }
+        if home.has_records() { Self::open(home).await } else { Self::memory(None) }
+    }
+
+    /// Opens the records, without the providers.
+    pub(crate) async fn open(home: &Home) -> Result<Self, Failure> {
+        Self::with(pipeline::local_engine(), home).await
     }
 
     /// Keeps nothing: for commands that need no records.
-    pub(crate) fn memory() -> Result<Self, Failure> {
-        let engine = build(pipeline::local_engine().store(MemoryStore::new()), Artifacts::memory())?;
-        Ok(Self { engine, sqlite: None })
+    pub(crate) fn memory(file: Option<&Path>) -> Result<Self, Failure> {
+        let engine = build(described(file)?.store(MemoryStore::new()), Artifacts::memory())?;
+        Ok(Self { engine, opened: Opened::Memory })
+    }
+
+    /// Opens the store and the artifacts, and makes them when they are missing.
+    async fn with(builder: EngineBuilder, home: &Home) -> Result<Self, Failure> {
+        match &home.store {
+            StoreChoice::Sqlite(path) => {
+                let store = SqliteStore::open(path).await?;
+                let engine = build(builder.store(store.clone()), Artifacts::directory(home.artifacts())?)?;
+                Ok(Self { engine, opened: Opened::Sqlite(store) })
+            }
+            StoreChoice::Postgres(url) => {
+                let store = PostgresStore::connect(url).await?;
+                let engine = build(builder.store(store.clone()), Artifacts::directory(home.artifacts())?)?;
+                Ok(Self { engine, opened: Opened::Postgres(store) })
+            }
+            StoreChoice::Memory => {
+                let engine = build(builder.store(MemoryStore::new()), Artifacts::memory())?;
+                Ok(Self { engine, opened: Opened::Memory })
+            }
+        }
     }
 
     /// Closes the store.
     pub(crate) async fn close(self) {
         drop(self.engine);
-        if let Some(store) = self.sqlite {
-            store.close().await;
+        match self.opened {
+            Opened::Sqlite(store) => store.close().await,
+            Opened::Postgres(store) => store.close().await,
+            Opened::Memory => {}
         }
     }
+}
+
+fn described(file: Option<&Path>) -> Result<EngineBuilder, Failure> {
+    let builder = pipeline::local_engine();
+    match file {
+        Some(file) => {
+            let described = pipeline::describe(builder, &providers(file)?);
+            described.map_err(|problems| of_file(problems, file))
+        }
+        None => Ok(builder),
+    }
+}
+
+/// Reads the providers file.
+fn providers(file: &Path) -> Result<ProvidersConfig, Failure> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Failure::file("cannot read the providers file", file, &error))?;
+    Ok(ProvidersConfig::from_toml(&text, &file.to_string_lossy())?)
+}
+
+fn of_file(Problems(problems): Problems, file: &Path) -> Failure {
+    let file = file.to_string_lossy();
+    Failure::Problems(Problems(problems.into_iter().map(|problem| problem.at(Some(&file), None)).collect()))
 }
 
 fn build(builder: EngineBuilder, artifacts: impl ArtifactStore) -> Result<Engine, Failure> {

@@ -12,11 +12,14 @@ use pipeline_core::id::{EventSeq, ItemId, JobId};
 use pipeline_core::model::Control;
 use pipeline_core::pipeline::Catalog;
 use pipeline_core::stage::Source;
-use pipeline_core::storage::{ArtifactStore, ItemQuery, ItemRecord, JobQuery, JobRecord, ResultRecord, Store};
+use pipeline_core::storage::{
+    ArtifactStore, ItemQuery, ItemRecord, JobQuery, JobRecord, NewSession, ResultRecord, Store,
+};
 use pipeline_core::{Error, Result};
 
 use crate::bindings::ProviderEntry;
 use crate::builder::EngineBuilder;
+use crate::metrics::MetricsSnapshot;
 use crate::watch::Watch;
 use crate::worker::{RunEnd, RunOptions, Shared, Stop, run};
 
@@ -170,7 +173,7 @@ impl Engine {
     /// # Errors
     /// The store's, when it keeps failing; items are resumable then.
     pub async fn run_until_idle(&self) -> Result<RunSummary> {
-        self.run(None).await
+        self.run(None, true).await
     }
 
     /// Works on one job, beside whoever else does, until nothing is left of it that could go on by itself.
@@ -179,7 +182,7 @@ impl Engine {
     /// `NotFound`; the store's.
     pub async fn join_job(&self, job: JobId) -> Result<RunSummary> {
         self.shared.store.job(job).await?;
-        self.run(Some(job)).await
+        self.run(Some(job), true).await
     }
 
     /// Works on one job, alone, until nothing is left of it that could go on by itself.
@@ -195,7 +198,31 @@ impl Engine {
                 .with("host", &holder.host)
                 .with("since", holder.started_at));
         }
-        self.run(Some(job)).await
+        self.run(Some(job), true).await
+    }
+
+    /// Works on every job of the store until it is asked to stop.
+    ///
+    /// # Errors
+    /// The store's, when it keeps failing; `Conflict` when the store has declared the session dead. Items are resumable
+    /// then, and it may be called again.
+    pub async fn work(&self) -> Result<RunSummary> {
+        self.run(None, false).await
+    }
+
+    /// Returns the session of the newest run of this engine; waits until there is one.
+    pub async fn session(&self) -> NewSession {
+        let mut opened = self.shared.session.subscribe();
+        match opened.wait_for(Option::is_some).await.map(|session| session.clone()) {
+            Ok(Some(session)) => session,
+            // The sender is the engine's own, so it is never gone.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Returns what this engine has done since it was built, and how the queue stands.
+    pub async fn metrics(&self) -> MetricsSnapshot {
+        MetricsSnapshot::take(&self.shared.metrics, self.shared.store.as_ref()).await
     }
 
     /// Works in the background until [`Engine::shutdown`].
@@ -271,8 +298,8 @@ impl Engine {
         }
     }
 
-    async fn run(&self, focus: Option<JobId>) -> Result<RunSummary> {
-        let options = RunOptions { focus, until_idle: true, stop: self.stop.subscribe() };
+    async fn run(&self, focus: Option<JobId>, until_idle: bool) -> Result<RunSummary> {
+        let options = RunOptions { focus, until_idle, stop: self.stop.subscribe() };
         match run(Arc::clone(&self.shared), options).await? {
             RunEnd::Idle => Ok(RunSummary::Idle),
             RunEnd::Stopped => Ok(RunSummary::Stopped),

@@ -26,7 +26,8 @@ impl Watch {
         Self { shared, job, after, buffer: VecDeque::new(), over: false }
     }
 
-    /// Returns the next event; `None` after the job's end.
+    /// Returns the next event; `None` after the job's end, and when there is nothing after the point to begin at and the
+    /// job has ended.
     ///
     /// The store is asked again whenever this process has committed something, and every half second for what other
     /// processes commit.
@@ -52,7 +53,11 @@ impl Watch {
             }
             tokio::select! {
                 () = bell => {}
-                () = tokio::time::sleep(self.shared.tuning.poll) => {}
+                () = tokio::time::sleep(self.shared.tuning.poll) => {
+                    // The end may lie before the point that was asked for.
+                    let job = self.shared.store.job(self.job).await?;
+                    self.over = job.status.is_terminal() && job.last_event <= self.after;
+                }
             }
         }
     }

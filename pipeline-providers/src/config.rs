@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 
 use pipeline_core::model::Limits;
+use pipeline_core::settings::{Layer, Place, Problem, Problems};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::http::HttpConfig;
+
+/// The kinds of vendors there are.
+const KINDS: [&str; 1] = ["http"];
 
 /// The providers of a configuration file, by the name settings use.
 ///
@@ -19,9 +24,9 @@ use crate::http::HttpConfig;
 ///     key = "env:STUDIO_KEY"
 ///     price = 0.04
 /// "#;
-/// let config: ProvidersConfig = toml::from_str(text)?;
+/// let config = ProvidersConfig::from_toml(text, "providers.toml")?;
 /// assert!(matches!(config.providers["studio"], ProviderConfig::Http(_)));
-/// # Ok::<(), toml::de::Error>(())
+/// # Ok::<(), pipeline_core::settings::Problems>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,12 +54,109 @@ impl ProviderConfig {
     }
 }
 
+impl ProvidersConfig {
+    /// Reads a configuration file and checks every value; `file` is what problems are reported with.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong, each with its place, the key, the value and what is accepted. Addresses and
+    /// keys are not repeated: they may hold a secret.
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, Problems> {
+        let layer = Layer::file(text, file)?;
+        let mut reader = Reader { file, places: &layer.places, problems: Vec::new() };
+        let config = reader.read(&layer.values);
+        if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
+    }
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    places: &'a BTreeMap<String, Place>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, document: &Value) -> ProvidersConfig {
+        let mut config = ProvidersConfig::default();
+        for (name, value) in document.as_object().into_iter().flatten() {
+            match value.as_object().filter(|_| name == "providers") {
+                Some(sections) => {
+                    for (name, section) in sections {
+                        config.providers.extend(self.section(name, section).map(|read| (name.clone(), read)));
+                    }
+                }
+                None => self.wrong(name, format!("unknown key `{name}`"), "expected [providers.NAME]"),
+            }
+        }
+        config
+    }
+
+    fn section(&mut self, name: &str, section: &Value) -> Option<ProviderConfig> {
+        let path = format!("providers.{name}");
+        let usable = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+        if name.is_empty() || !name.chars().all(usable) {
+            self.wrong(&path, format!("`{name}` is not a valid name"), "expected lower-case letters, digits, `_`, `-`");
+        }
+        let Some(section) = section.as_object() else {
+            self.wrong(&path, "not a section".to_owned(), "expected [providers.NAME] with kind and url");
+            return None;
+        };
+        match section.get("kind") {
+            Some(Value::String(kind)) if kind == "http" => self.http(&path, section),
+            found => {
+                let kind = format!("{path}.kind");
+                let place = if found.is_some() { kind.as_str() } else { path.as_str() };
+                let known = format!("expected {}", KINDS.map(|kind| format!("`{kind}`")).join(" or "));
+                let message = match found {
+                    None => "there is no `kind`".to_owned(),
+                    Some(Value::String(found)) => format!("unknown kind `{found}`"),
+                    Some(found) => format!("{found} is no kind"),
+                };
+                self.wrong(place, message, &known);
+                None
+            }
+        }
+    }
+
+    fn http(&mut self, path: &str, section: &Map<String, Value>) -> Option<ProviderConfig> {
+        let before = self.problems.len();
+        let mut good = Map::new();
+        for (key, value) in section.iter().filter(|(key, _)| *key != "kind") {
+            // Each key on its own, so that every wrong one is found and named.
+            let mut alone = Map::from_iter([("url".to_owned(), json!(""))]);
+            alone.insert(key.clone(), value.clone());
+            match serde_json::from_value::<HttpConfig>(Value::Object(alone)) {
+                Ok(_) => drop(good.insert(key.clone(), value.clone())),
+                Err(error) => self.wrong(&format!("{path}.{key}"), error.to_string(), ""),
+            }
+        }
+        if !section.contains_key("url") {
+            self.wrong(path, "there is no `url`".to_owned(), "expected an http or https address");
+        }
+        good.entry("url").or_insert_with(|| json!("https://left.out"));
+        let config: HttpConfig = serde_json::from_value(Value::Object(good)).ok()?;
+        if let Err(error) = config.check() {
+            for (key, accepted) in error.context() {
+                let value = section.get(*key).filter(|_| *key != "url");
+                let message =
+                    value.map_or_else(|| "not accepted".to_owned(), |value| format!("{value} is not accepted"));
+                self.wrong(&format!("{path}.{key}"), message, accepted);
+            }
+        }
+        (self.problems.len() == before).then_some(ProviderConfig::Http(config))
+    }
+
+    fn wrong(&mut self, path: &str, message: String, accepted: &str) {
+        let problem = Problem::new(path, message).at(Some(self.file), self.places.get(path).copied());
+        self.problems.push(if accepted.is_empty() { problem } else { problem.hint(accepted) });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<ProvidersConfig, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
+        ProvidersConfig::from_toml(text, "p.toml").map_err(|problems| problems.to_string())
     }
 
     #[test]
@@ -67,6 +169,10 @@ mod tests {
             "[provider.a]\nkind = \"http\"\nurl = \"x\"\n",
             "[providers.a]\nkind = \"https\"\nurl = \"x\"\n",
             "[providers.a]\nurl = \"x\"\n",
+            "[providers.a]\nkind = \"http\"\n",
+            "providers = 5\n",
+            "[providers]\na = 5\n",
+            "[providers.\"A b\"]\nkind = \"http\"\nurl = \"http://localhost:1\"\n",
             &format!("{good}retries = 3\n"),
             &format!("{good}limits = {{ concurency = 4 }}\n"),
         ] {
@@ -75,10 +181,27 @@ mod tests {
     }
 
     #[test]
+    fn every_wrong_key_is_named_with_its_place_its_value_and_what_is_accepted() {
+        let text = "[providers.a]\nkind = \"http\"\nurl = \"http://localhost:1\"\nprice = \"cheap\"\nretries = 3\n\
+            [providers.b]\nkind = \"https\"\n[providers.c]\nkind = \"http\"\nurl = \"ftp://me:hunter2@host\"\nstep = 0\n";
+        let text = parse(text).unwrap_err();
+        for part in [
+            "p.toml:4:1: providers.a.price: invalid type: string \"cheap\", expected f64",
+            "p.toml:5:1: providers.a.retries: unknown field `retries`, expected one of `url`",
+            "p.toml:7:1: providers.b.kind: unknown kind `https`; expected `http`",
+            "p.toml:10:1: providers.c.url: not accepted; expected an http or https address",
+            "p.toml:11:1: providers.c.step: 0 is not accepted; expected 1 to 65536",
+        ] {
+            assert!(text.contains(part), "no {part} in\n{text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
     fn a_literal_key_is_refused_without_being_repeated() {
         let text = "[providers.a]\nkind = \"http\"\nurl = \"http://localhost:1\"\nkey = \"sk-live-1234\"\n";
-        let config: Result<ProvidersConfig, _> = toml::from_str(text);
-        let message = config.unwrap_err().message().to_owned();
-        assert!(message.contains("env:NAME") && !message.contains("1234"), "{message}");
+        let message = parse(text).unwrap_err();
+        assert!(message.contains("providers.a.key") && message.contains("env:NAME"), "{message}");
+        assert!(!message.contains("1234"), "{message}");
     }
 }

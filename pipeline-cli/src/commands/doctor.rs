@@ -32,7 +32,7 @@ struct Check {
 }
 
 /// Checks everything, and prints one line each.
-pub(crate) async fn run(engine: &Engine, home: &Home, output: &mut Output<'_>) -> Result<Exit, Failure> {
+pub(crate) async fn run(home: &Home, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let mut checks = vec![check("program", State::Ok, version())];
     checks.push(writable("home", &home.folder));
     match Wired::open(home).await {
@@ -54,7 +54,10 @@ pub(crate) async fn run(engine: &Engine, home: &Home, output: &mut Output<'_>) -
     }
     checks.push(writable("artifacts", &home.artifacts()));
     checks.push(space(&home.folder));
-    checks.push(providers(engine));
+    checks.push(match Wired::memory(home.providers.as_deref()) {
+        Ok(wired) => providers(&wired.engine),
+        Err(failure) => check("providers", State::Wrong, failure.lines().join("; ")),
+    });
     let mut table = Table::new(&["check", "state", "detail"]);
     for check in &checks {
         let state = match check.state {

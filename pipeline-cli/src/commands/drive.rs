@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pipeline_core::executor::ItemEvent;
 use pipeline_core::id::ItemId;
-use pipeline_core::model::ItemStatus;
+use pipeline_core::model::{ItemStatus, JobStatus};
 use pipeline_core::storage::{EventBody, JobRecord};
 use pipeline_core::{Error, ErrorKind, Result};
 use pipeline_engine::{Engine, RunSummary};
@@ -21,17 +21,27 @@ use super::why::why;
 /// How often the bars are redrawn.
 const REDRAW: Duration = Duration::from_millis(300);
 
+/// Whether other processes may work on the same job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// They may.
+    Welcome,
+    /// While one does, this one is refused.
+    Refused,
+}
+
 /// Runs a job until nothing of it goes on by itself, and prints what became of it.
 pub(crate) async fn drive(
     engine: &Engine,
     job: JobRecord,
+    company: Company,
     global: &Global,
     signals: Option<Signals>,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let id = short_id(job.id);
     let resumable = |failure: Failure| failure.hint(format!("`pipeline jobs resume {id}` goes on"));
-    let ended = follow(engine, &job, global, signals).await;
+    let ended = follow(engine, &job, company, global, signals).await;
     let stopped = match ended {
         Ok(summary) => summary == RunSummary::Stopped,
         Err(error) if error.kind() == ErrorKind::Conflict => {
@@ -47,17 +57,44 @@ pub(crate) async fn drive(
         notice(&format!("stopped with {}; go on with: pipeline jobs resume {id}", tally(&job.counts)));
         return Ok(Exit::Interrupted);
     }
+    if let Some(pause) = paused(engine, &job).await? {
+        notice(&format!("{pause} with {}; go on with: pipeline jobs resume {id}", tally(&job.counts)));
+        return Ok(Exit::Interrupted);
+    }
     if job.counts.waiting > 0 {
         notice(&format!("{} wait for a person: pipeline items list {id} --status waiting", job.counts.waiting));
     }
     Ok(Exit::of(job.status, &job.counts))
 }
 
-async fn follow(engine: &Engine, job: &JobRecord, global: &Global, mut signals: Option<Signals>) -> Result<RunSummary> {
+/// Says what a person has paused, when that is why a job has not ended.
+async fn paused(engine: &Engine, job: &JobRecord) -> Result<Option<&'static str>> {
+    if job.status == JobStatus::Paused {
+        return Ok(Some("the job is paused"));
+    }
+    if job.status.is_terminal() || job.counts.pending == 0 {
+        return Ok(None);
+    }
+    let all = engine.store().queue_status().await?.paused;
+    Ok(all.then_some("all work is paused (`pipeline queue resume`)"))
+}
+
+async fn follow(
+    engine: &Engine,
+    job: &JobRecord,
+    company: Company,
+    global: &Global,
+    mut signals: Option<Signals>,
+) -> Result<RunSummary> {
     let id = job.id;
     let plan = engine.store().plan(id).await?.plan;
     let runner = engine.clone();
-    let mut run = tokio::spawn(async move { runner.run_job(id).await });
+    let mut run = tokio::spawn(async move {
+        match company {
+            Company::Welcome => runner.join_job(id).await,
+            Company::Refused => runner.run_job(id).await,
+        }
+    });
     let mut progress = Progress::start(global.quiet, global.verbose > 0 || global.log.is_some());
     let mut events = engine.watch(id, job.last_event);
     let mut over = false;

@@ -1,9 +1,11 @@
-//! `jobs list`, `jobs show`, `jobs cancel`.
+//! `jobs list`, `jobs show`, `jobs pause`, `jobs unpause`.
 
 use serde_json::{Value, json};
 
+use pipeline_core::ErrorKind;
 use pipeline_core::model::Counts;
 use pipeline_core::storage::{JobQuery, JobRecord, SessionRecord};
+use pipeline_core::time::Timestamp;
 use pipeline_engine::Engine;
 
 use crate::lookup::{self, short_id};
@@ -13,33 +15,39 @@ use crate::progress::{percent, took};
 use super::summary::parts;
 
 /// How many jobs are asked for at once.
-const PAGE: u32 = 200;
+pub(super) const PAGE: u32 = 200;
 
 /// Lists jobs, newest first.
 pub(crate) async fn list(engine: &Engine, limit: u32, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let now = engine.store().now().await?;
-    let mut table = Table::new(&["id", "label", "status", "items", "not good", "cost", "took", "submitted"])
-        .empty("no jobs yet: `pipeline run factory -i keywords.txt` makes one");
+    let mut jobs = Vec::new();
     let mut left = limit;
     let mut before = None;
     while left > 0 {
-        let jobs = engine.jobs(JobQuery { before, limit: left.min(PAGE), ..JobQuery::default() }).await?;
-        let Some(last) = jobs.last() else { break };
+        let page = engine.jobs(JobQuery { before, limit: left.min(PAGE), ..JobQuery::default() }).await?;
+        let Some(last) = page.last() else { break };
         before = Some(last.id);
-        left = left.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
-        for job in &jobs {
-            let cells = [
-                short_id(job.id),
-                short(&job.label, 32),
-                job.status.to_string(),
-                items(&job.counts),
-                bad(&job.counts),
-                money(job.cost),
-                took(job, now),
-                ago(job.created_at, now),
-            ];
-            table.push(Row::new(cells, value(job)));
-        }
+        left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
+        jobs.extend(page);
+    }
+    // A column nobody uses only takes place.
+    let keys = jobs.iter().any(|job| job.key.is_some());
+    let mut header = vec!["id", "label", "status", "items", "not good", "cost", "took", "submitted"];
+    header.extend(keys.then_some("key"));
+    let mut table = Table::new(&header).empty("no jobs yet: `pipeline run factory -i keywords.txt` makes one");
+    for job in &jobs {
+        let mut cells = vec![
+            short_id(job.id),
+            short(&job.label, 32),
+            status(job, now),
+            items(&job.counts),
+            bad(&job.counts),
+            money(job.cost),
+            took(job, now),
+            ago(job.created_at, now),
+        ];
+        cells.extend(keys.then(|| key(job)));
+        table.push(Row::new(cells, value(job)));
     }
     output.rows(&table)?;
     Ok(Exit::Good)
@@ -82,7 +90,7 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         ("job", job.id.to_string()),
         ("label", job.label.clone()),
         ("pipeline", job.pipeline.clone()),
-        ("status", job.status.to_string()),
+        ("status", status(&job, now)),
         ("items", parts(&job.counts)),
         ("progress", format!("{} %", percent(&job))),
         ("cost", money(job.cost)),
@@ -94,11 +102,18 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         ("recipe", stored.plan.hash.to_hex()),
         ("seed", stored.plan.seed.to_string()),
     ];
+    if job.key.is_some() {
+        pairs.push(("key", key(&job)));
+    }
+    if let Some(at) = job.start_at {
+        pairs.push(("starts", timestamp(at)));
+    }
     for holder in &holders {
         pairs.push(("held by", format!("process {} on {}", holder.pid, holder.host)));
     }
     if holders.is_empty() && !job.status.is_terminal() {
-        pairs.push(("held by", format!("nobody; go on with: pipeline jobs resume {}", short_id(job.id))));
+        let id = short_id(job.id);
+        pairs.push(("held by", format!("nobody; go on with: pipeline worker, or pipeline jobs resume {id}")));
     }
     output.pairs(&pairs)?;
     let mut table = Table::new(&["stage", "kind", "results", "mean", "total", "cost", "note"]);
@@ -131,24 +146,48 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     Ok(Exit::Good)
 }
 
-/// Cancels a job.
-pub(crate) async fn cancel(engine: &Engine, text: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
+/// Stops a job for now.
+pub(crate) async fn pause(engine: &Engine, text: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let job = open(engine, text, "paused").await?;
+    tell(&steered(engine.pause(job.id).await)?, output)
+}
+
+/// Lets workers go on with a paused job.
+pub(crate) async fn unpause(engine: &Engine, text: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let job = open(engine, text, "unpaused").await?;
+    tell(&steered(engine.unpause(job.id).await)?, output)
+}
+
+/// Finds a job that has not ended.
+pub(super) async fn open(engine: &Engine, text: &str, wanted: &str) -> Result<JobRecord, Failure> {
     let job = lookup::job(engine, text).await?;
     if job.status.is_terminal() {
         return Err(Failure::wrong(format!("job {} ({}) has ended: it is {}", job.id, job.label, job.status))
-            .hint("only a job that has not ended can be cancelled"));
+            .hint(format!("only a job that has not ended can be {wanted}")));
     }
-    let job = engine.cancel(job.id).await?;
+    Ok(job)
+}
+
+/// What the state of the job does not allow is a wrong request.
+pub(super) fn steered(outcome: pipeline_core::Result<JobRecord>) -> Result<JobRecord, Failure> {
+    outcome.map_err(|error| match error.kind() {
+        ErrorKind::Conflict => Failure::blame_request(&error),
+        _ => Failure::from(error),
+    })
+}
+
+/// Prints what a job is now.
+pub(super) fn tell(job: &JobRecord, output: &mut Output<'_>) -> Result<Exit, Failure> {
     if output.is_table() {
         output.line(&format!("job {} ({}) is {}; {}", job.id, job.label, job.status, parts(&job.counts)))?;
     } else {
-        output.value(&value(&job))?;
+        output.value(&value(job))?;
     }
     Ok(Exit::Good)
 }
 
 /// Returns what machines get of a job.
-fn value(job: &JobRecord) -> Value {
+pub(super) fn value(job: &JobRecord) -> Value {
     json!({
         "id": job.id,
         "label": job.label,
@@ -166,11 +205,30 @@ fn value(job: &JobRecord) -> Value {
         "last_event": job.last_event,
         "out": job.out,
         "parent": job.parent,
+        "key": job.key.as_ref().map(|key| key.name.as_str()),
+        "key_limit": job.key.as_ref().map(|key| key.limit),
+        "start_at": job.start_at.map(|time| time.to_string()),
     })
 }
 
 fn holder_value(holder: &SessionRecord) -> Value {
     json!({"pid": holder.pid, "host": holder.host, "since": holder.started_at.to_string(), "items": holder.claims})
+}
+
+/// Names the status, with the time when a queued job is to start.
+fn status(job: &JobRecord, now: Timestamp) -> String {
+    let ahead = job.start_at.filter(|at| *at > now && !job.status.is_terminal());
+    ahead.map_or_else(|| job.status.to_string(), |at| format!("{}, starts {}", job.status, timestamp(at)))
+}
+
+fn key(job: &JobRecord) -> String {
+    job.key.as_ref().map_or_else(
+        || "-".to_owned(),
+        |key| match key.limit {
+            1 => short(&key.name, 24),
+            most => format!("{} (at most {most})", short(&key.name, 24)),
+        },
+    )
 }
 
 fn items(counts: &Counts) -> String {

@@ -1,36 +1,43 @@
 //! The commands: each takes resolved arguments and somewhere to print.
 
+mod cancel;
 mod config;
 mod doctor;
 mod drive;
+mod gates;
 mod history;
 mod items;
 mod jobs;
 mod pipelines;
 mod providers;
+mod queue;
 mod run;
 mod summary;
 mod why;
+mod worker;
+mod workers;
 
 use std::io;
+use std::time::Duration;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::{
-    Cli, Command, ConfigCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand, PrintArgs, ProvidersCommand,
+    Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand, PrintArgs,
+    ProvidersCommand, QueueCommand, WorkersCommand,
 };
-use crate::home::Home;
+use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output};
 use crate::request;
 use crate::signals::Signals;
-use crate::wiring::Wired;
+use crate::wiring::{Tuning, Wired};
 
 /// Tells whether a command, when interrupted, first brings to an end what it has begun.
 pub(crate) const fn ends_in_order(command: &Command) -> bool {
     match command {
         Command::Run(args) => !args.dry_run,
-        Command::Jobs(JobsCommand::Resume(_)) => true,
+        Command::Worker(_) | Command::Jobs(JobsCommand::Resume(_)) => true,
         _ => false,
     }
 }
@@ -49,6 +56,8 @@ pub(crate) async fn run(
     let outcome = match command {
         Command::Run(args) if args.dry_run => run::preview(engine, &args, output).await,
         Command::Run(args) => run::run(engine, &args, global, signals, output).await,
+        Command::Submit(args) => run::submit(engine, &args, output).await,
+        Command::Worker(args) => worker::work(engine, &args, signals, output).await,
         Command::Pipelines(PipelinesCommand::List(_)) => pipelines::list(output),
         Command::Pipelines(PipelinesCommand::Show(args)) => pipelines::show(engine, &args.pipeline, output),
         Command::Pipelines(PipelinesCommand::Validate(args)) => pipelines::validate(engine, &args.pipeline, output),
@@ -58,8 +67,19 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::List { limit, .. }) => jobs::list(engine, limit, output).await,
         Command::Jobs(JobsCommand::Show(args)) => jobs::show(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Watch { job, from }) => history::watch(engine, &job.job, from, output).await,
-        Command::Jobs(JobsCommand::Cancel(args)) => jobs::cancel(engine, &args.job, output).await,
+        Command::Jobs(JobsCommand::Pause(args)) => jobs::pause(engine, &args.job, output).await,
+        Command::Jobs(JobsCommand::Unpause(args)) => jobs::unpause(engine, &args.job, output).await,
+        Command::Jobs(JobsCommand::Cancel(args)) => cancel::cancel(engine, &args, output).await,
         Command::Jobs(JobsCommand::Resume(args)) => run::resume(engine, &args.job, global, signals, output).await,
+        Command::Queue(QueueCommand::Status(_)) => queue::status(engine, output).await,
+        Command::Queue(QueueCommand::Pause(_)) => queue::pause(engine, true, output).await,
+        Command::Queue(QueueCommand::Resume(_)) => queue::pause(engine, false, output).await,
+        Command::Workers(WorkersCommand::List(_)) => workers::list(engine, output).await,
+        Command::Gates(GatesCommand::List(_)) => gates::list(engine, output).await,
+        Command::Gates(GatesCommand::Open(args)) => gates::open(engine, &args.gate, output).await,
+        Command::Gates(GatesCommand::Close { gate, pause, reason }) => {
+            gates::close(engine, &gate.gate, &pause, &reason, output).await
+        }
         Command::Items(ItemsCommand::List { job, status, limit }) => {
             items::list(engine, &job.job, status, limit, output).await
         }
@@ -69,7 +89,7 @@ pub(crate) async fn run(
             config::show(engine, &pipeline.pipeline, origin, changed, output)
         }
         Command::Providers(ProvidersCommand::List(_)) => providers::list(engine, output),
-        Command::Doctor(_) => doctor::run(engine, home, output).await,
+        Command::Doctor(_) => doctor::run(home, output).await,
         Command::Completions { shell } => completions(shell),
     };
     wired.close().await;
@@ -88,31 +108,60 @@ pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
 
 /// Opens as little as the command needs: looking makes nothing.
 async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
+    // A request that cannot even be read makes nothing.
+    let readable = |args| {
+        let wired = Wired::memory(home.providers.as_deref())?;
+        request::of_request(&wired.engine, args).map(drop)
+    };
     match command {
-        Command::Run(args) if !args.dry_run => {
-            // A request that cannot even be read makes nothing.
-            request::of_run(args)?;
-            Wired::open(home).await
+        Command::Submit(_) | Command::Worker(_) if home.store == StoreChoice::Memory => {
+            Err(Failure::wrong("--store memory: ends with this process, so no worker would find the job")
+                .hint("`pipeline run` submits and works in one process; --store sqlite:PATH keeps jobs"))
         }
-        Command::Run(_) | Command::Jobs(_) | Command::Items(_) | Command::Logs(_) => Wired::read(home).await,
-        Command::Pipelines(_)
-        | Command::Config(_)
-        | Command::Providers(_)
-        | Command::Doctor(_)
-        | Command::Completions { .. } => Wired::memory(),
+        Command::Run(args) if args.dry_run => Wired::preview(home).await,
+        Command::Run(args) => {
+            readable(&args.request)?;
+            Wired::work(home, Tuning::default()).await
+        }
+        Command::Submit(args) => {
+            readable(&args.request)?;
+            Wired::submit(home).await
+        }
+        Command::Worker(args) => {
+            let tuning = Tuning { concurrency: args.concurrency, poll: Some(Duration::from_millis(args.poll)) };
+            Wired::work(home, tuning).await
+        }
+        Command::Jobs(JobsCommand::Resume(_)) if home.has_records() => Wired::work(home, Tuning::default()).await,
+        Command::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_)) => Wired::open(home).await,
+        Command::Gates(_) => Wired::preview(home).await,
+        Command::Jobs(_) | Command::Queue(_) | Command::Workers(_) | Command::Items(_) | Command::Logs(_) => {
+            Wired::read(home).await
+        }
+        Command::Pipelines(_) | Command::Config(_) | Command::Providers(_) => Wired::memory(home.providers.as_deref()),
+        // It looks at the file itself, and says what is wrong with it.
+        Command::Doctor(_) | Command::Completions { .. } => Wired::memory(None),
     }
 }
 
 fn print_args(command: &Command) -> PrintArgs {
     match command {
         Command::Run(args) => args.print,
+        Command::Submit(args) => args.print,
+        Command::Worker(args) => args.print,
         Command::Pipelines(PipelinesCommand::List(print))
         | Command::Providers(ProvidersCommand::List(print))
         | Command::Doctor(print)
         | Command::Jobs(JobsCommand::List { print, .. })
+        | Command::Queue(QueueCommand::Status(print) | QueueCommand::Pause(print) | QueueCommand::Resume(print))
+        | Command::Workers(WorkersCommand::List(print))
+        | Command::Gates(GatesCommand::List(print))
         | Command::Items(ItemsCommand::Show { print, .. }) => *print,
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
-        Command::Jobs(JobsCommand::Show(args) | JobsCommand::Cancel(args) | JobsCommand::Resume(args)) => args.print,
+        Command::Jobs(JobsCommand::Cancel(args)) => args.print,
+        Command::Jobs(
+            JobsCommand::Show(args) | JobsCommand::Pause(args) | JobsCommand::Unpause(args) | JobsCommand::Resume(args),
+        ) => args.print,
+        Command::Gates(GatesCommand::Open(gate) | GatesCommand::Close { gate, .. }) => gate.print,
         Command::Jobs(JobsCommand::Watch { job, .. }) | Command::Items(ItemsCommand::List { job, .. }) => job.print,
         Command::Logs(args) => args.job.print,
         Command::Config(ConfigCommand::Show { pipeline, .. }) => pipeline.print,

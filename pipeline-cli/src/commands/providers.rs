@@ -6,9 +6,11 @@ use pipeline_engine::Engine;
 
 use crate::output::{Exit, Failure, Output, Row, Table, money};
 
+use super::gates::limits;
+
 /// Lists the providers settings can name.
 pub(crate) fn list(engine: &Engine, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let mut table = Table::new(&["name", "does", "where", "price", "what it is"]).empty("no providers");
+    let mut table = Table::new(&["name", "does", "where", "price", "limits", "what it is"]).empty("no providers");
     for provider in engine.providers() {
         let info = &provider.info;
         let price = match info.price {
@@ -21,7 +23,14 @@ pub(crate) fn list(engine: &Engine, output: &mut Output<'_>) -> Result<Exit, Fai
             },
         };
         let place = if info.local { "this machine" } else { "remote" };
-        let cells = [provider.name.clone(), info.capability.to_string(), place.to_owned(), price, info.summary.clone()];
+        let cells = [
+            provider.name.clone(),
+            info.capability.to_string(),
+            place.to_owned(),
+            price,
+            limits(info.limits),
+            info.summary.clone(),
+        ];
         let value = json!({
             "name": provider.name,
             "vendor": info.name,
@@ -30,6 +39,7 @@ pub(crate) fn list(engine: &Engine, output: &mut Output<'_>) -> Result<Exit, Fai
             "summary": info.summary,
             "local": info.local,
             "repeat": info.repeat,
+            "limits": info.limits,
             "price": info.price.map(|price| json!({
                 "per_call_micros": price.per_call.as_micros(),
                 "per_unit_micros": price.per_unit.as_micros(),

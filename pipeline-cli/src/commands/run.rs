@@ -1,19 +1,21 @@
-//! `run` and `jobs resume`: submit or find a job, and bring it to its end.
+//! `run`, `submit` and `jobs resume`: submit or find a job, and bring it to its end.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use pipeline_core::model::{Control, Money};
+use pipeline_core::storage::JobRecord;
 use pipeline_engine::{Engine, Preview};
 
-use crate::args::{Global, RunArgs};
+use crate::args::{Global, RequestArgs, RunArgs, SubmitArgs};
 use crate::lookup::{self, short_id};
-use crate::output::{Exit, Failure, Output, Row, Table, duration, money, notice};
+use crate::output::{Exit, Failure, Output, Row, Table, duration, money, notice, timestamp};
 use crate::request;
 use crate::signals::Signals;
 
-use super::drive::drive;
+use super::drive::{Company, drive};
+use super::jobs;
 
 /// Submits a job and runs it.
 pub(crate) async fn run(
@@ -23,9 +25,36 @@ pub(crate) async fn run(
     signals: Option<Signals>,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let job = engine.submit(request::of_run(args)?).await?;
-    notice(&format!("job {} ({}), {}", job.id, job.label, items(job.counts.planned)));
-    drive(engine, job, global, signals, output).await
+    let job = enqueue(engine, &args.request).await?;
+    drive(engine, job, Company::Welcome, global, signals, output).await
+}
+
+/// Submits a job and leaves it to the workers.
+pub(crate) async fn submit(engine: &Engine, args: &SubmitArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let job = enqueue(engine, &args.request).await?;
+    if output.is_table() {
+        output.line(&job.id.to_string())?;
+    } else {
+        output.value(&jobs::value(&job))?;
+    }
+    Ok(Exit::Good)
+}
+
+/// Stores a job, or finds the one an earlier submit with the same idempotency key stored.
+async fn enqueue(engine: &Engine, args: &RequestArgs) -> Result<JobRecord, Failure> {
+    let request = request::of_request(engine, args)?;
+    let before = engine.store().now().await?;
+    let job = engine.submit(request).await?;
+    let (id, label) = (job.id, &job.label);
+    if args.idempotency_key.is_some() && job.created_at < before {
+        notice(&format!("job {id} ({label}) was submitted before with this key; it is {}", job.status));
+    } else {
+        notice(&format!("job {id} ({label}), {}", items(job.counts.planned)));
+    }
+    if let Some(at) = job.start_at.filter(|at| *at > before) {
+        notice(&format!("it starts at {}", timestamp(at)));
+    }
+    Ok(job)
 }
 
 /// Goes on with a job.
@@ -42,17 +71,29 @@ pub(crate) async fn resume(
         let message = format!("job {} ({}) has ended: it is {}", job.id, job.label, job.status);
         return Err(Failure::wrong(message).hint(format!("`pipeline jobs show {id}` shows what became of it")));
     }
+    let mut job = job;
+    if job.control == Control::Pause {
+        // While another process holds items of it, nothing is to be changed.
+        if let Some(holder) = engine.store().sessions(Some(job.id)).await?.first() {
+            let message =
+                format!("job {} ({}) is paused, and process {} still works on it", job.id, job.label, holder.pid);
+            return Err(
+                Failure::Broken { message, hint: None }.hint(format!("`pipeline jobs unpause {id}` lets it go on"))
+            );
+        }
+        job = engine.unpause(job.id).await?;
+    }
     if job.control == Control::Cancel {
         notice(&format!("job {} is being cancelled; what runs is brought to an end", job.id));
     } else {
         notice(&format!("resuming job {} ({}): {}", job.id, job.label, crate::progress::tally(&job.counts)));
     }
-    drive(engine, job, global, signals, output).await
+    drive(engine, job, Company::Refused, global, signals, output).await
 }
 
 /// Says what a run would do.
 pub(crate) async fn preview(engine: &Engine, args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let preview = engine.preview(&request::of_run(args)?).await?;
+    let preview = engine.preview(&request::of_request(engine, &args.request)?).await?;
     if !output.is_table() {
         output.value(&preview)?;
         return Ok(Exit::Good);

@@ -124,6 +124,10 @@ impl From<SubmitError> for Failure {
         match error {
             SubmitError::Definition(problems) => Self::Problems(problems),
             SubmitError::Input(error) => Self::blame_request(&error),
+            // The only one a submit can meet: its idempotency key belongs to another request.
+            SubmitError::Store(error) if error.kind() == ErrorKind::Conflict => {
+                Self::blame_request(&error).hint("use another key, or repeat the request exactly")
+            }
             SubmitError::Store(error) => Self::from(error),
         }
     }

@@ -1,7 +1,9 @@
 //! A home of its own for each test, and the program to run in it.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Child, ChildStderr, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -53,6 +55,52 @@ impl Bench {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stdout(&output)))
     }
 
+    /// Submits small pictures of so many keywords, and returns the job's id.
+    pub(crate) fn submit(&self, items: u32, more: &[&str]) -> String {
+        let keywords = (0..items).map(|number| format!("stone {number}")).collect::<Vec<_>>().join("\n");
+        let keywords = self.write(&format!("keywords-{items}.txt"), keywords);
+        let mut arguments = vec!["submit", "factory", "-i", &keywords];
+        arguments.extend(["--set", "generate.sizes=256x256", "--set", "qc.reject_duplicates=false"]);
+        arguments.extend(["--set", "qc.min_sharpness=0"]);
+        arguments.extend(more);
+        let output = self.run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output).trim().to_owned()
+    }
+
+    /// Starts a worker, and waits until it has told its session.
+    pub(crate) fn worker(&self, more: &[&str]) -> Worker {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("pipeline"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PIPELINE_")) {
+            command.env_remove(name);
+        }
+        command.args(["worker", "-o", "json", "--poll", "50"]).args(more).env("PIPELINE_HOME", self.home());
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap());
+        let mut worker = Worker { child, lines };
+        let first = worker.line();
+        assert!(first.starts_with("worker ") && first.contains("works on"), "{first}");
+        worker
+    }
+
+    /// Shows a job.
+    pub(crate) fn job(&self, id: &str) -> Value {
+        self.answer(0, &["jobs", "show", id, "-o", "json"])
+    }
+
+    /// Waits until a job is as wanted.
+    pub(crate) fn wait(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + Duration::from_secs(120);
+        loop {
+            let job = self.job(id);
+            if wanted(&job) {
+                return job;
+            }
+            assert!(Instant::now() < end, "{job}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Makes two small pictures; returns the summary.
     pub(crate) fn factory(&self) -> Value {
         let keywords = self.write("keywords.txt", "red sunset\nquiet forest\n");
@@ -60,6 +108,36 @@ impl Bench {
         let out = out.to_string_lossy();
         let run = ["run", "factory", "-i", &keywords, "--set", "generate.sizes=256x256", "--out", &out, "-o", "json"];
         self.answer(0, &run)
+    }
+}
+
+/// A worker that runs.
+pub(crate) struct Worker {
+    pub(crate) child: Child,
+    lines: BufReader<ChildStderr>,
+}
+
+impl Worker {
+    /// Returns the next line it says.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// Sends it a signal.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = std::process::Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Waits for its end; returns exit code, answer and what it said.
+    pub(crate) fn end(mut self) -> (Option<i32>, Value, String) {
+        let mut said = String::new();
+        self.lines.read_to_string(&mut said).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default(), said)
     }
 }
 

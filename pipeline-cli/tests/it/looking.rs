@@ -5,7 +5,9 @@ use crate::bench::{Bench, stderr, stdout};
 #[test]
 fn help_and_version_are_there_for_every_command() {
     let bench = Bench::new();
-    for command in ["", "run", "pipelines", "jobs", "items", "logs", "config", "providers", "doctor", "completions"] {
+    let commands =
+        "run submit worker pipelines jobs queue workers gates items logs config providers doctor completions";
+    for command in commands.split(' ').chain([""]) {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = bench.run(&arguments);
         assert_eq!(output.status.code(), Some(0), "{command}");
@@ -28,6 +30,10 @@ fn events_are_replayed_from_any_place() {
     assert_eq!(seqs, (1..=all.len() as i64).collect::<Vec<_>>(), "no gaps");
     let tail = bench.answer(0, &["jobs", "watch", id, "--from", "5", "-o", "json"]);
     assert_eq!(tail.as_array().unwrap(), &all[4..]);
+    assert_eq!(bench.answer(0, &["jobs", "watch", id, "--from", "9999", "-o", "json"]), serde_json::json!([]));
+    let lines = stdout(&bench.run(&["jobs", "watch", id, "--from", "2", "-o", "ndjson"]));
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, &all[1..], "one event a line");
     let lines = stdout(&bench.run(&["logs", id]));
     assert!(lines.contains("red sunset: generate done"), "{lines}");
     let csv = stdout(&bench.run(&["logs", id, "-o", "csv"]));

@@ -7,5 +7,9 @@ mod enhance;
 #[cfg(unix)]
 mod killed;
 mod looking;
+mod providers;
+mod queue;
 mod running;
+#[cfg(unix)]
+mod workers;
 mod wrong;

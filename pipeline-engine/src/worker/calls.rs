@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use pipeline_core::error::chain;
 use pipeline_core::id::{CallId, JobId, StageName};
@@ -49,7 +50,8 @@ impl Caller {
     pub(crate) async fn call(&self, spec: CallSpec, send: SendCall) -> Result<(Answer, Money)> {
         if spec.provider.repeat == Repeat::Free {
             let id = CallId::from_uuid(uuid::Uuid::now_v7());
-            let answer = send(CallContext::new(id).timeout(self.timeout)).await?;
+            let span = tracing::debug_span!("call", %id, provider = spec.provider.name);
+            let answer = send(CallContext::new(id).timeout(self.timeout)).instrument(span).await?;
             return Ok((answer, Money::ZERO));
         }
         let (id, resume) = match self.earlier(&spec).await? {
@@ -68,7 +70,9 @@ impl Caller {
         // The call and its settlement run in a task of their own: neither a cancellation nor a lost lease nor a
         // dropped caller keeps a paid answer from being recorded.
         let this = self.clone();
-        let handle = self.flights.spawn(async move { this.send_and_settle(&spec, id, resume, send).await });
+        let span = tracing::debug_span!("call", %id, provider = spec.provider.name);
+        let call = async move { this.send_and_settle(&spec, id, resume, send).await };
+        let handle = self.flights.spawn(call.instrument(span));
         match handle.await {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -206,7 +210,8 @@ impl Caller {
     }
 
     async fn settle(&self, record: Settlement) -> Result<()> {
-        self.persist(record.call, || self.shared.store.settle(record.clone())).await?;
+        let reply = self.persist(record.call, || self.shared.store.settle(record.clone())).await?;
+        self.shared.metrics.settled(self.gate.as_ref(), &record, reply);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use pipeline_core::error::chain;
@@ -226,8 +227,11 @@ async fn write(shared: &Shared, session: SessionId, commits: &[Commit]) -> Resul
         };
         let places = open(&replies);
         let batch = places.iter().filter_map(|place| commits.get(*place).cloned()).collect();
+        let began = Instant::now();
         let error = match shared.store.commit(session, batch).await {
             Ok(answered) => {
+                let written = places.iter().filter_map(|place| commits.get(*place));
+                shared.metrics.committed(written.zip(&answered), began.elapsed());
                 for (place, reply) in places.into_iter().zip(answered) {
                     if let Some(slot) = replies.get_mut(place) {
                         *slot = Some(reply);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use pipeline_core::executor::{Event, backoff};
 use pipeline_core::id::ResultId;
@@ -19,6 +20,12 @@ use super::shared::{Shared, draw};
 use super::walk::{Ended, Start, Walk, late};
 
 /// Walks the items of one unit until none of them is held any more.
+#[tracing::instrument(
+    name = "job",
+    level = "debug",
+    skip_all,
+    fields(id = unit.first().map(|claimed| tracing::field::display(claimed.item.job)))
+)]
 pub(crate) async fn walk_unit(
     shared: Arc<Shared>,
     committer: Committer,
@@ -63,7 +70,8 @@ pub(crate) async fn walk_unit(
     // The walk that the others of a shared call wait for is the first of them, so it has its place before they have.
     let drives = walks.into_iter().zip(apart).map(|(mut walk, alone)| {
         let (own, job, signals) = (place.take(), Arc::clone(&job), signals.clone());
-        async move {
+        let span = walk.span();
+        let drive = async move {
             let _place = match own {
                 Some(place) => place,
                 None => job.place().await,
@@ -74,7 +82,8 @@ pub(crate) async fn walk_unit(
                 }
             }
             walk.drive(signals).await
-        }
+        };
+        drive.instrument(span)
     });
     try_join_all(drives).await?;
     Ok(())
@@ -108,8 +117,11 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
     }
     let Some((code, context, policy, limit)) = shared_run else { return };
     // The longest of some: every sibling's commit is to be written before they are due again.
+    let planned = walks.first().and_then(|walk| walk.job.plan.stage(stage));
+    let name = planned.map(|stage| stage.name.as_str());
+    let span = tracing::debug_span!("stage", name, attempt, items = tasks.len());
     let draw = (0..4).map(|_| draw()).max_by_key(|draw| backoff(&policy, attempt, *draw)).unwrap_or_default();
-    tokio::spawn(async move {
+    let work = async move {
         let count = tasks.len();
         let run = code.run_group(&context, tasks);
         let outcomes = match limit {
@@ -122,7 +134,8 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             answer.send(Ended { outcome, at, draw }).ok();
         }
-    });
+    };
+    tokio::spawn(work.instrument(span));
 }
 
 /// Loads what the items' stages have recorded so far, in one read.

@@ -128,7 +128,9 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
         } else if asked == Stop::Run && free > 0 {
             claimed_at = Some(Instant::now());
             let request = ClaimRequest { session: session.id, limit: free, job: focus };
-            let Claims { units, next_at } = patiently(shared, || shared.store.claim(request.clone())).await?;
+            let claims = patiently(shared, || shared.store.claim(request.clone())).await?;
+            shared.metrics.claimed(&claims, claimed_at, shared.now());
+            let Claims { units, next_at } = claims;
             if units.is_empty() {
                 if !busy && until_idle && next_at.is_none() && !others_work(shared, session, focus).await? {
                     return Ok(RunEnd::Idle);

@@ -29,7 +29,9 @@ impl Session {
         let id = SessionId::from_uuid(uuid::Uuid::now_v7());
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         let lease = shared.tuning.lease;
-        shared.store.open_session(NewSession { id, host, pid: std::process::id(), lease, focus }).await?;
+        let session = NewSession { id, host, pid: std::process::id(), lease, focus };
+        shared.store.open_session(session.clone()).await?;
+        shared.session.send_replace(Some(session));
         let (tell, lost) = watch::channel(false);
         let heart = Heart::start(Arc::clone(shared), id, tell)?;
         Ok(Self { id, lost, _heart: heart })
@@ -90,6 +92,7 @@ async fn beat(shared: &Shared, id: SessionId, lost: &watch::Sender<bool>) {
             }
             Ok(_) => {
                 tracing::error!(session = %id, "the store has declared this session dead; its work is given up");
+                shared.metrics.lease_lost();
                 lost.send_replace(true);
                 return;
             }

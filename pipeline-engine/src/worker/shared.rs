@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use pipeline_core::Result;
 use pipeline_core::id::JobId;
 use pipeline_core::stage::Stage;
-use pipeline_core::storage::{ArtifactStore, Store};
+use pipeline_core::storage::{ArtifactStore, NewSession, Store};
 use pipeline_core::time::{Clock, Timestamp};
 
 use crate::bindings::Bindings;
+use crate::metrics::Metrics;
 
 use super::job::JobContext;
 
@@ -42,6 +43,10 @@ pub(crate) struct Shared {
     pub(crate) tuning: Tuning,
     /// Rung whenever something may have become claimable, or has been told.
     pub(crate) bell: Notify,
+    /// The newest session of this engine.
+    pub(crate) session: watch::Sender<Option<NewSession>>,
+    /// What has been done so far.
+    pub(crate) metrics: Metrics,
     jobs: Mutex<HashMap<JobId, Arc<JobContext>>>,
 }
 
@@ -54,7 +59,18 @@ impl Shared {
         clock: Arc<dyn Clock>,
         tuning: Tuning,
     ) -> Self {
-        Self { store, artifacts, bindings, stages, clock, tuning, bell: Notify::new(), jobs: Mutex::default() }
+        Self {
+            store,
+            artifacts,
+            bindings,
+            stages,
+            clock,
+            tuning,
+            bell: Notify::new(),
+            session: watch::Sender::new(None),
+            metrics: Metrics::new(),
+            jobs: Mutex::default(),
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tracing::Instrument as _;
 
 use pipeline_core::error::chain;
 use pipeline_core::executor::{Effect, Event, ItemMachine, NewChild, Outcome, Resume, StageState, Wait};
@@ -190,7 +191,9 @@ impl Walk {
         attempt: u32,
         run: impl Future<Output = Ended> + Send + 'static,
     ) {
-        let abort = self.runs.spawn(run);
+        let planned = self.job.plan.stage(stage);
+        let span = tracing::debug_span!("stage", name = planned.map(|stage| stage.name.as_str()), attempt);
+        let abort = self.runs.spawn(run.instrument(span));
         let started_at = self.shared.now();
         self.running.insert(abort.id(), Running { stage, attempt, started_at, abort });
     }
@@ -266,6 +269,11 @@ impl Walk {
         self.superseded
     }
 
+    /// Returns what the item's walk is traced as.
+    pub(crate) fn span(&self) -> tracing::Span {
+        tracing::debug_span!("item", id = %self.item.id, round = self.machine.round)
+    }
+
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
     }
@@ -324,6 +332,7 @@ impl Walk {
         };
         let Some(Running { stage, attempt, started_at, .. }) = self.running.remove(&id) else { return Ok(()) };
         let (event, made) = self.event(stage, attempt, (started_at, at), outcome);
+        self.shared.metrics.tried(self.job.plan.stage(stage), at.since(started_at), &event);
         let starts = self.apply_at(at, draw, &event, made.map(|result| (stage, result)))?;
         self.go_on(starts).await
     }

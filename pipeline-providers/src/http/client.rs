@@ -28,6 +28,8 @@ pub struct HttpProvider {
     config: HttpConfig,
     base: Url,
     key: Option<HeaderValue>,
+    /// Made without its key: it can only be asked what it is and can.
+    described: bool,
     /// Places orders.
     orders: Client,
     /// Asks for tasks and files.
@@ -52,15 +54,26 @@ impl HttpProvider {
     /// `Invalid` for a wrong value, `Unauthorized` when there is no key where the reference points, `Unexpected` when
     /// TLS cannot be set up.
     pub fn from_config(name: &str, config: HttpConfig) -> Result<Self> {
+        let described = Self::describe(name, config)?;
+        let key = described.config.key.as_ref().map(bearer).transpose()?;
+        Ok(Self { key, described: false, ..described })
+    }
+
+    /// Makes the same provider without reading its key, for programs that submit jobs and leave the work to others. It
+    /// says what it is and can, and refuses every call.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong value, `Unexpected` when TLS cannot be set up.
+    pub fn describe(name: &str, config: HttpConfig) -> Result<Self> {
         config.check()?;
         let base = Url::parse(&config.url).map_err(|_| Error::invalid("the vendor's address is none"))?;
-        let key = config.key.as_ref().map(bearer).transpose()?;
         let secure = base.scheme() == "https";
         // On a connection used before, an order could be lost without anyone knowing whether it had arrived.
         let idle = if config.idempotent { usize::MAX } else { 0 };
         Ok(Self {
             base,
-            key,
+            key: None,
+            described: true,
             orders: client(&config, secure, idle)?,
             questions: client(&config, secure, usize::MAX)?,
             info: config.info(name),
@@ -113,6 +126,12 @@ impl HttpProvider {
 
     /// Sends one request and returns the body of a successful answer.
     async fn fetch(&self, request: RequestBuilder, asked: Asked, limit: Option<Duration>) -> Result<Bytes> {
+        if self.described {
+            return Err(Error::new(
+                ErrorKind::Unauthorized,
+                "the provider was made without its key; it makes no calls",
+            ));
+        }
         let limit = limit.unwrap_or(Duration::MAX).min(self.config.answer());
         let response = request.timeout(limit).send().await.map_err(|error| broken(error, asked))?;
         let status = response.status();
