@@ -28,10 +28,15 @@ macro_rules! started {
     };
 }
 
-/// How many items of a job are held. Whoever holds one has a row in `sessions`.
+/// How many items of a job, or units of them, are held. Whoever holds one has a row in `sessions`.
 macro_rules! held {
     ($job:literal) => {
-        concat!("(SELECT count(*) FROM items WHERE session IN (SELECT id FROM sessions) AND items.job = ", $job, ")")
+        concat!(
+            "(SELECT count(DISTINCT coalesce(unit, id)) FROM items WHERE session IN (SELECT id FROM sessions) \
+             AND items.job = ",
+            $job,
+            ")"
+        )
     };
 }
 
@@ -97,60 +102,35 @@ pub(super) const WAKE: &str = "WITH over AS MATERIALIZED (SELECT id FROM items W
      AND claimable_at > 0 AND claimable_at <= $2 ORDER BY claimable_at FOR UPDATE SKIP LOCKED) \
      UPDATE items SET claimable_at = 0 FROM over WHERE items.id = over.id";
 
-/// The first `$5` units that are due of a job at some gates, `$3` of them at each at most, and looking at `$4` items of
-/// each; whole, and locked.
+/// Hands over the first `$5` units that are due of a job at some gates, whole; `$3` of them at each at most, and looking at
+/// `$4` items of each.
 ///
 /// Whoever looks at an item of a unit first takes the advisory lock of that unit, and passes it by when another claim has
 /// it; so the mates of a unit are never locked by two claims.
-macro_rules! wanted {
-    () => {
-        "WITH room AS MATERIALIZED (SELECT * FROM unnest($2::text[], $3::bigint[]) AS room (gate, most)), \
-         found AS MATERIALIZED (SELECT due.*, room.gate, room.most FROM room CROSS JOIN LATERAL (\
-         SELECT id, unit, ordinal, slot FROM items WHERE job = $1 AND items.gate = room.gate AND claimable_at = 0 \
-         AND session IS NULL AND open AND (unit IS NULL OR pg_try_advisory_xact_lock(uuid_hash_extended(unit, 7305))) \
-         ORDER BY ordinal, slot LIMIT $4 FOR UPDATE SKIP LOCKED) AS due), \
-         units AS MATERIALIZED (SELECT unit, array_agg(id) AS ids, min(ARRAY[ordinal, slot]) AS place, \
-         (array_agg(gate ORDER BY ordinal, slot))[1] AS gate, (array_agg(most ORDER BY ordinal, slot))[1] AS most \
-         FROM found GROUP BY coalesce(unit, id), unit), \
-         ranked AS MATERIALIZED (SELECT units.*, row_number() OVER (PARTITION BY gate ORDER BY place) AS nth FROM units), \
-         picked AS MATERIALIZED (SELECT unit, ids, gate, row_number() OVER (ORDER BY place) AS no FROM ranked \
-         WHERE most IS NULL OR nth <= most ORDER BY place LIMIT $5), \
-         wanted AS MATERIALIZED (SELECT unnest(ids) AS id, gate, no FROM picked WHERE unit IS NULL UNION ALL \
-         SELECT mate.id, picked.gate, picked.no FROM picked CROSS JOIN LATERAL (SELECT items.id FROM items \
-         WHERE items.unit = picked.unit AND items.job = $1 AND claimable_at <= $6 AND session IS NULL AND open \
-         FOR UPDATE) AS mate WHERE picked.unit IS NOT NULL)"
-    };
-}
-
-/// Hands `wanted` over.
 ///
 /// The token follows the clock: this commit does not wait for the disk, and a server that crashes and forgets it must not
 /// give the same token to the next claim.
-macro_rules! hand_over {
-    ($session:literal, $now:literal) => {
-        concat!(
-            " UPDATE items SET session = ",
-            $session,
-            ", updated_at = ",
-            $now,
-            ", token = greatest(token + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
-             FROM wanted JOIN item_inputs ON item_inputs.item = wanted.id WHERE items.id = wanted.id RETURNING ",
-            rows::item_columns!(),
-            ", wanted.gate"
-        )
-    };
-}
-
-/// Hands over the first units.
-pub(super) const TAKE: &str = concat!(wanted!(), hand_over!("$7", "$6"));
-
-/// Locks the first units, and tells which they are.
-pub(super) const PICK: &str = concat!(wanted!(), " SELECT id, gate, no FROM wanted ORDER BY no");
-
-/// Hands over some of them.
-const HAND: &str = concat!(
-    "WITH wanted AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::text[]) AS wanted (id, gate))",
-    hand_over!("$3", "$4")
+pub(super) const TAKE: &str = concat!(
+    "WITH room AS MATERIALIZED (SELECT * FROM unnest($2::text[], $3::bigint[]) AS room (gate, most)), \
+     found AS MATERIALIZED (SELECT due.*, room.gate, room.most FROM room CROSS JOIN LATERAL (\
+     SELECT id, unit, ordinal, slot FROM items WHERE job = $1 AND items.gate = room.gate AND claimable_at = 0 \
+     AND session IS NULL AND open AND (unit IS NULL OR pg_try_advisory_xact_lock(uuid_hash_extended(unit, 7305))) \
+     ORDER BY ordinal, slot LIMIT $4 FOR UPDATE SKIP LOCKED) AS due), \
+     units AS MATERIALIZED (SELECT unit, array_agg(id) AS ids, min(ARRAY[ordinal, slot]) AS place, \
+     (array_agg(gate ORDER BY ordinal, slot))[1] AS gate, (array_agg(most ORDER BY ordinal, slot))[1] AS most \
+     FROM found GROUP BY coalesce(unit, id), unit), \
+     ranked AS MATERIALIZED (SELECT units.*, row_number() OVER (PARTITION BY gate ORDER BY place) AS nth FROM units), \
+     picked AS MATERIALIZED (SELECT unit, ids, gate FROM ranked WHERE most IS NULL OR nth <= most \
+     ORDER BY place LIMIT $5), \
+     wanted AS MATERIALIZED (SELECT unnest(ids) AS id, gate FROM picked WHERE unit IS NULL UNION ALL \
+     SELECT mate.id, picked.gate FROM picked CROSS JOIN LATERAL (SELECT items.id FROM items \
+     WHERE items.unit = picked.unit AND items.job = $1 AND claimable_at <= $6 AND session IS NULL AND open \
+     FOR UPDATE) AS mate WHERE picked.unit IS NOT NULL) \
+     UPDATE items SET session = $7, updated_at = $6, \
+     token = greatest(token + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
+     FROM wanted JOIN item_inputs ON item_inputs.item = wanted.id WHERE items.id = wanted.id RETURNING ",
+    rows::item_columns!(),
+    ", wanted.gate"
 );
 
 /// Notes that jobs were served, and tells the earliest time something of an open job is due, and which gates are in the
@@ -365,8 +345,11 @@ impl Claim<'_> {
         }
         let before = self.units.len();
         match job.concurrency {
-            None => self.take(job.id).await?,
-            Some(most) if locks::try_job(self.connection, job.id).await? => self.fit(job.id, most).await?,
+            None => self.take(job.id, usize::MAX).await?,
+            Some(most) if locks::try_job(self.connection, job.id).await? => {
+                let left = self.left(job.id, most).await?;
+                self.take(job.id, left).await?;
+            }
             Some(_) => {}
         }
         if self.units.len() > before {
@@ -400,15 +383,21 @@ impl Claim<'_> {
         Ok(None)
     }
 
-    /// Hands out what is due of a job without a limit of its own.
-    async fn take(&mut self, job: JobId) -> Work<()> {
+    /// Hands out what is due of a job, at most `most` units.
+    async fn take(&mut self, job: JobId, most: usize) -> Work<()> {
+        let end = self.limit.min(self.units.len().saturating_add(most));
         // How many items a unit has, as far as seen: so many more rows are looked at than units are wanted.
         let mut size = 1;
-        while !self.is_full() {
-            let want = self.limit - self.units.len();
+        while self.units.len() < end {
+            let want = end - self.units.len();
             let look = want.saturating_mul(size);
-            let rows = self
-                .wanted(TAKE, job, look, want)
+            let rows = sqlx::query(TAKE)
+                .bind(job.as_uuid())
+                .bind(self.rooms.keys().map(String::as_str).collect::<Vec<_>>())
+                .bind(self.rooms.values().copied().collect::<Vec<_>>())
+                .bind(i64::try_from(look).unwrap_or(i64::MAX))
+                .bind(i64::try_from(want).unwrap_or(i64::MAX))
+                .bind(self.now.as_micros())
                 .bind(self.session.as_uuid())
                 .fetch_all(&mut *self.connection)
                 .await?;
@@ -426,62 +415,11 @@ impl Claim<'_> {
         Ok(())
     }
 
-    /// Hands out what is due of a job whose turn of claiming is taken, as far as its limit lets it: whole units, and the
-    /// first fits when nothing is held.
-    async fn fit(&mut self, job: JobId, most: i64) -> Work<()> {
-        let held: i64 = sqlx::query_scalar(concat!("SELECT ", held!("$1")))
-            .bind(job.as_uuid())
-            .fetch_one(&mut *self.connection)
-            .await?;
-        let mut left = usize::try_from(most.saturating_sub(held)).unwrap_or(0);
-        let mut alone = held == 0;
-        while !self.is_full() && (left > 0 || alone) {
-            let want = self.limit - self.units.len();
-            let rows = self.wanted(PICK, job, want.saturating_add(16), want).fetch_all(&mut *self.connection).await?;
-            let mut found: BTreeMap<i64, (Vec<Uuid>, String)> = BTreeMap::new();
-            for row in &rows {
-                let (ids, _) = found.entry(row.try_get(2)?).or_insert((Vec::new(), row.try_get(1)?));
-                ids.push(rows::uuid(row, 0)?);
-            }
-            let (mut items, mut at) = (Vec::new(), Vec::new());
-            for (ids, gate) in found.into_values() {
-                if ids.len() <= left || alone {
-                    left = left.saturating_sub(ids.len());
-                    alone = false;
-                    at.extend(ids.iter().map(|_| gate.clone()));
-                    items.extend(ids);
-                }
-            }
-            if items.is_empty() {
-                break;
-            }
-            let rows = sqlx::query(HAND)
-                .bind(items)
-                .bind(at)
-                .bind(self.session.as_uuid())
-                .bind(self.now.as_micros())
-                .fetch_all(&mut *self.connection)
-                .await?;
-            self.add(&rows)?;
-        }
-        Ok(())
-    }
-
-    /// Returns a statement that begins with what is wanted of a job.
-    fn wanted(
-        &self,
-        sql: &'static str,
-        job: JobId,
-        look: usize,
-        want: usize,
-    ) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
-        sqlx::query(sql)
-            .bind(job.as_uuid())
-            .bind(self.rooms.keys().cloned().collect::<Vec<_>>())
-            .bind(self.rooms.values().copied().collect::<Vec<_>>())
-            .bind(i64::try_from(look).unwrap_or(i64::MAX))
-            .bind(i64::try_from(want).unwrap_or(i64::MAX))
-            .bind(self.now.as_micros())
+    /// Returns how many more units of a job may be held, when the turn of claiming there is taken.
+    async fn left(&mut self, job: JobId, most: i64) -> Work<usize> {
+        let sql = concat!("SELECT ", held!("$1"));
+        let held: i64 = sqlx::query_scalar(sql).bind(job.as_uuid()).fetch_one(&mut *self.connection).await?;
+        Ok(usize::try_from(most.saturating_sub(held)).unwrap_or(0))
     }
 
     /// Adds items that were handed over, unit by unit, and counts them at their gates.

@@ -1,6 +1,8 @@
 //! What is peculiar to the PostgreSQL store: several processes, lost servers, poisoned connections, what errors show.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod races;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
