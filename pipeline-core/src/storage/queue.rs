@@ -165,7 +165,7 @@ pub struct QueueStatus {
 /// Items that have not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Depth {
-    /// A worker could take them now, gates apart.
+    /// Their time has come; what else may be in the way (a gate, a pause, a later start or turn of their job) is not asked.
     pub due: u64,
     /// Their time has not come, or only something else can wake them.
     pub waiting: u64,

@@ -176,11 +176,25 @@ fn is_admitted(state: &State, job: &Job, now: Timestamp) -> bool {
         })
 }
 
+/// Tells whether a job that has the turn another one waits for can go on by itself.
+fn turn_may_come(state: &State, job: &Job) -> bool {
+    let name = job.new.key.as_ref().map(|key| &key.name);
+    let has_it = |other: &&Job| {
+        other.new.key.as_ref().map(|key| &key.name) == name && other.status.is_none() && other.started_at.is_some()
+    };
+    let mut holders = state.jobs.values().filter(has_it);
+    holders.any(|other| {
+        let runs = other.control == Control::Run;
+        state.items_of(other).any(|item| item.session.is_some() || (runs && item.claimable_at.is_some()))
+    })
+}
+
 /// Returns when an item of a job may be handed out, as far as only time is in the way.
 fn next_at(state: &State, id: JobId, now: Timestamp) -> Option<Timestamp> {
     let job = state.jobs.get(&id)?;
     if !is_admitted(state, job, now) {
-        return Some(job.new.start_at.filter(|at| *at > now).unwrap_or_else(|| now.after(LOOK_AGAIN)));
+        let turn = || turn_may_come(state, job).then(|| now.after(LOOK_AGAIN));
+        return job.new.start_at.filter(|at| *at > now).or_else(turn);
     }
     let items = job.claimable.iter().filter_map(|(_, _, id)| state.items.get(id));
     let full = concurrency(state, job) == Some(0);

@@ -147,7 +147,12 @@ pub(super) const SERVED: &str = concat!(
      ORDER BY claimable_at LIMIT 1), CASE WHEN EXISTS (SELECT 1 FROM room CROSS JOIN items \
      WHERE items.job = turns.job AND items.gate = room.gate AND session IS NULL AND open AND claimable_at = 0 OFFSET 0) \
      THEN CASE WHEN concurrency IS NULL AND (key IS NULL OR started_at IS NOT NULL) THEN $2 ELSE $6 END END) END) \
-     FROM turns WHERE eligible AND ($3::uuid IS NULL OR job = $3) AND ($4::uuid IS NULL OR job = $4)) END, \
+     FROM turns WHERE eligible AND ($3::uuid IS NULL OR job = $3) AND ($4::uuid IS NULL OR job = $4) \
+     AND (key IS NULL OR started_at IS NOT NULL OR start_at > $2 OR key_limit > ",
+    started!(),
+    " OR EXISTS (SELECT 1 FROM turns AS other CROSS JOIN items WHERE other.key = turns.key AND other.open \
+     AND other.started_at IS NOT NULL AND items.job = other.job AND items.open \
+     AND (items.session IS NOT NULL OR (other.eligible AND items.claimable_at IS NOT NULL))))) END, \
      CASE WHEN $5 THEN '{}'::text[] ELSE ARRAY (SELECT gates.key FROM clock CROSS JOIN gates WHERE NOT ",
     gates::free!(),
     " AND EXISTS (SELECT 1 FROM turns CROSS JOIN items WHERE eligible AND (start_at IS NULL OR start_at <= $2) \

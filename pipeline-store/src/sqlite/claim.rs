@@ -51,14 +51,20 @@ pub(super) const TAKE: &str = concat!(
 );
 
 /// When time alone lets something more of the open jobs be handed out, when nothing could be: starts, waits, and what
-/// is due but for its job's limits, where it is worth to look again (`?3`).
+/// is due but for its job's limits, where it is worth to look again (`?3`). A job that waits for its turn counts only while
+/// one that has it can go on by itself.
 pub(super) const NEXT: &str = "SELECT min(at) FROM (\
      SELECT CASE WHEN start_at > ?2 THEN start_at \
      WHEN EXISTS (SELECT 1 FROM items WHERE items.job = jobs.id AND session IS NULL AND gate IS NULL \
      AND claimable_at = 0) THEN ?3 \
      ELSE (SELECT claimable_at FROM items WHERE items.job = jobs.id AND session IS NULL AND claimable_at > 0 \
      ORDER BY claimable_at LIMIT 1) END AS at \
-     FROM jobs WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1))";
+     FROM jobs WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1) \
+     AND (key IS NULL OR started_at IS NOT NULL OR start_at > ?2 OR key_limit > (SELECT count(*) FROM jobs AS other \
+     WHERE other.key = jobs.key AND other.ended_at IS NULL AND other.started_at IS NOT NULL) \
+     OR EXISTS (SELECT 1 FROM jobs AS other CROSS JOIN items WHERE other.key = jobs.key AND other.ended_at IS NULL \
+     AND other.started_at IS NOT NULL AND items.job = other.id AND items.status IN ('pending', 'running', 'waiting') \
+     AND (items.session IS NOT NULL OR (other.control = 'run' AND items.claimable_at IS NOT NULL)))))";
 
 /// The gates that something due of an open job comes to next.
 pub(super) const GATED: &str = "SELECT key FROM gates WHERE EXISTS (SELECT 1 FROM jobs CROSS JOIN items \

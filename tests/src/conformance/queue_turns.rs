@@ -57,6 +57,13 @@ pub async fn queue_15_turns(bench: &Bench) {
     assert_eq!(bench.store.job(second).await.unwrap().started_at, None);
     bench.store.close_session(session).await.unwrap();
     let session = bench.session().await;
+    for job in [first, free] {
+        bench.store.control(job, Control::Pause).await.unwrap();
+    }
+    assert_eq!(bench.claims(session, 10).await.next_at, None, "a paused job's turn is not over by itself");
+    for job in [first, free] {
+        bench.store.control(job, Control::Run).await.unwrap();
+    }
     assert_eq!(bench.drain(session, ItemStatus::Failed).await, 3, "the first job still has its turn");
     assert_eq!(bench.claim(session, 10).await[0].item.job, second, "its end is the next one's turn");
     let key = bench.store.job(second).await.unwrap().key.unwrap();
