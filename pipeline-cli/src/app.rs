@@ -1,15 +1,14 @@
 //! From arguments to an exit code: parse, set up logs and runtime, dispatch, report.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Command, Global};
+use crate::args::{Cli, Command};
 use crate::commands;
 use crate::home::Home;
-use crate::output::{Exit, Failure, LogLevel, colors_allowed, notice};
+use crate::logs::Logs;
+use crate::output::{Exit, Failure, notice};
 use crate::signals::Signals;
 
 /// Does what the arguments say.
@@ -22,8 +21,10 @@ pub(crate) fn main() -> Exit {
             return if error.exit_code() == 0 { Exit::Good } else { Exit::Wrong };
         }
     };
-    start_logging(&cli.global);
-    match dispatch(cli) {
+    let logs = Logs::start(&cli.global);
+    let outcome = dispatch(cli);
+    logs.end();
+    match outcome {
         Ok(exit) => exit,
         Err(failure) => {
             for line in failure.lines() {
@@ -56,35 +57,4 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
-}
-
-/// Logs go to stderr, coloured only on a terminal; without being asked for, only errors.
-fn start_logging(global: &Global) {
-    let level = match (global.log, global.verbose) {
-        (Some(level), _) => level,
-        (None, 0) => LogLevel::Error,
-        (None, 1) => LogLevel::Info,
-        (None, 2) => LogLevel::Debug,
-        (None, _) => LogLevel::Trace,
-    };
-    let own = level.as_str();
-    // What others log of their insides drowns out what is asked for.
-    let others = if level == LogLevel::Trace {
-        "debug"
-    } else if level == LogLevel::Debug {
-        "info"
-    } else {
-        own
-    };
-    let filter = format!(
-        "{others},pipeline={own},pipeline_core={own},pipeline_engine={own},pipeline_store={own},pipeline_providers={own}"
-    );
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && colors_allowed())
-        .try_init();
-    if let Err(error) = started {
-        notice(&format!("logging is off: {error}"));
-    }
 }

@@ -23,7 +23,7 @@ Exit codes:
   1    error while running
   2    the request was wrong: arguments, pipeline file, settings, missing input
   3    finished, and some items are rejected, undecided, failed or wait for a person
-  130  interrupted; `pipeline jobs resume ID` goes on";
+  130  interrupted or paused; `pipeline jobs resume ID` goes on";
 
 /// Runs durable AI media jobs: pipelines of stages over many items, resumable after any crash.
 #[derive(Debug, Parser)]

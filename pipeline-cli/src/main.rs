@@ -4,12 +4,15 @@ mod app;
 mod args;
 mod commands;
 mod home;
+mod logs;
 mod lookup;
 mod output;
 mod progress;
 mod request;
 mod scrape;
 mod signals;
+#[cfg(feature = "otel")]
+mod traces;
 mod when;
 mod wiring;
 

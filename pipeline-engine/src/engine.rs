@@ -210,14 +210,9 @@ impl Engine {
         self.run(None, false).await
     }
 
-    /// Returns the session of the newest run of this engine; waits until there is one.
-    pub async fn session(&self) -> NewSession {
-        let mut opened = self.shared.session.subscribe();
-        match opened.wait_for(Option::is_some).await.map(|session| session.clone()) {
-            Ok(Some(session)) => session,
-            // The sender is the engine's own, so it is never gone.
-            _ => std::future::pending().await,
-        }
+    /// Tells the session of the newest run of this engine, once it is open; changes with every run.
+    pub fn session(&self) -> watch::Receiver<Option<NewSession>> {
+        self.shared.session.subscribe()
     }
 
     /// Returns what this engine has done since it was built, and how the queue stands.

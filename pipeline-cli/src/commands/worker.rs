@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use pipeline_core::ErrorKind;
@@ -55,8 +56,15 @@ pub(crate) async fn work(
     let store = format!("{} at {}", info.backend, info.location);
     let listening = scrape.as_ref().map(Scrape::address);
     let patience = Duration::from_secs(args.drain_timeout);
-    let mut worker =
-        Worker { engine, drain: args.drain, signals, asked: Asked::Nothing, deadline: None, session: None };
+    let mut worker = Worker {
+        engine,
+        drain: args.drain,
+        signals,
+        asked: Asked::Nothing,
+        deadline: None,
+        opened: engine.session(),
+        session: None,
+    };
     let ended = worker.watch(patience, |session| {
         let NewSession { id, host, pid, .. } = session;
         notice(&format!("worker {id} on {host} (process {pid}) works on the jobs of {store}"));
@@ -103,6 +111,7 @@ struct Worker<'e> {
     signals: Option<Signals>,
     asked: Asked,
     deadline: Option<tokio::time::Instant>,
+    opened: watch::Receiver<Option<NewSession>>,
     /// The newest one.
     session: Option<NewSession>,
 }
@@ -121,16 +130,15 @@ impl Worker<'_> {
             tokio::select! {
                 // First, because a short run may have ended in the same moment.
                 biased;
-                session = self.engine.session(), if self.session.is_none() => {
-                    tell(&session);
-                    self.session = Some(session);
+                Ok(()) = self.opened.changed() => {
+                    self.session.clone_from(&self.opened.borrow_and_update());
+                    self.session.iter().for_each(&tell);
                 }
                 ended = &mut run => match joined(ended) {
                     Ok(summary) => return Ok(summary),
                     Err(error) if self.asked != Asked::Nothing => return Err(error),
                     Err(error) if error.kind() == ErrorKind::Conflict => {
                         notice(&format!("{}; going on with a new session", chain(&error)));
-                        self.session = None;
                         run = self.start();
                     }
                     Err(error) if self.drain => return Err(error),

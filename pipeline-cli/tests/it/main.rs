@@ -10,6 +10,8 @@ mod looking;
 mod providers;
 mod queue;
 mod running;
+#[cfg(feature = "otel")]
+mod traces;
 #[cfg(unix)]
 mod workers;
 mod wrong;

@@ -63,6 +63,8 @@ fn a_terminated_worker_brings_what_runs_to_its_end_and_the_rest_is_gone_on_with(
     let worker = bench.worker(&["--concurrency", "2"]);
     bench.wait(&id, |job| count(job, "succeeded") >= 1);
     worker.signal("-TERM");
+    // As `timeout` does, to the process and to its group.
+    worker.signal("-TERM");
     let (code, ended, said) = worker.end();
     assert_eq!((code, &ended["ended"]), (Some(0), &"drained".into()), "{said}");
     let job = bench.job(&id);
