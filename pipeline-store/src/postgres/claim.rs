@@ -28,6 +28,15 @@ macro_rules! started {
     };
 }
 
+/// Holds for a job of `turns` of which something is due at a gate of `room`, or at none. Each gate is looked up on its own:
+/// what is due at a closed one costs nothing, however much it is.
+macro_rules! due {
+    () => {
+        "EXISTS (SELECT 1 FROM room WHERE EXISTS (SELECT 1 FROM items WHERE items.job = turns.job \
+         AND items.gate = room.gate AND session IS NULL AND items.open AND claimable_at = 0 OFFSET 0) OFFSET 0)"
+    };
+}
+
 /// How many items of a job, or units of them, are held. Whoever holds one has a row in `sessions`.
 macro_rules! held {
     ($job:literal) => {
@@ -69,8 +78,9 @@ pub(super) const LOOK: &str = concat!(
     started!(),
     ") AND (turns.concurrency IS NULL OR turns.concurrency > ",
     held!("turns.job"),
-    ") AND (EXISTS (SELECT 1 FROM room CROSS JOIN items WHERE items.job = turns.job AND items.gate = room.gate \
-     AND session IS NULL AND open AND claimable_at = 0 OFFSET 0) OR EXISTS (SELECT 1 FROM items \
+    ") AND (",
+    due!(),
+    " OR EXISTS (SELECT 1 FROM items \
      WHERE items.job = turns.job AND session IS NULL AND open AND claimable_at > 0 AND claimable_at <= clock.now OFFSET 0)) \
      ORDER BY turns.rank DESC, turns.served_at, turns.job LIMIT $4) AS turn ON true"
 );
@@ -144,9 +154,9 @@ pub(super) const SERVED: &str = concat!(
     gates::free!(),
     ") SELECT CASE WHEN $5 THEN $2 ELSE (SELECT min(CASE WHEN start_at > $2 THEN start_at ELSE least(\
      (SELECT claimable_at FROM items WHERE items.job = turns.job AND session IS NULL AND open AND claimable_at > 0 \
-     ORDER BY claimable_at LIMIT 1), CASE WHEN EXISTS (SELECT 1 FROM room CROSS JOIN items \
-     WHERE items.job = turns.job AND items.gate = room.gate AND session IS NULL AND open AND claimable_at = 0 OFFSET 0) \
-     THEN CASE WHEN concurrency IS NULL AND (key IS NULL OR started_at IS NOT NULL) THEN $2 ELSE $6 END END) END) \
+     ORDER BY claimable_at LIMIT 1), CASE WHEN ",
+    due!(),
+    " THEN CASE WHEN concurrency IS NULL AND (key IS NULL OR started_at IS NOT NULL) THEN $2 ELSE $6 END END) END) \
      FROM turns WHERE eligible AND ($3::uuid IS NULL OR job = $3) AND ($4::uuid IS NULL OR job = $4) \
      AND (key IS NULL OR started_at IS NOT NULL OR start_at > $2 OR key_limit > ",
     started!(),
@@ -155,9 +165,10 @@ pub(super) const SERVED: &str = concat!(
      AND (items.session IS NOT NULL OR (other.eligible AND items.claimable_at IS NOT NULL))))) END, \
      CASE WHEN $5 THEN '{}'::text[] ELSE ARRAY (SELECT gates.key FROM clock CROSS JOIN gates WHERE NOT ",
     gates::free!(),
-    " AND EXISTS (SELECT 1 FROM turns CROSS JOIN items WHERE eligible AND (start_at IS NULL OR start_at <= $2) \
-     AND ($3::uuid IS NULL OR turns.job = $3) AND ($4::uuid IS NULL OR turns.job = $4) AND items.job = turns.job \
-     AND items.gate = gates.key AND session IS NULL AND items.open AND claimable_at = 0 OFFSET 0)) END"
+    " AND EXISTS (SELECT 1 FROM turns WHERE eligible AND (start_at IS NULL OR start_at <= $2) \
+     AND ($3::uuid IS NULL OR turns.job = $3) AND ($4::uuid IS NULL OR turns.job = $4) AND EXISTS (SELECT 1 FROM items \
+     WHERE items.job = turns.job AND items.gate = gates.key AND session IS NULL AND items.open AND claimable_at = 0 \
+     OFFSET 0) OFFSET 0)) END"
 );
 
 /// What a try to claim comes to.

@@ -192,3 +192,13 @@ fn record(row: &PgRow) -> Work<GateRecord> {
         outages: load.outages,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use pipeline_core::storage::RATE_WINDOW;
+
+    #[test]
+    fn the_rate_is_counted_over_the_window_that_the_statement_says() {
+        assert!(load_columns!().contains(&format!("clock.now - {} ", RATE_WINDOW.as_micros())));
+    }
+}

@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 use pipeline_core::ErrorKind;
 use pipeline_core::error::{Error, Retryability, chain};
 use pipeline_core::id::{EventSeq, ItemId, JobId, SessionId};
-use pipeline_core::model::{Control, ItemStatus, JobStatus};
+use pipeline_core::model::{Control, ItemStatus, JobStatus, Limits};
 use pipeline_core::storage::{
-    ClaimRequest, Claimed, Commit, CommitReply, EventBody, EventLog, ItemQuery, ItemStore, JobStore, NewSession, Store,
-    WorkQueue,
+    ClaimRequest, Claimed, Commit, CommitReply, EventBody, EventLog, GateKeeper, GateKey, GatePass, ItemQuery,
+    ItemStore, JobStore, NewCall, NewItem, NewSession, Store, WorkQueue,
 };
 use pipeline_store::{PostgresOptions, PostgresStore};
 use pipeline_testkit::cluster::Cluster;
-use pipeline_testkit::conformance::fixture::{ending, expanding, holding, new_item, new_job, releasing, uuid};
+use pipeline_testkit::conformance::fixture::{
+    ending, expanding, holding, new_call, new_item, new_job, releasing, uuid,
+};
 use sqlx::Executor as _;
 
 /// Returns the address of a fresh database on the server these tests share.
@@ -609,9 +611,22 @@ async fn hot_statements_go_by_their_index_and_read_no_more_than_they_need() {
     let later = store.now().await.unwrap().after(Duration::from_secs(3_600));
     let commits = held.iter().enumerate().map(|(index, claimed)| releasing(claimed, (index % 2 == 0).then_some(later)));
     store.commit(worker, commits.collect()).await.unwrap();
+    // What is due at a closed gate, or at one without room, is not walked over either.
+    let gate = |name, limits| GatePass { key: GateKey::provider(name), limits };
+    for pass in [gate("closed", Limits::default()), gate("full", Limits { concurrency: Some(1), per_minute: None })] {
+        let gated = |ordinal| NewItem { gate: Some(pass.key.clone()), ..new_item(ordinal) };
+        store.submit(new_job(), (0..2_000).map(gated).collect()).await.unwrap();
+        let held = claim(&store, worker, 1).await;
+        let call = NewCall { gate: Some(pass.clone()), ..new_call(held[0].item.job, &[held[0].item.id]) };
+        let intent = Commit { gate: Some(pass.key.clone()), calls: vec![call], ..holding(&held[0]) };
+        assert_eq!(store.commit(worker, vec![intent]).await.unwrap(), [CommitReply::Applied]);
+        if pass.limits == Limits::default() {
+            store.close_gate(pass.key, Duration::from_secs(3_600), "rest").await.unwrap();
+        }
+    }
     let (job, items) = submit(&store, 3_000).await;
     drain(&store, worker, 20).await;
-    store.job(job).await.unwrap();
+    assert_eq!(store.job(job).await.unwrap().status, JobStatus::Completed);
     store.item(items[7]).await.unwrap();
     store.history(items[7]).await.unwrap();
     assert_eq!(store.job(parked).await.unwrap().counts.open(), 500);
