@@ -151,12 +151,11 @@ async fn a_store_of_a_newer_version_is_refused() {
 
 /// Changes the number of the last migration in a closed file, where it is a plain byte after the word `records`.
 fn set_schema(path: &Path, number: u8) {
-    // A one-row table: rowid = number. Rewriting the varint in place keeps the page valid.
+    // The last row of its table: rowid = number. Rewriting the varint in place keeps the page valid.
     let mut bytes = std::fs::read(path).unwrap();
-    let name = bytes.windows(7).rposition(|window| window == b"records").unwrap();
-    // Record: header size, serial types (NULL for the rowid alias, text of 7 bytes, integer of 6 bytes), then the name.
-    let rowid = name - 5;
-    assert_eq!(bytes[rowid], 1);
+    // Record: rowid, header size, serial types (NULL for its alias, text of 5 bytes, an integer), then the name.
+    let is_row = |window: &[u8]| window.starts_with(&[2, 4, 0, 23]) && window.ends_with(b"gates");
+    let rowid = bytes.windows(10).position(is_row).unwrap();
     bytes[rowid] = number;
     std::fs::write(path, bytes).unwrap();
 }
@@ -193,7 +192,7 @@ async fn many_stores_may_open_a_new_file_at_once() {
         tokio::spawn(async move { open(&path).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 1);
+        assert_eq!(opened.await.unwrap(), 2);
     }
 }
 
