@@ -54,24 +54,25 @@ impl Caller {
             let answer = send(CallContext::new(id).timeout(self.timeout)).instrument(span).await?;
             return Ok((answer, Money::ZERO));
         }
-        let (id, resume) = match self.earlier(&spec).await? {
+        let sending = match self.earlier(&spec).await? {
             Earlier::Answered(record) => return recorded(*record),
             Earlier::Unanswered(id, task) => {
                 // It passes its gate again.
                 self.intend(&spec, id).await?;
-                (id, task)
+                Sending { id, resume: task, again: true }
             }
             Earlier::None => {
                 let id = CallId::from_uuid(uuid::Uuid::now_v7());
                 self.intend(&spec, id).await?;
-                (id, None)
+                Sending { id, resume: None, again: false }
             }
         };
+        let id = sending.id;
         // The call and its settlement run in a task of their own: neither a cancellation nor a lost lease nor a
         // dropped caller keeps a paid answer from being recorded.
         let this = self.clone();
         let span = tracing::debug_span!("call", %id, provider = spec.provider.name);
-        let call = async move { this.send_and_settle(&spec, id, resume, send).await };
+        let call = async move { this.send_and_settle(&spec, sending, send).await };
         let handle = self.flights.spawn(call.instrument(span));
         match handle.await {
             Ok(outcome) => outcome,
@@ -160,13 +161,8 @@ impl Caller {
         reply.await.map_err(|_| lost())?
     }
 
-    async fn send_and_settle(
-        &self,
-        spec: &CallSpec,
-        id: CallId,
-        resume: Option<String>,
-        send: SendCall,
-    ) -> Result<(Answer, Money)> {
+    async fn send_and_settle(&self, spec: &CallSpec, sending: Sending, send: SendCall) -> Result<(Answer, Money)> {
+        let Sending { id, resume, again } = sending;
         let keeper = Arc::new(Keeper { caller: self.clone(), call: id, kept: AtomicBool::new(resume.is_some()) });
         let note = TaskNote::new(Arc::clone(&keeper) as _);
         let sent = send(CallContext { idempotency_key: id, timeout: self.timeout, resume, note });
@@ -193,7 +189,7 @@ impl Caller {
             }
             Err(error) => {
                 let task = spec.provider.repeat.is_resumable() && keeper.kept.load(Ordering::SeqCst);
-                let (state, retry) = verdict(&error, spec.provider.repeat, task);
+                let (state, retry) = verdict(&error, spec.provider.repeat, task, again);
                 let record = settlement(id, state).because(Failure::from(&error));
                 // A vendor that is still at a task it took on is not out of order.
                 let outage = !task && matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable);
@@ -261,7 +257,10 @@ impl TaskKeeper for Keeper {
 
 /// Says what an error leaves of a call, and what a retry of the stage can do: go on with the same call under its key or
 /// with its task, make a new one, or nothing without a person.
-fn verdict(error: &Error, repeat: Repeat, task: bool) -> (CallState, Retryability) {
+///
+/// An error of a repeat says nothing of what was sent before it: while trying again can help, the call stays the same one,
+/// or what the first try has cost would be paid again under another key.
+fn verdict(error: &Error, repeat: Repeat, task: bool, again: bool) -> (CallState, Retryability) {
     let retry = error.retryability();
     let heals = matches!(
         error.kind(),
@@ -272,6 +271,9 @@ fn verdict(error: &Error, repeat: Repeat, task: bool) -> (CallState, Retryabilit
             (CallState::Unknown, Retryability::Transient)
         }
         Retryability::Throttled { .. } if task => (CallState::Unknown, retry),
+        Retryability::Transient | Retryability::Throttled { .. } if again && repeat.is_idempotent() && !task => {
+            (CallState::Unknown, retry)
+        }
         Retryability::Indeterminate => (CallState::Unknown, retry),
         Retryability::Transient
         | Retryability::Throttled { .. }
@@ -279,6 +281,15 @@ fn verdict(error: &Error, repeat: Repeat, task: bool) -> (CallState, Retryabilit
         | Retryability::Refused
         | Retryability::Exhausted => (CallState::Failed, retry),
     }
+}
+
+/// A call that is about to be sent.
+struct Sending {
+    id: CallId,
+    /// The task to be asked for instead of sending the order.
+    resume: Option<String>,
+    /// Whether it was sent before, and what became of that is not known.
+    again: bool,
 }
 
 enum Earlier {

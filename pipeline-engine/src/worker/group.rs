@@ -59,6 +59,9 @@ pub(crate) async fn walk_unit(
     for walk in &mut walks {
         walk.settled().await?;
     }
+    for walk in walks.iter().filter(|walk| walk.has_ended()) {
+        walk.disown().await?;
+    }
     for ((stage, attempt), mut starts) in shareable {
         starts.retain(|(index, _)| walks.get(*index).is_some_and(|walk| !walk.is_superseded()));
         let most = job.plan.stage(stage).and_then(|stage| stage.group).map_or(1, |group| group.max.max(1)) as usize;

@@ -10,11 +10,12 @@ use tracing::Instrument as _;
 use pipeline_core::error::chain;
 use pipeline_core::executor::{Effect, Event, ItemMachine, NewChild, Outcome, Resume, StageState, Wait};
 use pipeline_core::id::{HoldId, ItemId, ResultId, Token};
-use pipeline_core::model::{Control, Failure, ItemStatus};
+use pipeline_core::model::{Control, Failure, FailureCode, ItemStatus, Money};
 use pipeline_core::pipeline::{GroupBy, Role, StageIndex};
 use pipeline_core::stage::{Output, StageEnd, Task};
 use pipeline_core::storage::{
-    Claimed, Commit, CommitReply, GateKey, ItemRecord, NewCall, NewItem, Refusal, ResultRecord,
+    CallQuery, CallState, Claimed, Commit, CommitReply, GateKey, ItemRecord, NewCall, NewItem, Refusal, ResultRecord,
+    Settlement,
 };
 use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
@@ -260,6 +261,36 @@ impl Walk {
             let answer = answered(&mut self.unanswered).await;
             self.unanswered = None;
             self.superseded |= answer? == CommitReply::Superseded;
+        }
+        Ok(())
+    }
+
+    /// Tells whether nothing of the item can change any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.machine.is_ended()
+    }
+
+    /// Says of the calls an ended item has left open that nobody knows what became of them. Whoever sent one may still
+    /// record its answer.
+    pub(crate) async fn disown(&self) -> Result<()> {
+        let query = CallQuery { item: Some(self.item.id), states: vec![CallState::Open], ..CallQuery::default() };
+        for call in self.shared.store.calls(query).await? {
+            let failure = Failure {
+                code: FailureCode::OutcomeUnknown,
+                retry: Retryability::Indeterminate,
+                message: "the item ended while the call was open".to_owned(),
+            };
+            let settlement = Settlement {
+                call: call.id,
+                state: CallState::Unknown,
+                cost: Money::ZERO,
+                response: None,
+                failure: Some(failure),
+                external_id: None,
+                attempt: None,
+                outage: false,
+            };
+            self.shared.store.settle(settlement).await?;
         }
         Ok(())
     }

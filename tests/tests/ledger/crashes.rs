@@ -21,6 +21,7 @@ on_both_stores!(
     an_open_call_of_a_dead_process_is_repeated_with_its_key_when_that_is_free,
     an_open_call_of_a_dead_process_is_held_for_a_person_when_a_repeat_may_be_charged,
     a_cut_connection_to_an_idempotent_vendor_is_charged_once_for_all_siblings,
+    an_error_of_a_repeat_says_nothing_of_the_order_before_it,
     a_cut_connection_to_any_other_vendor_holds_the_item,
     a_cancel_during_a_call_records_the_answer_and_buys_nothing_more,
 );
@@ -177,6 +178,21 @@ async fn a_cut_connection_to_an_idempotent_vendor_is_charged_once_for_all_siblin
     assert_eq!((requests[0].pictures, &requests[0]), (4, &requests[1]));
     assert_eq!((shop.vendor.charges().calls, shop.calls(job.id).await.len()), (1, 1));
     shop.assert_books_agree(job.id).await;
+}
+
+async fn an_error_of_a_repeat_says_nothing_of_the_order_before_it(kind: Kind) {
+    for trouble in [Reply::Status(500), Reply::Status(503), Reply::Throttled { after: 0 }] {
+        let script = VendorScript::new().idempotent().replies([Reply::Reset { charged: true }, trouble, trouble]);
+        let shop = Shop::open(kind, script).await;
+        let engine = shop.engine(Repeat::Idempotent);
+        let job = engine.submit(pictures(&[])).await.unwrap();
+        run(&engine).await;
+        let record = engine.job(job.id).await.unwrap();
+        assert_eq!((record.status, record.counts.succeeded), (JobStatus::Completed, 1));
+        assert_eq!(shop.vendor.charges().calls, 1, "bought once, under one key");
+        assert_eq!(shop.calls(job.id).await.len(), 1);
+        shop.assert_books_agree(job.id).await;
+    }
 }
 
 async fn a_cut_connection_to_any_other_vendor_holds_the_item(kind: Kind) {
