@@ -11,5 +11,7 @@ mod providers;
 mod queue;
 mod running;
 #[cfg(unix)]
+mod s3;
+#[cfg(unix)]
 mod workers;
 mod wrong;

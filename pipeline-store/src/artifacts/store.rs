@@ -61,6 +61,14 @@ impl Artifacts {
         Ok(Self { objects: Arc::new(objects), prefix: address.prefix, location, classify: s3::classify })
     }
 
+    /// Checks the address for [`Artifacts::s3`], and nothing else.
+    ///
+    /// # Errors
+    /// `Invalid`, which repeats nothing that may be a secret.
+    pub fn check_s3(url: &str) -> Result<()> {
+        Address::parse(url).map(drop)
+    }
+
     /// Keeps files as long as the process lives.
     pub fn memory() -> Self {
         let (objects, location) = (Arc::new(InMemory::new()), "memory".to_owned());

@@ -81,7 +81,8 @@ mod tests {
         }
         assert!(!plain("https://s3.example.com", false).unwrap());
         assert!(plain("http://s3.example.com", true).unwrap());
-        for wrong in ["http://s3.example.com", "http://localhost.example.com", "ftp://localhost", "localhost:9000", ""] {
+        for wrong in ["http://s3.example.com", "http://localhost.example.com", "ftp://localhost", "localhost:9000", ""]
+        {
             plain(wrong, false).unwrap_err();
         }
         let error = plain("https://KEY:hidden@localhost", true).unwrap_err().to_string();

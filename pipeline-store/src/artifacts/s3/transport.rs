@@ -38,7 +38,11 @@ impl HttpConnector for Connector {
     }
 }
 
-fn client(plain: bool, connect: Duration, allow_http: bool) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
+fn client(
+    plain: bool,
+    connect: Duration,
+    allow_http: bool,
+) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
     let ring = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&ring)).with_safe_default_protocol_versions()?;
     let tls = if plain {
