@@ -58,7 +58,8 @@ impl Artifacts {
         let address = Address::parse(url)?;
         let objects = s3::open(&address, options)?;
         let location = address.to_string();
-        Ok(Self { objects: Arc::new(objects), prefix: address.prefix, location, classify: s3::classify })
+        let classify: Classify = |error, doing, location| s3::classify(&error, doing, location);
+        Ok(Self { objects: Arc::new(objects), prefix: address.prefix, location, classify })
     }
 
     /// Checks the address for [`Artifacts::s3`], and nothing else.

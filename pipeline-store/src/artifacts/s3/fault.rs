@@ -8,9 +8,9 @@ use reqwest::StatusCode;
 use super::transport::{Cause, Failure, busy};
 
 /// Classifies an error of the bucket at `location`.
-pub(in crate::artifacts) fn classify(error: object_store::Error, doing: &'static str, location: &str) -> Error {
+pub(in crate::artifacts) fn classify(error: &object_store::Error, doing: &'static str, location: &str) -> Error {
     let told = |kind| Error::new(kind, doing).with("artifacts", location);
-    if let Some(failure) = find::<Failure>(&error) {
+    if let Some(failure) = find::<Failure>(error) {
         let kind = kind(&failure.cause);
         let bucket = matches!(&failure.cause, Cause::Answer { code: Some(code), .. } if code == "NoSuchBucket");
         let (text, cause) = (failure.to_string(), failure.source().map(pipeline_core::error::chain));
@@ -29,7 +29,7 @@ pub(in crate::artifacts) fn classify(error: object_store::Error, doing: &'static
         }
         _ => ErrorKind::Unexpected,
     };
-    match root(&error) {
+    match root(error) {
         Some(root) => told(kind).because(root),
         None => told(kind),
     }
@@ -86,7 +86,7 @@ mod tests {
         };
         let failure = HttpError::new(HttpErrorKind::Unknown, Failure { credentials: false, cause });
         let error = object_store::Error::Generic { store: "S3", source: Box::new(failure) };
-        classify(error, "cannot write an artifact", "s3://photos/team")
+        classify(&error, "cannot write an artifact", "s3://photos/team")
     }
 
     #[test]

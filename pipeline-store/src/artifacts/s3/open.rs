@@ -48,7 +48,7 @@ pub(in crate::artifacts) fn open(address: &Address, options: &S3Options) -> Resu
         .map_err(|error| match super::fault::root(&error) {
             // Nothing was asked yet: the variables are wrong.
             Some(root) => Error::invalid("the settings of S3 are wrong").because(root),
-            None => classify(error, "cannot open the artifacts", &address.to_string()),
+            None => classify(&error, "cannot open the artifacts", &address.to_string()),
         })
 }
 
