@@ -17,6 +17,19 @@ fn run(bench: &Bench, endpoint: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
+fn a_missing_key_is_told_when_the_machine_has_none_either() {
+    let bench = Bench::new();
+    let mut command = bench.command(&["--artifacts", "s3://photos", "doctor"]);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").env("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("AWS_ACCESS_KEY_ID is not set"), "{}", stdout(&output));
+}
+
+#[test]
 fn a_job_keeps_its_files_in_the_bucket_and_none_in_the_home() {
     let Some(server) = MotoServer::shared() else { return };
     let (bench, bucket) = (Bench::new(), server.create_bucket());

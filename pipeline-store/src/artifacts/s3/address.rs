@@ -34,7 +34,8 @@ impl Address {
             return Err(wrong("this is no name of a bucket").with("bucket", bucket));
         }
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-        let prefix = Path::parse(prefix).map_err(|_| wrong("this is no prefix of keys").with("prefix", prefix))?;
+        let parsed = Path::parse(prefix).ok().filter(|path| path.as_ref() == prefix);
+        let prefix = parsed.ok_or_else(|| wrong("this is no prefix of keys").with("prefix", prefix))?;
         Ok(Self { bucket: bucket.to_owned(), prefix })
     }
 }

@@ -38,7 +38,8 @@ pub(in crate::artifacts) fn open(address: &Address, options: &S3Options) -> Resu
         max_retries: options.retries,
         retry_timeout: options.timeout,
     };
-    let connector = Connector { plain, connect: options.connect_timeout, limit: options.timeout };
+    let older_metadata = builder.get_config_value(&Key::ImdsV1Fallback).is_some_and(|value| value == "true");
+    let connector = Connector { plain, connect: options.connect_timeout, limit: options.timeout, older_metadata };
     builder
         .with_allow_http(plain)
         .with_conditional_put(S3ConditionalPut::ETagMatch)

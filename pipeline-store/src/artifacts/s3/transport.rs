@@ -27,6 +27,8 @@ pub(super) struct Connector {
     pub(super) connect: Duration,
     /// How long one try may take, and a second more for each MiB.
     pub(super) limit: Duration,
+    /// Whether the client goes on without a session token where instance metadata forbids it.
+    pub(super) older_metadata: bool,
 }
 
 impl HttpConnector for Connector {
@@ -34,7 +36,7 @@ impl HttpConnector for Connector {
         let allow = options.get_config_value(&object_store::ClientConfigKey::AllowHttp);
         let client = client(self.plain, self.connect, allow.is_some_and(|value| value == "true"))
             .map_err(|source| object_store::Error::Generic { store: "S3", source })?;
-        Ok(HttpClient::new(Carrier { client, limit: self.limit }))
+        Ok(HttpClient::new(Carrier { client, limit: self.limit, older_metadata: self.older_metadata }))
     }
 }
 
@@ -159,6 +161,7 @@ pub(super) fn busy(status: StatusCode) -> bool {
 struct Carrier {
     client: Client,
     limit: Duration,
+    older_metadata: bool,
 }
 
 #[async_trait]
@@ -186,7 +189,7 @@ impl HttpService for Carrier {
         let content = content(response, limit).await.map_err(failed)?;
         // The client makes sense of these itself: there already, not changed, and the older kind of metadata.
         let expected = [StatusCode::CONFLICT, StatusCode::PRECONDITION_FAILED, StatusCode::NOT_MODIFIED];
-        let older = credentials && status == StatusCode::FORBIDDEN;
+        let older = credentials && self.older_metadata && status == StatusCode::FORBIDDEN;
         if status.is_success() || expected.contains(&status) || older {
             let mut response =
                 HttpResponse::new(if status.is_success() { content.into() } else { Bytes::new().into() });
