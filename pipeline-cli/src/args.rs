@@ -47,6 +47,9 @@ pub(crate) struct Global {
     /// Record store, `sqlite:PATH`, `postgres://…` or `memory:` [default: pipeline.db in the home folder]
     #[arg(long, global = true, value_name = "URL", env = "PIPELINE_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
+    /// Where files are kept, a folder or `s3://BUCKET/PREFIX` [default: artifacts in the home folder]
+    #[arg(long, global = true, value_name = "URL|DIR", env = "PIPELINE_ARTIFACTS", hide_env_values = true)]
+    pub(crate) artifacts: Option<String>,
     /// Providers file: TOML with a section for each provider [default: providers.toml in the home folder, if there]
     #[arg(long, global = true, value_name = "FILE", env = "PIPELINE_PROVIDERS", hide_env_values = true)]
     pub(crate) providers: Option<PathBuf>,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
+use pipeline_store::Artifacts;
 
 use crate::args::Global;
 use crate::output::Failure;
@@ -29,6 +30,17 @@ impl fmt::Debug for StoreChoice {
     }
 }
 
+/// Where files are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ArtifactsChoice {
+    /// A folder.
+    Folder(PathBuf),
+    /// A bucket of S3; the URL holds no secret.
+    S3(String),
+    /// Nothing is kept.
+    Memory,
+}
+
 /// The places this process uses; nothing is made by finding them out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Home {
@@ -36,6 +48,8 @@ pub(crate) struct Home {
     pub(crate) folder: PathBuf,
     /// Which record store.
     pub(crate) store: StoreChoice,
+    /// Where files are kept.
+    pub(crate) artifacts: ArtifactsChoice,
     /// The file that describes further providers.
     pub(crate) providers: Option<PathBuf>,
 }
@@ -52,14 +66,14 @@ impl Home {
             Some(url) => store_choice(url)?,
             None => StoreChoice::Sqlite(folder.join("pipeline.db")),
         };
+        let artifacts = match (&global.artifacts, &store) {
+            (Some(place), _) => artifacts_choice(place)?,
+            (None, StoreChoice::Memory) => ArtifactsChoice::Memory,
+            (None, _) => ArtifactsChoice::Folder(folder.join("artifacts")),
+        };
         let usual = || Some(folder.join("providers.toml")).filter(|file| file.exists());
         let providers = global.providers.clone().or_else(usual);
-        Ok(Self { folder, store, providers })
-    }
-
-    /// Returns the folder of the artifacts.
-    pub(crate) fn artifacts(&self) -> PathBuf {
-        self.folder.join("artifacts")
+        Ok(Self { folder, store, artifacts, providers })
     }
 
     /// Tells whether there are records already.
@@ -105,6 +119,25 @@ fn store_choice(url: &str) -> Result<StoreChoice, Failure> {
     }
 }
 
+/// Reads `--artifacts`.
+fn artifacts_choice(place: &str) -> Result<ArtifactsChoice, Failure> {
+    let wrong = |message: String| {
+        Failure::wrong(message).hint("expected a folder, or `s3://BUCKET/PREFIX` with the keys in the environment")
+    };
+    match place.split_once("://") {
+        Some(("s3", _)) => match Artifacts::check_s3(place) {
+            Ok(()) => Ok(ArtifactsChoice::S3(place.to_owned())),
+            Err(error) => Err(wrong(format!("--artifacts: {}", error.message()))),
+        },
+        // What follows the scheme may hold a password: only the scheme is repeated.
+        Some((other, _)) => Err(wrong(format!("--artifacts: there are no artifacts of kind `{other}`"))),
+        None if place.is_empty() || place.starts_with("s3:") => Err(wrong("--artifacts names no place".to_owned())),
+        None => std::path::absolute(Path::new(place))
+            .map(ArtifactsChoice::Folder)
+            .map_err(|error| wrong(format!("cannot use the folder {place}: {error}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +152,7 @@ mod tests {
         assert_eq!(home.store, StoreChoice::Sqlite(std::path::absolute("/a/pipeline.db").unwrap()));
         let home = find(Some("/a"), Some("sqlite:///b/jobs.db")).unwrap();
         assert_eq!(home.store, StoreChoice::Sqlite(std::path::absolute("/b/jobs.db").unwrap()));
-        assert!(home.artifacts().ends_with("a/artifacts"));
+        assert_eq!(home.artifacts, ArtifactsChoice::Folder(std::path::absolute("/a/artifacts").unwrap()));
         assert_eq!(find(Some("/a"), Some("memory:")).unwrap().store, StoreChoice::Memory);
     }
 
@@ -130,5 +163,26 @@ mod tests {
         assert!(!text.contains("secret"), "{text}");
         let choice = find(Some("/a"), Some("postgres://me:secret@host/db")).unwrap();
         assert!(!format!("{choice:?}").contains("secret"));
+    }
+
+    #[test]
+    fn files_lie_in_the_home_unless_said_otherwise() {
+        let find = |store: Option<&str>, place: &str| {
+            let artifacts = Some(place.to_owned());
+            let global =
+                Global { home: Some("/a".into()), store: store.map(str::to_owned), artifacts, ..Global::default() };
+            Home::find(&global).map(|home| home.artifacts)
+        };
+        let folder = |path: &str| ArtifactsChoice::Folder(std::path::absolute(path).unwrap());
+        assert_eq!(find(None, "/b/files").unwrap(), folder("/b/files"));
+        assert_eq!(find(Some("memory:"), "/b/files").unwrap(), folder("/b/files"));
+        assert_eq!(find(None, "s3://photos/team").unwrap(), ArtifactsChoice::S3("s3://photos/team".to_owned()));
+        for wrong in
+            ["", "s3:photos", "s3://", "gs://me:secret@photos", "s3://me:secret@photos", "s3://photos?a=secret"]
+        {
+            let text = find(None, wrong).unwrap_err().lines().join("\n");
+            assert!(text.contains("--artifacts") && text.contains("s3://BUCKET"), "{text}");
+            assert!(!text.contains("secret"), "{text}");
+        }
     }
 }

@@ -7,9 +7,9 @@ use pipeline_core::settings::Problems;
 use pipeline_core::storage::ArtifactStore;
 use pipeline_engine::{Engine, EngineBuilder};
 use pipeline_providers::config::ProvidersConfig;
-use pipeline_store::{Artifacts, MemoryStore, PostgresStore, SqliteStore};
+use pipeline_store::{Artifacts, MemoryStore, PostgresStore, S3Options, SqliteStore};
 
-use crate::home::{Home, StoreChoice};
+use crate::home::{ArtifactsChoice, Home, StoreChoice};
 use crate::output::Failure;
 
 /// How a process that works on jobs behaves; what is absent is left to the engine.
@@ -81,19 +81,20 @@ impl Wired {
 
     /// Opens the store and the artifacts, and makes them when they are missing.
     async fn with(builder: EngineBuilder, home: &Home) -> Result<Self, Failure> {
+        let artifacts = artifacts(home)?;
         match &home.store {
             StoreChoice::Sqlite(path) => {
                 let store = SqliteStore::open(path).await?;
-                let engine = build(builder.store(store.clone()), Artifacts::directory(home.artifacts())?)?;
+                let engine = build(builder.store(store.clone()), artifacts)?;
                 Ok(Self { engine, opened: Opened::Sqlite(store) })
             }
             StoreChoice::Postgres(url) => {
                 let store = PostgresStore::connect(url).await?;
-                let engine = build(builder.store(store.clone()), Artifacts::directory(home.artifacts())?)?;
+                let engine = build(builder.store(store.clone()), artifacts)?;
                 Ok(Self { engine, opened: Opened::Postgres(store) })
             }
             StoreChoice::Memory => {
-                let engine = build(builder.store(MemoryStore::new()), Artifacts::memory())?;
+                let engine = build(builder.store(MemoryStore::new()), artifacts)?;
                 Ok(Self { engine, opened: Opened::Memory })
             }
         }
@@ -108,6 +109,15 @@ impl Wired {
             Opened::Memory => {}
         }
     }
+}
+
+/// Opens where files are kept, and makes the folder when it is missing.
+pub(crate) fn artifacts(home: &Home) -> Result<Artifacts, Failure> {
+    Ok(match &home.artifacts {
+        ArtifactsChoice::Folder(path) => Artifacts::directory(path)?,
+        ArtifactsChoice::S3(url) => Artifacts::s3(url, &S3Options::default())?,
+        ArtifactsChoice::Memory => Artifacts::memory(),
+    })
 }
 
 fn described(file: Option<&Path>) -> Result<EngineBuilder, Failure> {

@@ -1,7 +1,8 @@
 //! Where records and files are kept: implementations of the ports in [`pipeline_core::storage`].
 //!
 //! [`SqliteStore`] keeps records in one file and survives any crash; [`PostgresStore`] keeps them in a database that many
-//! machines share; [`MemoryStore`] keeps them as long as the process lives. [`Artifacts`] keeps files, in a folder or in memory. All of them pass the same conformance suite.
+//! machines share; [`MemoryStore`] keeps them as long as the process lives. [`Artifacts`] keeps files, in a folder, in a bucket
+//! of S3 or in memory. All of them pass the same conformance suite.
 
 mod artifacts;
 mod clock;
@@ -9,7 +10,7 @@ mod memory;
 mod postgres;
 mod sqlite;
 
-pub use artifacts::Artifacts;
+pub use artifacts::{Artifacts, S3Credentials, S3Options};
 pub use clock::SystemClock;
 pub use memory::MemoryStore;
 pub use postgres::{PostgresOptions, PostgresStore};

@@ -9,12 +9,14 @@ use pipeline_store::{Artifacts, MemoryStore, PostgresOptions, PostgresStore, Sql
 use pipeline_testkit::cluster::Cluster;
 use pipeline_testkit::conformance::Shelf;
 use pipeline_testkit::conformance::fixture::{Bench, SteppedClock};
+use pipeline_testkit::moto::MotoServer;
 
 pipeline_testkit::store_conformance!(memory, super::memory_bench);
 pipeline_testkit::store_conformance!(sqlite, super::sqlite_bench);
 pipeline_testkit::store_conformance!(postgres, super::postgres_bench);
 pipeline_testkit::artifact_conformance!(artifacts_in_memory, super::memory_shelf);
 pipeline_testkit::artifact_conformance!(artifacts_in_a_folder, super::folder_shelf);
+pipeline_testkit::artifact_conformance!(artifacts_on_s3, super::s3_shelf);
 
 fn memory_bench() -> Ready<Bench> {
     let clock = SteppedClock::new();
@@ -58,4 +60,14 @@ fn folder_shelf() -> Ready<Shelf> {
         let hex = digest.to_hex();
         std::fs::write(path.join(&hex[..2]).join(&hex[2..4]).join(&hex), b"spoiled").unwrap();
     }))
+}
+
+fn s3_shelf() -> Ready<Option<Shelf>> {
+    let Some(server) = MotoServer::shared() else { return ready(None) };
+    let bucket = server.create_bucket();
+    let open = || Artifacts::s3(&format!("s3://{bucket}/deep/er"), &server.options()).unwrap();
+    ready(Some(Shelf::new(open(), open(), ()).damaged_by(move |digest: Digest| {
+        let hex = digest.to_hex();
+        server.overwrite(&bucket, &format!("deep/er/{}/{}/{hex}", &hex[..2], &hex[2..4]), b"spoiled");
+    })))
 }

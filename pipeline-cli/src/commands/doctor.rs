@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use ::bytes::Bytes;
 use serde_json::json;
 use sysinfo::Disks;
 
 use pipeline_core::model::Capability;
+use pipeline_core::storage::ArtifactStore as _;
 use pipeline_engine::Engine;
 
 use crate::home::Home;
 use crate::output::{Exit, Failure, Output, Row, Table, bytes};
-use crate::wiring::Wired;
+use crate::wiring::{self, Wired};
 
 /// Less free space than this is worth a warning.
 const LITTLE_SPACE: u64 = 1_000_000_000;
@@ -52,7 +54,7 @@ pub(crate) async fn run(home: &Home, output: &mut Output<'_>) -> Result<Exit, Fa
         }
         Err(failure) => checks.push(check("store", State::Wrong, failure.lines().join("; "))),
     }
-    checks.push(writable("artifacts", &home.artifacts()));
+    checks.push(artifacts(home).await);
     checks.push(space(&home.folder));
     checks.push(match Wired::memory(home.providers.as_deref()) {
         Ok(wired) => providers(&wired.engine),
@@ -95,6 +97,19 @@ fn writable(name: &'static str, folder: &Path) -> Check {
     match written {
         Ok(()) => check(name, State::Ok, format!("{} can be written", folder.display())),
         Err(error) => check(name, State::Wrong, format!("{} cannot be written: {error}", folder.display())),
+    }
+}
+
+/// Keeps a small file and reads it again; it stays, as it is the same each time.
+async fn artifacts(home: &Home) -> Check {
+    let store = match wiring::artifacts(home) {
+        Ok(store) => store,
+        Err(failure) => return check("artifacts", State::Wrong, failure.lines().join("; ")),
+    };
+    let probe = async { store.get(store.put(Bytes::from_static(b"pipeline doctor\n")).await?.digest).await };
+    match probe.await {
+        Ok(_) => check("artifacts", State::Ok, format!("{} can be written and read", store.location())),
+        Err(error) => check("artifacts", State::Wrong, pipeline_core::error::chain(&error)),
     }
 }
 

@@ -13,5 +13,7 @@ mod running;
 #[cfg(feature = "otel")]
 mod traces;
 #[cfg(unix)]
+mod s3;
+#[cfg(unix)]
 mod workers;
 mod wrong;

@@ -22,6 +22,8 @@ fn wrong_arguments_are_refused() {
     refused(&bench, &["run", "factry"], &["factry", "did you mean `factory`?"]);
     refused(&bench, &["run", "missing.toml"], &["missing.toml"]);
     refused(&bench, &["--store", "mysql://u:secret@h/d", "jobs", "list"], &["mysql", "sqlite:PATH"]);
+    refused(&bench, &["--artifacts", "gs://u:secret@h", "jobs", "list"], &["gs", "s3://BUCKET/PREFIX"]);
+    refused(&bench, &["--artifacts", "s3://u:secret@h/p", "jobs", "list"], &["--artifacts", "s3://BUCKET/PREFIX"]);
     refused(&bench, &["jobs", "show", "abc"], &["at least 4"]);
     refused(&bench, &["jobs", "show", "abcd"], &["no job `abcd`"]);
     refused(&bench, &["jobs", "show", "0198c1a2-7c3e-7000-8000-000000000000"], &["no job"]);

@@ -67,8 +67,8 @@ macro_rules! store_conformance {
     };
 }
 
-/// Makes one test for each clause of the artifact store's port. `$make` is an async function that returns a fresh
-/// [`Shelf`](crate::conformance::Shelf).
+/// Makes one test for each clause of the artifact store's port. `$make` is a function that returns a future of a
+/// fresh [`Shelf`](crate::conformance::Shelf), or `None` when the tests are to be skipped.
 #[macro_export]
 macro_rules! artifact_conformance {
     ($name:ident, $make:path) => {
