@@ -10,10 +10,10 @@ mod looking;
 mod providers;
 mod queue;
 mod running;
-#[cfg(feature = "otel")]
-mod traces;
 #[cfg(unix)]
 mod s3;
+#[cfg(feature = "otel")]
+mod traces;
 #[cfg(unix)]
 mod workers;
 mod wrong;
