@@ -48,7 +48,7 @@ impl Caller {
     /// Makes one call, goes on with the same call begun before, or returns the answer it got.
     pub(crate) async fn call(&self, spec: CallSpec, send: SendCall) -> Result<(Answer, Money)> {
         if spec.provider.repeat == Repeat::Free {
-            let id = CallId::from_uuid(uuid::Uuid::now_v7());
+            let id = CallId::from_uuid(self.shared.uuid());
             let answer = send(CallContext::new(id).timeout(self.timeout)).await?;
             return Ok((answer, Money::ZERO));
         }
@@ -60,7 +60,7 @@ impl Caller {
                 (id, task)
             }
             Earlier::None => {
-                let id = CallId::from_uuid(uuid::Uuid::now_v7());
+                let id = CallId::from_uuid(self.shared.uuid());
                 self.intend(&spec, id).await?;
                 (id, None)
             }

@@ -15,7 +15,7 @@ use pipeline_core::{Error, Result};
 use super::committer::Committer;
 use super::inputs::Results;
 use super::run::Signals;
-use super::shared::{Shared, draw};
+use super::shared::Shared;
 use super::walk::{Ended, Start, Walk, late};
 
 /// Walks the items of one unit until none of them is held any more.
@@ -108,7 +108,8 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
     }
     let Some((code, context, policy, limit)) = shared_run else { return };
     // The longest of some: every sibling's commit is to be written before they are due again.
-    let draw = (0..4).map(|_| draw()).max_by_key(|draw| backoff(&policy, attempt, *draw)).unwrap_or_default();
+    let draw =
+        (0..4).map(|_| context.0.shared.draw()).max_by_key(|draw| backoff(&policy, attempt, *draw)).unwrap_or_default();
     tokio::spawn(async move {
         let count = tasks.len();
         let run = code.run_group(&context, tasks);

@@ -24,7 +24,7 @@ use super::context::RunContext;
 use super::inputs::{self, Results};
 use super::job::JobContext;
 use super::run::{Signals, Stop};
-use super::shared::{Shared, draw};
+use super::shared::Shared;
 
 /// What one try of a stage came to.
 pub(crate) type RunOutcome = Result<StageEnd>;
@@ -105,7 +105,7 @@ impl Walk {
     /// The commit is not waited for. What is started may run ahead of it only as far as [`Walk::start`] says; before
     /// that, and before the item is given back, [`Walk::settled`] waits.
     pub(crate) fn apply(&mut self, event: &Event) -> Result<Vec<Start>> {
-        self.apply_at(self.shared.now(), draw(), event, None)
+        self.apply_at(self.shared.now(), self.shared.draw(), event, None)
     }
 
     fn apply_at(
@@ -168,7 +168,7 @@ impl Walk {
         let (Some(code), Some(context)) = (self.job.stage(start.stage), self.context(start.stage)) else {
             let kind = self.job.plan.stage(start.stage).map(|stage| stage.kind.clone()).unwrap_or_default();
             let unknown = Error::new(ErrorKind::Unsupported, "this program has no such stage kind").with("kind", kind);
-            let ended = Ended { outcome: Err(unknown), at: self.shared.now(), draw: draw() };
+            let ended = Ended { outcome: Err(unknown), at: self.shared.now(), draw: self.shared.draw() };
             return self.follow(start.stage, start.attempt, async move { ended });
         };
         let (limit, shared) = (self.limit(start.stage), Arc::clone(&self.shared));
@@ -179,7 +179,7 @@ impl Walk {
                 None => run.await,
                 Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(late(limit))),
             };
-            Ended { outcome, at: shared.now(), draw: draw() }
+            Ended { outcome, at: shared.now(), draw: shared.draw() }
         });
     }
 
@@ -206,6 +206,7 @@ impl Walk {
             let now = self.shared.now();
             let wake = self.machine.wake_at().map(|at| at.since(now));
             tokio::select! {
+                biased;
                 Some(ended) = self.runs.join_next_with_id() => self.ended(ended).await?,
                 Some((call, answer)) = self.intents.1.recv() => {
                     answer.send(self.intend(call).await).ok();
@@ -314,7 +315,7 @@ impl Walk {
     }
 
     async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Result<()> {
-        let here = |outcome| Ended { outcome, at: self.shared.now(), draw: draw() };
+        let here = |outcome| Ended { outcome, at: self.shared.now(), draw: self.shared.draw() };
         let (id, Ended { outcome, at, draw }) = match ended {
             Ok(ended) => ended,
             Err(error) if error.is_cancelled() => {
@@ -360,7 +361,7 @@ impl Walk {
                 (Event::Suspended { stage, attempt, resume, poll_at }, None)
             }
             Err(error) if error.retryability() == Retryability::Indeterminate => {
-                let hold = HoldId::from_uuid(uuid::Uuid::now_v7());
+                let hold = HoldId::from_uuid(self.shared.uuid());
                 let wait = Wait::Person { hold, reason: chain(&error) };
                 (Event::Deferred { stage, attempt, wait }, None)
             }
@@ -387,7 +388,7 @@ impl Walk {
     ) -> Option<ResultRecord> {
         let Output { fields, files, verdict, provider, cost } = output;
         Some(ResultRecord {
-            id: ResultId::from_uuid(uuid::Uuid::now_v7()),
+            id: ResultId::from_uuid(self.shared.uuid()),
             item: self.item.id,
             stage: self.job.plan.stage(stage)?.name.clone(),
             round: self.machine.round,
