@@ -3,5 +3,6 @@
 
 pub mod conformance;
 pub mod proxy;
+pub mod simulation;
 pub mod tap;
 pub mod vendor;
