@@ -52,23 +52,23 @@ impl Caller {
             let answer = send(CallContext::new(id).timeout(self.timeout)).await?;
             return Ok((answer, Money::ZERO));
         }
-        let (id, resume) = match self.earlier(&spec).await? {
+        let (id, resume, again) = match self.earlier(&spec).await? {
             Earlier::Answered(record) => return recorded(*record),
             Earlier::Unanswered(id, task) => {
                 // It passes its gate again.
                 self.intend(&spec, id).await?;
-                (id, task)
+                (id, task, true)
             }
             Earlier::None => {
                 let id = CallId::from_uuid(self.shared.uuid());
                 self.intend(&spec, id).await?;
-                (id, None)
+                (id, None, false)
             }
         };
         // The call and its settlement run in a task of their own: neither a cancellation nor a lost lease nor a
         // dropped caller keeps a paid answer from being recorded.
         let this = self.clone();
-        let handle = self.flights.spawn(async move { this.send_and_settle(&spec, id, resume, send).await });
+        let handle = self.flights.spawn(async move { this.send_and_settle(&spec, (id, again), resume, send).await });
         match handle.await {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -159,12 +159,14 @@ impl Caller {
     async fn send_and_settle(
         &self,
         spec: &CallSpec,
-        id: CallId,
+        (id, again): (CallId, bool),
         resume: Option<String>,
         send: SendCall,
     ) -> Result<(Answer, Money)> {
         let keeper = Arc::new(Keeper { caller: self.clone(), call: id, kept: AtomicBool::new(resume.is_some()) });
         let note = TaskNote::new(Arc::clone(&keeper) as _);
+        // What becomes of a repeat does not tell what became of the first; what becomes of a task does.
+        let again = again && resume.is_none();
         let sent = send(CallContext { idempotency_key: id, timeout: self.timeout, resume, note });
         let outcome = match self.timeout {
             None => sent.await,
@@ -189,7 +191,10 @@ impl Caller {
             }
             Err(error) => {
                 let task = spec.provider.repeat.is_resumable() && keeper.kept.load(Ordering::SeqCst);
-                let (state, retry) = verdict(&error, spec.provider.repeat, task);
+                let (mut state, retry) = verdict(&error, spec.provider.repeat, task);
+                if again {
+                    state = CallState::Unknown;
+                }
                 let record = settlement(id, state).because(Failure::from(&error));
                 // A vendor that is still at a task it took on is not out of order.
                 let outage = !task && matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable);

@@ -95,7 +95,8 @@ struct Call {
 struct Gate {
     closed_until: Option<Timestamp>,
     outages: u32,
-    opened: Vec<Timestamp>,
+    /// When each call was opened last: a store keeps no more, so a call opened twice in a minute counts once.
+    opened: BTreeMap<CallId, Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -300,6 +301,8 @@ impl Auditor {
     }
 
     pub(super) async fn claimed(&self, request: &ClaimRequest, reply: &Result<Claims>) {
+        // The claim has buried who was dead before it handed anything out.
+        self.looked().await;
         if let Ok(claims) = reply {
             let count = claims.units.len();
             if count > 0 {
@@ -312,7 +315,6 @@ impl Auditor {
                 self.check_claims(claims);
             }
         }
-        self.looked().await;
     }
 
     fn hand_over(&self, session: SessionId, unit: &[pipeline_core::storage::Claimed]) {
@@ -552,10 +554,11 @@ impl Auditor {
             let gate = model.gates.entry(pass.key.clone()).or_default();
             let closed = gate.closed_until.is_some_and(|until| until > now);
             findings.push((S12, !closed, format!("{id} has passed a gate closed until {:?}", gate.closed_until)));
-            let recent = gate.opened.iter().filter(|at| at.after(RATE_WINDOW) > now).count();
+            gate.opened.remove(&id);
+            let recent = gate.opened.values().filter(|at| at.after(RATE_WINDOW) > now).count();
             let over = per_minute.is_some_and(|most| recent >= most as usize);
             findings.push((S12, !over, format!("{id} is number {} of a minute of {per_minute:?}", recent + 1)));
-            gate.opened.push(now);
+            gate.opened.insert(id, now);
         }
         let deadline = now.after(call.patience);
         let kept = Call { intent: call.clone(), opener: session, state: CallState::Open, deadline };
@@ -805,22 +808,24 @@ impl Auditor {
         }
     }
 
-    /// Tells whether every job has ended or waits for a person.
+    /// Tells whether every job has ended, waits for a person, or waits for its turn behind one that does.
     pub(super) fn is_over(&self) -> bool {
         let model = self.model();
         let held = |item: &Item| {
-            item.holder.is_none()
-                && item
-                    .machine
-                    .stages
-                    .iter()
-                    .any(|state| matches!(state, StageState::Waiting { on: Wait::Person { .. }, .. }))
+            let person = |state: &StageState| matches!(state, StageState::Waiting { on: Wait::Person { .. }, .. });
+            item.holder.is_none() && item.machine.stages.iter().any(person)
         };
         let over = |item: &Item| item.status.is_terminal() || item.machine.expanded.is_some() || held(item);
-        model
-            .jobs
-            .iter()
-            .all(|(id, job)| job.ended.is_some() || model.items.values().filter(|item| item.job == *id).all(over))
+        let stands = |id: JobId| model.items.values().filter(|item| item.job == id).all(over);
+        model.jobs.iter().all(|(id, job)| {
+            let behind = job.key.as_ref().filter(|_| !job.started).is_some_and(|(name, limit)| {
+                let before = model.jobs.iter().filter(|(_, other)| {
+                    other.started && other.ended.is_none() && other.key.as_ref().is_some_and(|key| key.0 == *name)
+                });
+                before.clone().count() >= *limit as usize && before.into_iter().all(|(id, _)| stands(*id))
+            });
+            job.ended.is_some() || stands(*id) || behind
+        })
     }
 
     /// Checks what holds at the end: everything has ended or is held, and the books agree.

@@ -197,7 +197,8 @@ impl Line {
         let resumable = self.till.info.repeat.is_resumable();
         let known = context.resume.as_ref().filter(|_| resumable).and_then(|task| task.parse::<usize>().ok());
         if self.process.step("send").await.is_err() {
-            return Err(down());
+            // What becomes of a task is not known before the vendor has said it.
+            return Err(if known.is_some() { cut() } else { down() });
         }
         self.till.auditor.sent(call, items, stage, context.resume.is_some());
         let place = if let Some(place) = known {
