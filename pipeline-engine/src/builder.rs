@@ -10,6 +10,7 @@ use pipeline_core::storage::{ArtifactStore, Store};
 use pipeline_core::time::Clock;
 
 use crate::bindings::{AnyBindings, Bindings, IntoBinding};
+use crate::chance::{Chance, SystemChance};
 use crate::clock::SystemClock;
 use crate::engine::Engine;
 use crate::stages;
@@ -33,29 +34,14 @@ pub struct EngineBuilder {
     sources: HashMap<String, Arc<dyn Source>>,
     problems: Vec<String>,
     clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
     tuning: Tuning,
 }
 
 impl EngineBuilder {
     /// Starts with the built-in stages, and without store, artifacts and providers.
     pub fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-        let mut builder = Self {
-            store: None,
-            artifacts: None,
-            bindings: Bindings::default(),
-            stages: HashMap::new(),
-            sources: HashMap::new(),
-            problems: Vec::new(),
-            clock: Arc::new(SystemClock),
-            tuning: Tuning {
-                concurrency: (4 * cores).max(8),
-                lease: Duration::from_secs(30),
-                poll: Duration::from_millis(500),
-                patience: Duration::from_secs(30),
-                own_heart: true,
-            },
-        };
+        let mut builder = Self::bare();
         for source in stages::sources() {
             builder = builder.shared_source(source);
         }
@@ -63,6 +49,28 @@ impl EngineBuilder {
             builder = builder.shared_stage(stage);
         }
         builder
+    }
+
+    /// Starts without anything, built-in stages included: for programs that bring all their stages along.
+    pub fn bare() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        Self {
+            store: None,
+            artifacts: None,
+            bindings: Bindings::default(),
+            stages: HashMap::new(),
+            sources: HashMap::new(),
+            problems: Vec::new(),
+            clock: Arc::new(SystemClock),
+            chance: Arc::new(SystemChance),
+            tuning: Tuning {
+                concurrency: (4 * cores).max(8),
+                lease: Duration::from_secs(30),
+                poll: Duration::from_millis(500),
+                patience: Duration::from_secs(30),
+                own_heart: true,
+            },
+        }
     }
 
     /// Sets the record store.
@@ -141,6 +149,12 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets where ids and random draws come from; the system unless said otherwise.
+    pub fn chance(mut self, chance: Arc<dyn Chance>) -> Self {
+        self.chance = chance;
+        self
+    }
+
     /// Builds the engine.
     ///
     /// # Errors
@@ -158,7 +172,8 @@ impl EngineBuilder {
                 for stage in self.stages.values() {
                     catalog.insert(stage.spec());
                 }
-                let shared = Shared::new(store, artifacts, self.bindings, self.stages, self.clock, self.tuning);
+                let shared =
+                    Shared::new(store, artifacts, self.bindings, self.stages, (self.clock, self.chance), self.tuning);
                 Ok(Engine::new(Arc::new(shared), catalog, self.sources))
             }
             _ => Err(BuildError { problems: self.problems }),

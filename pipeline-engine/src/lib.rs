@@ -6,6 +6,7 @@
 
 mod bindings;
 mod builder;
+mod chance;
 mod clock;
 mod definition;
 mod engine;
@@ -21,6 +22,7 @@ mod worker;
 
 pub use bindings::{IntoBinding, ProviderEntry};
 pub use builder::{BuildError, EngineBuilder};
+pub use chance::{Chance, SystemChance};
 pub use clock::SystemClock;
 pub use engine::{Engine, RunSummary};
 pub use metrics::MetricsSnapshot;

@@ -18,7 +18,7 @@ use pipeline_core::{Error, ErrorKind};
 use crate::definition;
 use crate::engine::Engine;
 use crate::request::{JobRequest, PipelineSource};
-use crate::worker::draw;
+use crate::worker::Shared;
 
 /// Why a job was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +64,12 @@ impl Engine {
                 .map_err(SubmitError::Input)?;
         }
         let Prepared { compiled, items, out } = prepared;
-        let items =
-            items.into_iter().enumerate().map(|(ordinal, item)| new_item(&compiled.plan, ordinal, item)).collect();
-        let id = JobId::from_uuid(uuid::Uuid::now_v7());
+        let items = items
+            .into_iter()
+            .enumerate()
+            .map(|(ordinal, item)| new_item(&self.shared, &compiled.plan, ordinal, item))
+            .collect();
+        let id = JobId::from_uuid(self.shared.uuid());
         let idempotency = request.idempotency(compiled.plan.hash);
         let label = request.label.unwrap_or_else(|| default_label(&compiled.plan, id));
         let settings = serde_json::to_value(&compiled.resolved)
@@ -143,7 +146,7 @@ impl Engine {
             }
         }
         // A JSON number is exact only below 2^53; a seed travels through files and people's hands.
-        let (providers, seed) = (self.provider_names(), draw() >> 11);
+        let (providers, seed) = (self.provider_names(), self.shared.draw() >> 11);
         let mut compiled = compile(definition, &self.catalog, &providers, &layers, seed)?;
         let relative = absolute_folders(&compiled);
         if !relative.is_empty() {
@@ -235,8 +238,8 @@ fn absolute_folders(compiled: &Compiled) -> Vec<Layer> {
         .collect()
 }
 
-fn new_item(plan: &Plan, ordinal: usize, item: PlannedItem) -> NewItem {
-    let id = ItemId::from_uuid(uuid::Uuid::now_v7());
+fn new_item(shared: &Shared, plan: &Plan, ordinal: usize, item: PlannedItem) -> NewItem {
+    let id = ItemId::from_uuid(shared.uuid());
     let machine = ItemMachine::new(id, plan);
     NewItem {
         id,

@@ -6,5 +6,6 @@ pub mod cluster;
 pub mod conformance;
 pub mod moto;
 pub mod proxy;
+pub mod simulation;
 pub mod tap;
 pub mod vendor;

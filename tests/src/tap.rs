@@ -45,6 +45,21 @@ pub trait Tap: fmt::Debug + Send + Sync + 'static {
     async fn settle(&self, store: &dyn Store, settlement: Settlement) -> Result<SettleReply> {
         store.settle(settlement).await
     }
+
+    /// Lists calls.
+    async fn calls(&self, store: &dyn Store, query: CallQuery) -> Result<Vec<CallRecord>> {
+        store.calls(query).await
+    }
+
+    /// Extends a lease.
+    async fn heartbeat(&self, store: &dyn Store, session: SessionId, lease: Duration) -> Result<Heartbeat> {
+        store.heartbeat(session, lease).await
+    }
+
+    /// Writes the control column of a job.
+    async fn control(&self, store: &dyn Store, id: JobId, control: Control) -> Result<JobRecord> {
+        store.control(id, control).await
+    }
 }
 
 /// A store with a tap. Clones share it.
@@ -112,12 +127,13 @@ macro_rules! pass_on {
     };
 }
 
-pass_on!(JobStore {
+pass_on!(JobStore by tap {
+    control(id: JobId, control: Control) -> JobRecord;
+} {
     submit(job: NewJob, items: Vec<NewItem>) -> JobRecord;
     job(id: JobId) -> JobRecord;
     jobs(query: JobQuery) -> Vec<JobRecord>;
     plan(id: JobId) -> JobPlan;
-    control(id: JobId, control: Control) -> JobRecord;
     abandon(id: JobId) -> JobRecord;
 });
 
@@ -132,10 +148,10 @@ pass_on!(ItemStore {
 pass_on!(WorkQueue by tap {
     claim(request: ClaimRequest) -> Claims;
     commit(session: SessionId, commits: Vec<Commit>) -> Vec<CommitReply>;
+    heartbeat(session: SessionId, lease: Duration) -> Heartbeat;
 } {
     now() -> Timestamp;
     open_session(session: NewSession) -> ();
-    heartbeat(session: SessionId, lease: Duration) -> Heartbeat;
     close_session(session: SessionId) -> ();
     sessions(job: Option<JobId>) -> Vec<SessionRecord>;
     pause_all(paused: bool) -> ();
@@ -144,9 +160,9 @@ pass_on!(WorkQueue by tap {
 
 pass_on!(CallLedger by tap {
     settle(settlement: Settlement) -> SettleReply;
+    calls(query: CallQuery) -> Vec<CallRecord>;
 } {
     attach(call: CallId, external_id: String) -> AttachReply;
-    calls(query: CallQuery) -> Vec<CallRecord>;
 });
 
 pass_on!(GateKeeper {

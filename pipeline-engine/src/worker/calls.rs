@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -43,17 +43,65 @@ pub(crate) struct Caller {
     pub(crate) intents: mpsc::Sender<IntentRequest>,
     /// Calls in flight; they outlive the walks that made them.
     pub(crate) flights: TaskTracker,
+    /// How many calls of this run are asked for, in flight or being settled.
+    pub(crate) calling: watch::Sender<u32>,
+}
+
+/// Counts a call of a run as long as it lives.
+struct Calling<'a>(&'a watch::Sender<u32>);
+
+impl<'a> Calling<'a> {
+    fn begin(calling: &'a watch::Sender<u32>) -> Self {
+        calling.send_modify(|count| *count += 1);
+        Self(calling)
+    }
+}
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
 }
 
 impl Caller {
+    /// Gives a run its time. While it makes a call its time stands still: the call has a limit of its own, and an answer
+    /// whose recording takes long must not be bought again by the next try.
+    ///
+    /// # Errors
+    /// The limit, when the run took longer than that without making a call.
+    pub(crate) async fn limited<T>(
+        &self,
+        limit: Option<Duration>,
+        run: impl Future<Output = T>,
+    ) -> Result<T, Duration> {
+        let Some(limit) = limit else { return Ok(run.await) };
+        let mut calling = self.calling.subscribe();
+        let mut left = limit;
+        tokio::pin!(run);
+        loop {
+            let busy = *calling.borrow_and_update() > 0;
+            let since = tokio::time::Instant::now();
+            tokio::select! {
+                outcome = &mut run => return Ok(outcome),
+                () = tokio::time::sleep(left), if !busy => return Err(limit),
+                // The sender is here, so there is no error to tell.
+                _ = calling.changed() => {}
+            }
+            if !busy {
+                left = left.saturating_sub(since.elapsed());
+            }
+        }
+    }
+
     /// Makes one call, goes on with the same call begun before, or returns the answer it got.
     pub(crate) async fn call(&self, spec: CallSpec, send: SendCall) -> Result<(Answer, Money)> {
         if spec.provider.repeat == Repeat::Free {
-            let id = CallId::from_uuid(uuid::Uuid::now_v7());
+            let id = CallId::from_uuid(self.shared.uuid());
             let span = tracing::debug_span!("call", %id, provider = spec.provider.name);
             let answer = send(CallContext::new(id).timeout(self.timeout)).instrument(span).await?;
             return Ok((answer, Money::ZERO));
         }
+        let _calling = Calling::begin(&self.calling);
         let sending = match self.earlier(&spec).await? {
             Earlier::Answered(record) => return recorded(*record),
             Earlier::Unanswered(id, task) => {
@@ -62,7 +110,7 @@ impl Caller {
                 Sending { id, resume: task, again: true }
             }
             Earlier::None => {
-                let id = CallId::from_uuid(uuid::Uuid::now_v7());
+                let id = CallId::from_uuid(self.shared.uuid());
                 self.intend(&spec, id).await?;
                 Sending { id, resume: None, again: false }
             }
@@ -98,7 +146,9 @@ impl Caller {
             states: vec![CallState::Open, CallState::Succeeded, CallState::Unknown],
             ..CallQuery::default()
         };
-        let calls = self.shared.store.calls(query).await?;
+        // A store that cannot be read is no try of the stage: the next one would pay again for what this one has.
+        let later = |error: Error| error.retry(Retryability::Throttled { after: Some(AWAIT) });
+        let calls = self.shared.store.calls(query).await.map_err(later)?;
         let serves = |call: &CallRecord| spec.items.iter().all(|item| call.items.contains(item));
         for call in calls.into_iter().rev().filter(|call| call.round == spec.round && serves(call)) {
             // Only the whole request can be gone on with: under its key, or by asking for its task. Its answer serves any
@@ -119,7 +169,7 @@ impl Caller {
                 CallState::Open | CallState::Unknown => {
                     if call.state == CallState::Open {
                         // Whoever sent it may still record the answer.
-                        let left = call.deadline.since(self.shared.store.now().await?);
+                        let left = call.deadline.since(self.shared.store.now().await.map_err(later)?);
                         if !left.is_zero() {
                             return Err(Error::conflict("an earlier call is still open")
                                 .with("call", call.id)
@@ -127,7 +177,9 @@ impl Caller {
                                 .retry(Retryability::Throttled { after: Some(left.min(AWAIT)) }));
                         }
                         let why = "nobody recorded an answer before the deadline of the call";
-                        self.settle(settlement(call.id, CallState::Unknown).because(unknown(why))).await?;
+                        self.settle(settlement(call.id, CallState::Unknown).because(unknown(why)))
+                            .await
+                            .map_err(later)?;
                     }
                     return Err(Error::new(ErrorKind::Unexpected, "the outcome of an earlier call is unknown")
                         .with("call", call.id)
@@ -163,6 +215,8 @@ impl Caller {
 
     async fn send_and_settle(&self, spec: &CallSpec, sending: Sending, send: SendCall) -> Result<(Answer, Money)> {
         let Sending { id, resume, again } = sending;
+        // What becomes of a repeat does not tell what became of the first; what becomes of a task does.
+        let again = again && resume.is_none();
         let keeper = Arc::new(Keeper { caller: self.clone(), call: id, kept: AtomicBool::new(resume.is_some()) });
         let note = TaskNote::new(Arc::clone(&keeper) as _);
         let sent = send(CallContext { idempotency_key: id, timeout: self.timeout, resume, note });
@@ -258,8 +312,8 @@ impl TaskKeeper for Keeper {
 /// Says what an error leaves of a call, and what a retry of the stage can do: go on with the same call under its key or
 /// with its task, make a new one, or nothing without a person.
 ///
-/// An error of a repeat says nothing of what was sent before it: while trying again can help, the call stays the same one,
-/// or what the first try has cost would be paid again under another key.
+/// An error of a repeat says nothing of what was sent before it: the call stays the same one, or what the first try has
+/// cost would be paid again under another key.
 fn verdict(error: &Error, repeat: Repeat, task: bool, again: bool) -> (CallState, Retryability) {
     let retry = error.retryability();
     let heals = matches!(
@@ -271,9 +325,7 @@ fn verdict(error: &Error, repeat: Repeat, task: bool, again: bool) -> (CallState
             (CallState::Unknown, Retryability::Transient)
         }
         Retryability::Throttled { .. } if task => (CallState::Unknown, retry),
-        Retryability::Transient | Retryability::Throttled { .. } if again && repeat.is_idempotent() && !task => {
-            (CallState::Unknown, retry)
-        }
+        _ if again => (CallState::Unknown, retry),
         Retryability::Indeterminate => (CallState::Unknown, retry),
         Retryability::Transient
         | Retryability::Throttled { .. }

@@ -16,7 +16,7 @@ use pipeline_core::{Error, Result};
 use super::committer::Committer;
 use super::inputs::Results;
 use super::run::Signals;
-use super::shared::{Shared, draw};
+use super::shared::Shared;
 use super::walk::{Ended, Start, Walk, late};
 
 /// Walks the items of one unit until none of them is held any more.
@@ -123,16 +123,13 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
     let planned = walks.first().and_then(|walk| walk.job.plan.stage(stage));
     let name = planned.map(|stage| stage.name.as_str());
     let span = tracing::debug_span!("stage", name, attempt, items = tasks.len());
-    let draw = (0..4).map(|_| draw()).max_by_key(|draw| backoff(&policy, attempt, *draw)).unwrap_or_default();
+    let shared = &context.0.shared;
+    let draw = (0..4).map(|_| shared.draw()).max_by_key(|draw| backoff(&policy, attempt, *draw)).unwrap_or_default();
     let work = async move {
         let count = tasks.len();
         let run = code.run_group(&context, tasks);
-        let outcomes = match limit {
-            None => run.await,
-            Some(limit) => tokio::time::timeout(limit, run)
-                .await
-                .unwrap_or_else(|_| (0..count).map(|_| Err(late(limit))).collect()),
-        };
+        let limited = context.0.limited(limit, run).await;
+        let outcomes = limited.unwrap_or_else(|limit| (0..count).map(|_| Err(late(limit))).collect());
         let at = context.0.shared.now();
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             answer.send(Ended { outcome, at, draw }).ok();

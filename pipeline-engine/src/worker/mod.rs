@@ -12,4 +12,4 @@ mod shared;
 mod walk;
 
 pub(crate) use run::{RunEnd, RunOptions, Stop, run};
-pub(crate) use shared::{Shared, Tuning, draw};
+pub(crate) use shared::{Shared, Tuning};

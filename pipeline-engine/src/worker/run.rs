@@ -85,6 +85,7 @@ async fn land(shared: &Shared, committer: &Committer, mut stop: watch::Receiver<
         }
     };
     tokio::select! {
+        biased;
         () = committer.flights.wait() => {}
         () = at_once => {}
         () = tokio::time::sleep(shared.tuning.patience) => {
@@ -158,6 +159,7 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
             }
         }
         tokio::select! {
+            biased;
             Some(ended) = walks.join_next(), if busy => {
                 let outcome = ended.unwrap_or_else(|error| Err(Error::unexpected("a walk ended early").because(error)));
                 if let Err(error) = outcome {

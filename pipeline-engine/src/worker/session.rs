@@ -26,7 +26,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) async fn open(shared: &Arc<Shared>, focus: Option<JobId>) -> Result<Self> {
-        let id = SessionId::from_uuid(uuid::Uuid::now_v7());
+        let id = SessionId::from_uuid(shared.uuid());
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         let lease = shared.tuning.lease;
         let session = NewSession { id, host, pid: std::process::id(), lease, focus };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 use pipeline_core::Result;
 use pipeline_core::id::JobId;
@@ -13,6 +14,7 @@ use pipeline_core::storage::{ArtifactStore, NewSession, Store};
 use pipeline_core::time::{Clock, Timestamp};
 
 use crate::bindings::Bindings;
+use crate::chance::Chance;
 use crate::metrics::Metrics;
 
 use super::job::JobContext;
@@ -40,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) bindings: Bindings,
     pub(crate) stages: HashMap<String, Arc<dyn Stage>>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
     pub(crate) tuning: Tuning,
     /// Rung whenever something may have become claimable, or has been told.
     pub(crate) bell: Notify,
@@ -56,7 +59,7 @@ impl Shared {
         artifacts: Arc<dyn ArtifactStore>,
         bindings: Bindings,
         stages: HashMap<String, Arc<dyn Stage>>,
-        clock: Arc<dyn Clock>,
+        (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>),
         tuning: Tuning,
     ) -> Self {
         Self {
@@ -65,6 +68,7 @@ impl Shared {
             bindings,
             stages,
             clock,
+            chance,
             tuning,
             bell: Notify::new(),
             session: watch::Sender::new(None),
@@ -75,6 +79,17 @@ impl Shared {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Makes an id nobody else has.
+    pub(crate) fn uuid(&self) -> Uuid {
+        self.chance.uuid()
+    }
+
+    /// Draws a random number.
+    pub(crate) fn draw(&self) -> u64 {
+        // The low half of a version 7 UUID is random but for its two variant bits.
+        self.uuid().as_u64_pair().1 & 0x3fff_ffff_ffff_ffff
     }
 
     /// Returns a job's plan and control, loading them at first.
@@ -102,10 +117,4 @@ impl Shared {
     pub(crate) fn forget_idle_jobs(&self) {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, job| Arc::strong_count(job) > 1);
     }
-}
-
-/// Draws a random number.
-pub(crate) fn draw() -> u64 {
-    // The low half of a version 7 UUID is random but for its two variant bits.
-    uuid::Uuid::now_v7().as_u64_pair().1 & 0x3fff_ffff_ffff_ffff
 }

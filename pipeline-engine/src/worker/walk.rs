@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
@@ -26,7 +26,7 @@ use super::context::RunContext;
 use super::inputs::{self, Results};
 use super::job::JobContext;
 use super::run::{Signals, Stop};
-use super::shared::{Shared, draw};
+use super::shared::Shared;
 
 /// What one try of a stage came to.
 pub(crate) type RunOutcome = Result<StageEnd>;
@@ -107,7 +107,7 @@ impl Walk {
     /// The commit is not waited for. What is started may run ahead of it only as far as [`Walk::start`] says; before
     /// that, and before the item is given back, [`Walk::settled`] waits.
     pub(crate) fn apply(&mut self, event: &Event) -> Result<Vec<Start>> {
-        self.apply_at(self.shared.now(), draw(), event, None)
+        self.apply_at(self.shared.now(), self.shared.draw(), event, None)
     }
 
     fn apply_at(
@@ -170,18 +170,15 @@ impl Walk {
         let (Some(code), Some(context)) = (self.job.stage(start.stage), self.context(start.stage)) else {
             let kind = self.job.plan.stage(start.stage).map(|stage| stage.kind.clone()).unwrap_or_default();
             let unknown = Error::new(ErrorKind::Unsupported, "this program has no such stage kind").with("kind", kind);
-            let ended = Ended { outcome: Err(unknown), at: self.shared.now(), draw: draw() };
+            let ended = Ended { outcome: Err(unknown), at: self.shared.now(), draw: self.shared.draw() };
             return self.follow(start.stage, start.attempt, async move { ended });
         };
         let (limit, shared) = (self.limit(start.stage), Arc::clone(&self.shared));
         let (stage, attempt, task) = (start.stage, start.attempt, start.task);
         self.follow(stage, attempt, async move {
             let run = code.run(&context, task);
-            let outcome = match limit {
-                None => run.await,
-                Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(late(limit))),
-            };
-            Ended { outcome, at: shared.now(), draw: draw() }
+            let outcome = context.0.limited(limit, run).await.unwrap_or_else(|limit| Err(late(limit)));
+            Ended { outcome, at: shared.now(), draw: shared.draw() }
         });
     }
 
@@ -210,6 +207,7 @@ impl Walk {
             let now = self.shared.now();
             let wake = self.machine.wake_at().map(|at| at.since(now));
             tokio::select! {
+                biased;
                 Some(ended) = self.runs.join_next_with_id() => self.ended(ended).await?,
                 Some((call, answer)) = self.intents.1.recv() => {
                     answer.send(self.intend(call).await).ok();
@@ -320,18 +318,13 @@ impl Walk {
             gate: self.job.gate(stage).cloned(),
             intents: self.intents.0.clone(),
             flights: self.committer.flights.clone(),
+            calling: watch::Sender::new(0),
         }))
     }
 
-    /// Returns how long a run may take in all. A paid call has its own limit inside; the run waits for its settlement.
+    /// Returns how long a run may take, the calls it makes apart: they have the same limit each.
     pub(crate) fn limit(&self, stage: StageIndex) -> Option<std::time::Duration> {
-        let stage = self.job.plan.stage(stage)?;
-        let limit = stage.policy.timeout?;
-        let paid = stage.providers.iter().any(|(capability, name)| {
-            let info = self.shared.bindings.info(*capability, name);
-            info.is_none_or(|info| info.repeat != pipeline_core::provider::Repeat::Free)
-        });
-        Some(if paid { limit + self.shared.tuning.patience } else { limit })
+        self.job.plan.stage(stage)?.policy.timeout
     }
 
     async fn step(&mut self, event: &Event) -> Result<()> {
@@ -353,7 +346,7 @@ impl Walk {
     }
 
     async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Result<()> {
-        let here = |outcome| Ended { outcome, at: self.shared.now(), draw: draw() };
+        let here = |outcome| Ended { outcome, at: self.shared.now(), draw: self.shared.draw() };
         let (id, Ended { outcome, at, draw }) = match ended {
             Ok(ended) => ended,
             Err(error) if error.is_cancelled() => {
@@ -400,7 +393,7 @@ impl Walk {
                 (Event::Suspended { stage, attempt, resume, poll_at }, None)
             }
             Err(error) if error.retryability() == Retryability::Indeterminate => {
-                let hold = HoldId::from_uuid(uuid::Uuid::now_v7());
+                let hold = HoldId::from_uuid(self.shared.uuid());
                 let wait = Wait::Person { hold, reason: chain(&error) };
                 (Event::Deferred { stage, attempt, wait }, None)
             }
@@ -427,7 +420,7 @@ impl Walk {
     ) -> Option<ResultRecord> {
         let Output { fields, files, verdict, provider, cost } = output;
         Some(ResultRecord {
-            id: ResultId::from_uuid(uuid::Uuid::now_v7()),
+            id: ResultId::from_uuid(self.shared.uuid()),
             item: self.item.id,
             stage: self.job.plan.stage(stage)?.name.clone(),
             round: self.machine.round,

@@ -1,0 +1,209 @@
+//! A store whose every write is seen by the auditor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pipeline_core::Result;
+use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
+use pipeline_core::model::Control;
+use pipeline_core::storage::{
+    AttachReply, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
+    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery,
+    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, SessionRecord,
+    SettleReply, Settlement, StageTally, Store, StoreInfo, WorkQueue,
+};
+use pipeline_core::time::Timestamp;
+
+use super::auditor::Auditor;
+
+/// A store whose every write is seen by the auditor.
+#[derive(Clone, Debug)]
+pub(super) struct Audited {
+    store: Arc<dyn Store>,
+    auditor: Arc<Auditor>,
+}
+
+impl Audited {
+    /// Puts the auditor before a store.
+    pub(super) fn new(store: Arc<dyn Store>, auditor: Arc<Auditor>) -> Self {
+        Self { store, auditor }
+    }
+}
+
+impl Store for Audited {
+    fn info(&self) -> StoreInfo {
+        self.store.info()
+    }
+}
+
+#[async_trait]
+impl JobStore for Audited {
+    async fn submit(&self, job: NewJob, items: Vec<NewItem>) -> Result<JobRecord> {
+        let reply = self.store.submit(job.clone(), items.clone()).await;
+        self.auditor.submitted(&job, &items, &reply).await;
+        reply
+    }
+
+    async fn job(&self, id: JobId) -> Result<JobRecord> {
+        self.store.job(id).await
+    }
+
+    async fn jobs(&self, query: JobQuery) -> Result<Vec<JobRecord>> {
+        self.store.jobs(query).await
+    }
+
+    async fn plan(&self, id: JobId) -> Result<JobPlan> {
+        self.store.plan(id).await
+    }
+
+    async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {
+        self.auditor.bury();
+        let reply = self.store.control(id, control).await;
+        self.auditor.controlled(id, control, &reply).await;
+        reply
+    }
+
+    async fn abandon(&self, id: JobId) -> Result<JobRecord> {
+        self.auditor.bury();
+        let reply = self.store.abandon(id).await;
+        self.auditor.abandoned(id, &reply).await;
+        reply
+    }
+}
+
+#[async_trait]
+impl ItemStore for Audited {
+    async fn item(&self, id: ItemId) -> Result<ItemRecord> {
+        self.store.item(id).await
+    }
+
+    async fn items(&self, query: ItemQuery) -> Result<Vec<ItemRecord>> {
+        self.store.items(query).await
+    }
+
+    async fn results(&self, ids: Vec<ResultId>) -> Result<Vec<ResultRecord>> {
+        self.store.results(ids).await
+    }
+
+    async fn history(&self, item: ItemId) -> Result<Vec<ResultRecord>> {
+        self.store.history(item).await
+    }
+
+    async fn tallies(&self, job: JobId) -> Result<Vec<StageTally>> {
+        self.store.tallies(job).await
+    }
+}
+
+#[async_trait]
+impl WorkQueue for Audited {
+    async fn now(&self) -> Result<Timestamp> {
+        self.store.now().await
+    }
+
+    async fn open_session(&self, session: NewSession) -> Result<()> {
+        self.auditor.opened(&session);
+        self.store.open_session(session).await
+    }
+
+    async fn heartbeat(&self, session: SessionId, lease: Duration) -> Result<Heartbeat> {
+        let reply = self.store.heartbeat(session, lease).await;
+        self.auditor.beaten(session, lease, &reply).await;
+        reply
+    }
+
+    async fn close_session(&self, session: SessionId) -> Result<()> {
+        let reply = self.store.close_session(session).await;
+        self.auditor.closed(session).await;
+        reply
+    }
+
+    async fn sessions(&self, job: Option<JobId>) -> Result<Vec<SessionRecord>> {
+        self.auditor.bury();
+        let reply = self.store.sessions(job).await;
+        self.auditor.looked().await;
+        reply
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Claims> {
+        self.auditor.bury();
+        let reply = self.store.claim(request.clone()).await;
+        self.auditor.claimed(&request, &reply).await;
+        reply
+    }
+
+    async fn pause_all(&self, paused: bool) -> Result<()> {
+        let reply = self.store.pause_all(paused).await;
+        if reply.is_ok() {
+            self.auditor.paused(paused);
+        }
+        reply
+    }
+
+    async fn queue_status(&self) -> Result<QueueStatus> {
+        self.auditor.bury();
+        self.store.queue_status().await
+    }
+
+    async fn commit(&self, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {
+        let reply = self.store.commit(session, commits.clone()).await;
+        self.auditor.committed(session, &commits, &reply).await;
+        reply
+    }
+}
+
+#[async_trait]
+impl CallLedger for Audited {
+    async fn settle(&self, settlement: Settlement) -> Result<SettleReply> {
+        let reply = self.store.settle(settlement.clone()).await;
+        self.auditor.settled(&settlement, &reply).await;
+        reply
+    }
+
+    async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply> {
+        let reply = self.store.attach(call, external_id.clone()).await;
+        self.auditor.attached(call, &external_id, &reply).await;
+        reply
+    }
+
+    async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
+        self.store.calls(query).await
+    }
+}
+
+#[async_trait]
+impl GateKeeper for Audited {
+    async fn close_gate(&self, key: GateKey, pause: Duration, reason: &str) -> Result<()> {
+        let reply = self.store.close_gate(key.clone(), pause, reason).await;
+        if reply.is_ok() {
+            self.auditor.gate_closed(&key, pause);
+        }
+        reply
+    }
+
+    async fn open_gate(&self, key: GateKey) -> Result<()> {
+        self.store.open_gate(key).await
+    }
+
+    async fn gates(&self) -> Result<Vec<GateRecord>> {
+        self.store.gates().await
+    }
+}
+
+#[async_trait]
+impl EventLog for Audited {
+    async fn events(&self, job: JobId, after: EventSeq, limit: u32) -> Result<Vec<EventRecord>> {
+        self.store.events(job, after, limit).await
+    }
+}
+
+#[async_trait]
+impl Registry for Audited {
+    async fn reserve_name(&self, request: NameRequest) -> Result<bool> {
+        self.store.reserve_name(request).await
+    }
+
+    async fn mark_fingerprint(&self, mark: FingerprintMark) -> Result<Option<ItemId>> {
+        self.store.mark_fingerprint(mark).await
+    }
+}
