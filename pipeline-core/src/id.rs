@@ -63,6 +63,8 @@ uuid_id!(/// One version of what a stage recorded for an item.
     ResultId);
 uuid_id!(/// One provider call in the ledger; also the idempotency key sent to the vendor.
     CallId);
+uuid_id!(/// One intent of a call: a call that is sent again has another.
+    SendingId);
 uuid_id!(/// A call a person must resolve.
     HoldId);
 uuid_id!(/// One worker process start; holds the lease.

@@ -21,7 +21,7 @@ use crate::bindings::ProviderEntry;
 use crate::builder::EngineBuilder;
 use crate::metrics::MetricsSnapshot;
 use crate::watch::Watch;
-use crate::worker::{RunEnd, RunOptions, Shared, Stop, run};
+use crate::worker::{RunEnd, RunOptions, Shared, Signal, Stop, run};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Engine {
     pub(crate) shared: Arc<Shared>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) sources: Arc<HashMap<String, Arc<dyn Source>>>,
-    stop: Arc<watch::Sender<Stop>>,
+    stop: Arc<Signal<Stop>>,
     background: Arc<Mutex<Option<JoinHandle<Result<RunEnd>>>>>,
 }
 
@@ -53,7 +53,7 @@ impl Engine {
             shared,
             catalog: Arc::new(catalog),
             sources: Arc::new(sources),
-            stop: Arc::new(watch::Sender::new(Stop::Run)),
+            stop: Arc::new(Signal::new(Stop::Run)),
             background: Arc::default(),
         }
     }
@@ -153,7 +153,7 @@ impl Engine {
     pub async fn abandon(&self, job: JobId) -> Result<JobRecord> {
         let record = self.shared.store.abandon(job).await?;
         if let Some(job) = self.shared.known(job) {
-            job.control.send_replace(Control::Cancel);
+            job.control.set(Control::Cancel);
         }
         self.shared.bell.notify_waiters();
         Ok(record)
@@ -162,7 +162,7 @@ impl Engine {
     async fn steer(&self, job: JobId, control: Control) -> Result<JobRecord> {
         let record = self.shared.store.control(job, control).await?;
         if let Some(job) = self.shared.known(job) {
-            job.control.send_replace(control);
+            job.control.set(control);
         }
         self.shared.bell.notify_waiters();
         Ok(record)
@@ -224,19 +224,19 @@ impl Engine {
     pub async fn start(&self) {
         let mut background = self.background.lock().await;
         if background.is_none() {
-            let options = RunOptions { focus: None, until_idle: false, stop: self.stop.subscribe() };
+            let options = RunOptions { focus: None, until_idle: false, stop: self.stop.listen() };
             *background = Some(tokio::spawn(run(Arc::clone(&self.shared), options)));
         }
     }
 
     /// Asks every run of this engine to end: nothing more is claimed, what runs ends in its own time.
     pub fn drain(&self) {
-        self.stop.send_replace(Stop::Drain);
+        self.stop.set(Stop::Drain);
     }
 
     /// Asks every run of this engine to end at once. Items that were running are resumable.
     pub fn stop_now(&self) {
-        self.stop.send_replace(Stop::Now);
+        self.stop.set(Stop::Now);
     }
 
     /// Drains; after `patience` stops at once.
@@ -294,7 +294,7 @@ impl Engine {
     }
 
     async fn run(&self, focus: Option<JobId>, until_idle: bool) -> Result<RunSummary> {
-        let options = RunOptions { focus, until_idle, stop: self.stop.subscribe() };
+        let options = RunOptions { focus, until_idle, stop: self.stop.listen() };
         match run(Arc::clone(&self.shared), options).await? {
             RunEnd::Idle => Ok(RunSummary::Idle),
             RunEnd::Stopped => Ok(RunSummary::Stopped),

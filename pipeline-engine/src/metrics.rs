@@ -232,7 +232,7 @@ impl Metrics {
 
     /// Counts a call, once: when its outcome was written.
     pub(crate) fn settled(&self, gate: Option<&GatePass>, settlement: &Settlement, reply: SettleReply) {
-        if reply == SettleReply::AlreadySettled {
+        if reply != SettleReply::Settled {
             return;
         }
         let gate = gate.map(|pass| pass.key.as_str()).unwrap_or_default();

@@ -52,6 +52,7 @@ impl Watch {
                 return Ok(None);
             }
             tokio::select! {
+                biased;
                 () = bell => {}
                 () = tokio::time::sleep(self.shared.tuning.poll) => {
                     // The end may lie before the point that was asked for.

@@ -41,6 +41,11 @@ pub trait Tap: fmt::Debug + Send + Sync + 'static {
         store.claim(request).await
     }
 
+    /// Gives back what a session does not know of.
+    async fn keep_only(&self, store: &dyn Store, session: SessionId, items: Vec<ItemId>) -> Result<()> {
+        store.keep_only(session, items).await
+    }
+
     /// Records how a call ended.
     async fn settle(&self, store: &dyn Store, settlement: Settlement) -> Result<SettleReply> {
         store.settle(settlement).await
@@ -147,6 +152,7 @@ pass_on!(ItemStore {
 
 pass_on!(WorkQueue by tap {
     claim(request: ClaimRequest) -> Claims;
+    keep_only(session: SessionId, items: Vec<ItemId>) -> ();
     commit(session: SessionId, commits: Vec<Commit>) -> Vec<CommitReply>;
     heartbeat(session: SessionId, lease: Duration) -> Heartbeat;
 } {

@@ -54,6 +54,15 @@ impl Failure {
     pub fn permanent(code: FailureCode, message: impl Into<String>) -> Self {
         Self { code, retry: Retryability::Permanent, message: message.into() }
     }
+
+    /// Returns the failure as an error again, with the same meaning.
+    pub fn into_error(self) -> Error {
+        let kind = match self.code {
+            FailureCode::Port(kind) => kind,
+            FailureCode::CrashLoop | FailureCode::ConditionError | FailureCode::OutcomeUnknown => ErrorKind::Unexpected,
+        };
+        Error::new(kind, self.message).retry(self.retry)
+    }
 }
 
 impl From<&Error> for Failure {

@@ -66,8 +66,10 @@ pub trait StageContext: fmt::Debug + std::marker::Send + Sync {
 
     /// Makes a provider call under the ledger: intent, time limit, send, settle.
     ///
-    /// A call of the same items, round and try that was answered before a crash is not made again: its recorded answer
-    /// is returned. One that was not answered is made again under its own id when that buys nothing new: with the
+    /// A call of the same items and round whose answer no try has used up, because the process that made it ended or lost
+    /// the item, is not made again: its recorded answer, or error, is returned. An answer is used up by the try that got
+    /// it when that gives a result, or fails with `Corrupt`; when it fails for another reason, as when a file cannot be
+    /// downloaded, the next try gets the same answer. A call that was not answered is made again under its own id when that buys nothing new: with the
     /// provider's idempotency key, or with `resume` in its context. The call and its settlement go on even when the
     /// caller is dropped. Returns the answer and what the call cost.
     ///

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::id::{CallId, Digest, ItemId, JobId, StageName};
+use crate::id::{CallId, Digest, ItemId, JobId, SendingId, StageName};
 use crate::model::{Capability, Failure, Money};
 use crate::time::Timestamp;
 
@@ -18,6 +18,8 @@ use super::gate::{GateKey, GatePass};
 pub struct NewCall {
     /// Also the idempotency key.
     pub id: CallId,
+    /// Random for each intent, also when the call is opened again.
+    pub sending: SendingId,
     /// The job.
     pub job: JobId,
     /// The stage.
@@ -61,6 +63,8 @@ pub enum CallState {
 pub struct CallRecord {
     /// Its id.
     pub id: CallId,
+    /// The last intent.
+    pub sending: SendingId,
     /// The job.
     pub job: JobId,
     /// The stage.
@@ -69,7 +73,7 @@ pub struct CallRecord {
     pub items: Vec<ItemId>,
     /// The round of the items.
     pub round: u32,
-    /// The try of the stage.
+    /// The try of the stage it was last sent for.
     pub attempt: u32,
     /// The provider's name.
     pub provider: String,
@@ -97,6 +101,8 @@ pub struct CallRecord {
     pub deadline: Timestamp,
     /// When it was settled.
     pub settled_at: Option<Timestamp>,
+    /// Those of its items, in the order of `items`, that have used its answer up: it serves no later try of theirs.
+    pub used_by: Vec<ItemId>,
 }
 
 /// How a call ended.
@@ -106,6 +112,8 @@ pub struct Settlement {
     pub call: CallId,
     /// `Succeeded`, `Failed` or `Unknown`.
     pub state: CallState,
+    /// The intent it tells of; `None` when it is known however often the call was sent.
+    pub sending: Option<SendingId>,
     /// What it cost.
     pub cost: Money,
     /// The raw response.
@@ -116,8 +124,6 @@ pub struct Settlement {
     pub external_id: Option<String>,
     /// Whether the provider was out of order: what the breaker of its gate counts.
     pub outage: bool,
-    /// The try that got this answer, when it is another one than the intent was written for; `None` leaves it.
-    pub attempt: Option<u32>,
 }
 
 /// What became of a settlement.
@@ -127,6 +133,8 @@ pub enum SettleReply {
     Settled,
     /// The call was settled before; nothing changed.
     AlreadySettled,
+    /// It tells how an earlier sending went wrong, which says nothing of the last; nothing changed.
+    SentAgain,
 }
 
 /// What became of an attachment.
@@ -151,6 +159,8 @@ pub struct CallQuery {
     pub stage: Option<StageName>,
     /// Only in these states; empty means all.
     pub states: Vec<CallState>,
+    /// With `item`: only those whose answer the item has not used up.
+    pub unused: bool,
     /// At most this many; 0 means 100.
     pub limit: u32,
 }
@@ -160,15 +170,17 @@ pub struct CallQuery {
 /// # Contract
 /// 1. *Not fenced.* `settle` is accepted from anyone, whoever holds the item.
 /// 2. *Once.* The first settlement of an open or unknown call as `Succeeded` or `Failed` wins; later ones are
-///    `AlreadySettled` and change nothing. `Unknown` may be settled later by a known outcome.
+///    `AlreadySettled` and change nothing. `Unknown` may be settled later by a known outcome. `Failed` or `Unknown` of
+///    another sending than the last changes nothing either, and is `SentAgain`; an answer counts from any.
 /// 3. *Durable* when it returns.
 /// 4. *Not found* is an error of kind `NotFound`.
 /// 5. *By item.* A call that serves several items is found by each of them; every field of the query is honoured.
 /// 6. *Attached.* `attach` gives an open or unknown call the vendor's id of its task, from anyone, durable when it
 ///    returns. The first id stays; a call whose outcome is known is not changed.
-/// 7. *The try.* A settlement that names a try moves the call to it, together with the outcome.
-/// 8. *Opened again.* The intent of a call that is `Unknown`, under its id, makes it `Open` again with a new time and
-///    deadline; the intent of a settled one changes nothing.
+/// 7. *Used up.* A commit's `used` says, together with its state, that its item has used the answers of these calls up;
+///    for the other items of a call nothing changes.
+/// 8. *Opened again.* The intent of a call that is `Unknown`, under its id, makes it `Open` again with a new time,
+///    deadline, sending and try; the intent of a settled one changes nothing.
 #[async_trait]
 pub trait CallLedger {
     /// Records how a call ended.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::executor::{ItemEvent, ItemMachine};
-use crate::id::{ItemId, JobId, SessionId, Token};
+use crate::id::{CallId, ItemId, JobId, SessionId, Token};
 use crate::model::{Control, ItemStatus, JobStatus};
 use crate::time::Timestamp;
 
@@ -111,6 +111,8 @@ pub struct Commit {
     pub results: Vec<ResultRecord>,
     /// Intents of calls about to be made.
     pub calls: Vec<NewCall>,
+    /// Calls of the item whose answers the try that ends here has used up.
+    pub used: Vec<CallId>,
     /// Children to insert.
     pub children: Vec<NewItem>,
     /// What to tell.
@@ -203,6 +205,8 @@ pub struct Depth {
 ///     `pause_all(false)`; heartbeats say `Pause` for every job.
 /// 18. *Intents ask.* A commit with the intent of a call is refused, whole, when the job is not to `Run`, all is paused, or
 ///     the call's gate is closed, full or out of rate: what was acknowledged before holds for every intent after it.
+/// 19. *Keep only.* `keep_only` gives back, as `close_session` does, what the session holds beside the items named, so that
+///     a claim whose answer was lost strands nothing; those named are not touched.
 #[async_trait]
 pub trait WorkQueue {
     /// Returns the store's time.
@@ -216,6 +220,9 @@ pub trait WorkQueue {
 
     /// Ends a session and gives its claims back.
     async fn close_session(&self, session: SessionId) -> Result<()>;
+
+    /// Gives back what a session holds beside these items.
+    async fn keep_only(&self, session: SessionId, items: Vec<ItemId>) -> Result<()>;
 
     /// Lists live sessions; with a job, those that hold items of it or were started for it.
     async fn sessions(&self, job: Option<JobId>) -> Result<Vec<SessionRecord>>;

@@ -219,12 +219,11 @@ async fn generate(context: &dyn StageContext, tasks: &[Task]) -> Result<Vec<Resu
         let (generator, info, deliveries) = (&generator, &info, &deliveries);
         async move {
             let Some((order, delivery)) = found.and_then(|order| Some((order, deliveries.get(order)?))) else {
-                return Err(Error::new(
-                    ErrorKind::Unavailable,
-                    "the generator delivered fewer pictures than asked for",
-                )
-                .with("asked", tasks.len())
-                .with("delivered", deliveries.len()));
+                // `Corrupt`: this answer has nothing for the item, so that the next try needs another.
+                return Err(Error::corrupt("the generator delivered fewer pictures than asked for")
+                    .with("asked", tasks.len())
+                    .with("delivered", deliveries.len())
+                    .retry(Retryability::Transient));
             };
             let artifact = match (&delivery.artifact, &delivery.remote) {
                 (Some(artifact), _) => artifact.clone(),

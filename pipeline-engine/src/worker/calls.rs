@@ -1,7 +1,7 @@
 //! The ledger protocol around a paid call: look for an earlier one, write the intent, send, settle.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,11 +10,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use pipeline_core::error::chain;
-use pipeline_core::id::{CallId, JobId, StageName};
+use pipeline_core::id::{CallId, JobId, SendingId, StageName};
 use pipeline_core::model::{Failure, FailureCode, Money};
 use pipeline_core::provider::{CallContext, Repeat, TaskKeeper, TaskNote};
-use pipeline_core::stage::{Answer, CallSpec, SendCall};
-use pipeline_core::storage::{AttachReply, CallQuery, CallRecord, CallState, GatePass, NewCall, Settlement};
+use pipeline_core::stage::{Answer, CallSpec, SendCall, StageEnd};
+use pipeline_core::storage::{
+    AttachReply, CallQuery, CallRecord, CallState, GatePass, NewCall, SettleReply, Settlement,
+};
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
 use super::shared::Shared;
@@ -45,6 +47,8 @@ pub(crate) struct Caller {
     pub(crate) flights: TaskTracker,
     /// How many calls of this run are asked for, in flight or being settled.
     pub(crate) calling: watch::Sender<u32>,
+    /// The calls of this run whose known outcome it has been told, and whether that is an answer.
+    pub(crate) received: Arc<Mutex<Vec<(CallId, bool)>>>,
 }
 
 /// Counts a call of a run as long as it lives.
@@ -82,10 +86,11 @@ impl Caller {
             let busy = *calling.borrow_and_update() > 0;
             let since = tokio::time::Instant::now();
             tokio::select! {
+                biased;
                 outcome = &mut run => return Ok(outcome),
-                () = tokio::time::sleep(left), if !busy => return Err(limit),
                 // The sender is here, so there is no error to tell.
                 _ = calling.changed() => {}
+                () = tokio::time::sleep(left), if !busy => return Err(limit),
             }
             if !busy {
                 left = left.saturating_sub(since.elapsed());
@@ -103,19 +108,22 @@ impl Caller {
         }
         let _calling = Calling::begin(&self.calling);
         let sending = match self.earlier(&spec).await? {
-            Earlier::Answered(record) => return recorded(*record),
+            Earlier::Known(record) => {
+                self.receive(record.id, record.state == CallState::Succeeded);
+                return recorded(*record);
+            }
             Earlier::Unanswered(id, task) => {
                 // It passes its gate again.
-                self.intend(&spec, id).await?;
-                Sending { id, resume: task, again: true }
+                let intent = self.intend(&spec, id).await?;
+                Sending { id, intent, resume: task, again: true }
             }
             Earlier::None => {
                 let id = CallId::from_uuid(self.shared.uuid());
-                self.intend(&spec, id).await?;
-                Sending { id, resume: None, again: false }
+                let intent = self.intend(&spec, id).await?;
+                Sending { id, intent, resume: None, again: false }
             }
         };
-        let id = sending.id;
+        let (id, intent) = (sending.id, sending.intent);
         // The call and its settlement run in a task of their own: neither a cancellation nor a lost lease nor a
         // dropped caller keeps a paid answer from being recorded.
         let this = self.clone();
@@ -127,14 +135,33 @@ impl Caller {
             Err(_) => {
                 // What the provider panicked with may hold anything, so it is not repeated.
                 let error = Error::unexpected("the provider call panicked").retry(Retryability::Indeterminate);
-                self.settle(settlement(id, CallState::Unknown).because(Failure::from(&error))).await?;
+                self.settle(settlement(id, intent, CallState::Unknown).because(Failure::from(&error))).await?;
                 Err(error)
             }
         }
     }
 
-    /// Looks for a call that served the same items in the same round. An answered one counts only for the same try: a
-    /// later try wants a new answer. One without a known outcome counts for every try.
+    /// Notes that the run has been told how a call ended.
+    fn receive(&self, call: CallId, answered: bool) {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).push((call, answered));
+    }
+
+    /// Returns the calls whose outcomes a run that ends so has used up: a later try does not get them again.
+    ///
+    /// A good answer stays good when something else failed after it, a download or the disk: it is paid for, and serves
+    /// the next try. `Corrupt` says that the answer itself is at fault.
+    pub(crate) fn used(&self, outcome: &Result<StageEnd>) -> Vec<CallId> {
+        let received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = |answered: bool| match outcome {
+            Ok(StageEnd::Done(_)) => true,
+            Ok(StageEnd::Suspended { .. }) => false,
+            Err(error) => !answered || error.kind() == ErrorKind::Corrupt,
+        };
+        received.iter().filter(|(_, answered)| used(*answered)).map(|(call, _)| *call).collect()
+    }
+
+    /// Looks for a call that served the same items in the same round and whose answer they have not used up: one that
+    /// nobody was told of, because whoever sent it has ended or lost the item, or one without a known outcome.
     ///
     /// A call may have served more items than are left of them: those whose results were committed before a crash.
     async fn earlier(&self, spec: &CallSpec) -> Result<Earlier> {
@@ -142,14 +169,14 @@ impl Caller {
             job: Some(self.job),
             item: spec.items.first().copied(),
             stage: Some(self.stage.clone()),
-            // Without the failed ones, which may be more than a query returns.
-            states: vec![CallState::Open, CallState::Succeeded, CallState::Unknown],
+            unused: true,
             ..CallQuery::default()
         };
         // A store that cannot be read is no try of the stage: the next one would pay again for what this one has.
         let later = |error: Error| error.retry(Retryability::Throttled { after: Some(AWAIT) });
         let calls = self.shared.store.calls(query).await.map_err(later)?;
-        let serves = |call: &CallRecord| spec.items.iter().all(|item| call.items.contains(item));
+        let serves =
+            |call: &CallRecord| spec.items.iter().all(|item| call.items.contains(item) && !call.used_by.contains(item));
         for call in calls.into_iter().rev().filter(|call| call.round == spec.round && serves(call)) {
             // Only the whole request can be gone on with: under its key, or by asking for its task. Its answer serves any
             // part of its items.
@@ -158,12 +185,20 @@ impl Caller {
             let task = call.external_id.as_ref().filter(|_| repeat.is_resumable());
             let unanswered = whole && (repeat.is_idempotent() || task.is_some());
             match call.state {
-                CallState::Succeeded
-                    if call.attempt == spec.attempt && (whole || call.items.len() > spec.items.len()) =>
-                {
-                    return Ok(Earlier::Answered(Box::new(call)));
+                CallState::Succeeded | CallState::Failed if whole || call.items.len() > spec.items.len() => {
+                    return Ok(Earlier::Known(Box::new(call)));
                 }
                 CallState::Open | CallState::Unknown if unanswered => {
+                    if call.state == CallState::Open {
+                        // Whoever sent it has lost the item: what goes wrong there says nothing of what is sent now.
+                        let why = "the item has another holder now, who goes on with the call";
+                        let record = settlement(call.id, call.sending, CallState::Unknown).because(unknown(why));
+                        if self.settle(record).await.map_err(later)? != SettleReply::Settled {
+                            return Err(later(
+                                Error::conflict("an earlier call was just settled").with("call", call.id),
+                            ));
+                        }
+                    }
                     return Ok(Earlier::Unanswered(call.id, task.cloned()));
                 }
                 CallState::Open | CallState::Unknown => {
@@ -177,9 +212,12 @@ impl Caller {
                                 .retry(Retryability::Throttled { after: Some(left.min(AWAIT)) }));
                         }
                         let why = "nobody recorded an answer before the deadline of the call";
-                        self.settle(settlement(call.id, CallState::Unknown).because(unknown(why)))
-                            .await
-                            .map_err(later)?;
+                        let record = settlement(call.id, call.sending, CallState::Unknown).because(unknown(why));
+                        if self.settle(record).await.map_err(later)? != SettleReply::Settled {
+                            return Err(later(
+                                Error::conflict("an earlier call was just settled").with("call", call.id),
+                            ));
+                        }
                     }
                     return Err(Error::new(ErrorKind::Unexpected, "the outcome of an earlier call is unknown")
                         .with("call", call.id)
@@ -192,11 +230,13 @@ impl Caller {
         Ok(Earlier::None)
     }
 
-    async fn intend(&self, spec: &CallSpec, id: CallId) -> Result<()> {
+    async fn intend(&self, spec: &CallSpec, id: CallId) -> Result<SendingId> {
+        let sending = SendingId::from_uuid(self.shared.uuid());
         let lost = || Error::new(ErrorKind::Cancelled, "the item was taken over before the call was made");
         let (answer, reply) = oneshot::channel();
         let call = NewCall {
             id,
+            sending,
             job: self.job,
             stage: self.stage.clone(),
             items: spec.items.clone(),
@@ -210,11 +250,12 @@ impl Caller {
             patience: self.timeout.unwrap_or(ANSWER) + self.shared.tuning.patience,
         };
         self.intents.send((call, answer)).await.map_err(|_| lost())?;
-        reply.await.map_err(|_| lost())?
+        reply.await.map_err(|_| lost())??;
+        Ok(sending)
     }
 
     async fn send_and_settle(&self, spec: &CallSpec, sending: Sending, send: SendCall) -> Result<(Answer, Money)> {
-        let Sending { id, resume, again } = sending;
+        let Sending { id, intent, resume, again } = sending;
         // What becomes of a repeat does not tell what became of the first; what becomes of a task does.
         let again = again && resume.is_none();
         let keeper = Arc::new(Keeper { caller: self.clone(), call: id, kept: AtomicBool::new(resume.is_some()) });
@@ -229,25 +270,27 @@ impl Caller {
                     .retry(Retryability::Indeterminate)),
             },
         };
-        // A repeated call was perhaps written down for an earlier try; its answer is this one's.
-        let attempt = Some(spec.attempt);
         match outcome {
             Ok(answer) => {
                 let cost = answer.cost.unwrap_or_else(|| price(spec));
-                let mut record = settlement(id, CallState::Succeeded);
+                let mut record = settlement(id, intent, CallState::Succeeded);
                 record.cost = cost;
                 record.response = Some(answer.response.clone());
                 record.external_id.clone_from(&answer.external_id);
-                self.settle(Settlement { attempt, ..record }).await?;
+                self.settle(record).await?;
+                self.receive(id, true);
                 Ok((answer, cost))
             }
             Err(error) => {
                 let task = spec.provider.repeat.is_resumable() && keeper.kept.load(Ordering::SeqCst);
                 let (state, retry) = verdict(&error, spec.provider.repeat, task, again);
-                let record = settlement(id, state).because(Failure::from(&error));
+                let record = settlement(id, intent, state).because(Failure::from(&error));
                 // A vendor that is still at a task it took on is not out of order.
                 let outage = !task && matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable);
-                self.settle(Settlement { attempt, outage, ..record }).await?;
+                let reply = self.settle(Settlement { outage, ..record }).await?;
+                if state == CallState::Failed && reply == SettleReply::Settled {
+                    self.receive(id, false);
+                }
                 if let (Retryability::Throttled { after }, Some(gate)) = (error.retryability(), &self.gate) {
                     // The vendor wants to be left alone by everyone.
                     let pause = after.unwrap_or(THROTTLE);
@@ -259,10 +302,10 @@ impl Caller {
         }
     }
 
-    async fn settle(&self, record: Settlement) -> Result<()> {
+    async fn settle(&self, record: Settlement) -> Result<SettleReply> {
         let reply = self.persist(record.call, || self.shared.store.settle(record.clone())).await?;
         self.shared.metrics.settled(self.gate.as_ref(), &record, reply);
-        Ok(())
+        Ok(reply)
     }
 
     /// Writes to the ledger, again and again while the worker has patience.
@@ -338,6 +381,7 @@ fn verdict(error: &Error, repeat: Repeat, task: bool, again: bool) -> (CallState
 /// A call that is about to be sent.
 struct Sending {
     id: CallId,
+    intent: SendingId,
     /// The task to be asked for instead of sending the order.
     resume: Option<String>,
     /// Whether it was sent before, and what became of that is not known.
@@ -348,7 +392,8 @@ enum Earlier {
     None,
     /// To be gone on with under its id: by asking for its task, when that is known.
     Unanswered(CallId, Option<String>),
-    Answered(Box<CallRecord>),
+    /// Its outcome is in the ledger, and was told to nobody.
+    Known(Box<CallRecord>),
 }
 
 fn price(spec: &CallSpec) -> Money {
@@ -356,6 +401,11 @@ fn price(spec: &CallSpec) -> Money {
 }
 
 fn recorded(call: CallRecord) -> Result<(Answer, Money)> {
+    if call.state == CallState::Failed {
+        let failure =
+            call.failure.ok_or_else(|| Error::corrupt("a failed call has no failure").with("call", call.id))?;
+        return Err(failure.into_error());
+    }
     let response =
         call.response.ok_or_else(|| Error::corrupt("a settled call has no response").with("call", call.id))?;
     let cost = call.cost.unwrap_or_default();
@@ -366,15 +416,15 @@ fn unknown(message: &str) -> Failure {
     Failure { code: FailureCode::OutcomeUnknown, retry: Retryability::Indeterminate, message: message.to_owned() }
 }
 
-fn settlement(call: CallId, state: CallState) -> Settlement {
+fn settlement(call: CallId, sending: SendingId, state: CallState) -> Settlement {
     Settlement {
         call,
         state,
+        sending: Some(sending),
         cost: Money::ZERO,
         response: None,
         failure: None,
         external_id: None,
-        attempt: None,
         outage: false,
     }
 }

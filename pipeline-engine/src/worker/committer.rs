@@ -22,6 +22,9 @@ use super::shared::Shared;
 /// At most this many commits ride together.
 const MAX_BATCH: usize = 256;
 
+/// So long commits wait for others of their ticket.
+const TOGETHER: Duration = Duration::from_millis(100);
+
 /// Tells what became of a commit, once it is durable or refused.
 pub(crate) type Receipt = oneshot::Receiver<Result<CommitReply>>;
 
@@ -67,6 +70,37 @@ struct State {
 }
 
 impl State {
+    /// Takes the next batch, without those that wait for others of their ticket.
+    fn take(&mut self) -> Vec<Entry> {
+        if self.waiting.iter().all(|entry| entry.tickets.is_empty()) {
+            let count = self.waiting.len().min(MAX_BATCH);
+            let batch: Vec<Entry> = self.waiting.drain(..count).collect();
+            for (number, entry) in batch.iter().enumerate() {
+                let number = self.taken.wrapping_add(number);
+                if self.places.get(&entry.commit.item) == Some(&number) {
+                    self.places.remove(&entry.commit.item);
+                }
+            }
+            self.taken = self.taken.wrapping_add(count);
+            return batch;
+        }
+        let mut here: HashMap<*const Instant, usize> = HashMap::new();
+        for ticket in self.waiting.iter().flat_map(|entry| &entry.tickets) {
+            *here.entry(ticket.mark()).or_default() += 1;
+        }
+        let ready = |ticket: &Ticket| ticket.is_over() || here.get(&ticket.mark()) == Some(&ticket.copies());
+        let (mut batch, mut rest) = (Vec::new(), VecDeque::new());
+        for entry in mem::take(&mut self.waiting) {
+            // All of one ticket ride together, however many they are.
+            let room = batch.len() < MAX_BATCH || !entry.tickets.is_empty();
+            if room && entry.tickets.iter().all(ready) { batch.push(entry) } else { rest.push_back(entry) }
+        }
+        self.taken = 0;
+        self.places = rest.iter().enumerate().map(|(place, entry)| (entry.commit.item, place)).collect();
+        self.waiting = rest;
+        batch
+    }
+
     /// Queues a commit before everything else; a later one of the same item joins it.
     fn put_back(&mut self, commit: Commit) {
         let place = self.places.get(&commit.item).map(|place| place.wrapping_sub(self.taken));
@@ -78,7 +112,7 @@ impl State {
             _ => {
                 self.taken = self.taken.wrapping_sub(1);
                 self.places.insert(commit.item, self.taken);
-                self.waiting.push_front(Entry { commit, answers: Vec::new() });
+                self.waiting.push_front(Entry { commit, answers: Vec::new(), tickets: Vec::new() });
             }
         }
     }
@@ -88,6 +122,50 @@ impl State {
 struct Entry {
     commit: Commit,
     answers: Vec<oneshot::Sender<Result<CommitReply>>>,
+    /// It is written together with those that hold the same.
+    tickets: Vec<Ticket>,
+}
+
+/// Commits with copies of one ticket are written in one transaction: a crash leaves all the items of a shared call where
+/// they were, or none, so that the same ones go on together. Only a copy that is neither used nor dropped for a while is
+/// not waited for.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    /// When it was made; empty only while it is dropped.
+    mark: Option<Arc<Instant>>,
+    queue: Arc<Queue>,
+}
+
+/// Makes tickets.
+#[derive(Clone, Debug)]
+pub(crate) struct Tickets(Arc<Queue>);
+
+impl Tickets {
+    pub(crate) fn make(&self) -> Ticket {
+        Ticket { mark: Some(Arc::new(Instant::now())), queue: Arc::clone(&self.0) }
+    }
+}
+
+impl Ticket {
+    fn mark(&self) -> *const Instant {
+        self.mark.as_ref().map_or(std::ptr::null(), Arc::as_ptr)
+    }
+
+    fn copies(&self) -> usize {
+        self.mark.as_ref().map_or(0, Arc::strong_count)
+    }
+
+    fn is_over(&self) -> bool {
+        self.mark.as_ref().is_none_or(|since| since.elapsed() >= TOGETHER)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // First it is one less, then the committer looks.
+        self.mark = None;
+        self.queue.filled.notify_one();
+    }
 }
 
 /// What is left of a store's error to tell several walks.
@@ -116,10 +194,20 @@ impl Committer {
         Self { handle: Arc::new(Handle(queue)), flights: TaskTracker::new() }
     }
 
+    /// Returns what makes tickets; it does not keep the committer running.
+    pub(crate) fn tickets(&self) -> Tickets {
+        Tickets(Arc::clone(&self.handle.0))
+    }
+
     /// Queues one transition. Transitions of one item are written in the order they were queued.
     ///
     /// The receipt brings the store's error when it keeps failing for longer than the worker's patience.
     pub(crate) fn put(&self, commit: Commit) -> Receipt {
+        self.put_with(commit, None)
+    }
+
+    /// As `put`; with a ticket the commit is written together with those that have its copies.
+    pub(crate) fn put_with(&self, commit: Commit, ticket: Option<Ticket>) -> Receipt {
         let (answer, receipt) = oneshot::channel();
         let queue = &self.handle.0;
         let mut state = queue.state();
@@ -133,11 +221,12 @@ impl Committer {
             Some(entry) if entry.commit.token == commit.token => {
                 join(&mut entry.commit, commit);
                 entry.answers.push(answer);
+                entry.tickets.extend(ticket);
             }
             _ => {
                 let place = state.taken.wrapping_add(state.waiting.len());
                 state.places.insert(commit.item, place);
-                state.waiting.push_back(Entry { commit, answers: vec![answer] });
+                state.waiting.push_back(Entry { commit, answers: vec![answer], tickets: ticket.into_iter().collect() });
             }
         }
         drop(state);
@@ -149,11 +238,12 @@ impl Committer {
 /// Lets a commit take in the next one of the same item.
 fn join(first: &mut Commit, next: Commit) {
     let earlier = mem::replace(first, next);
-    let lists = (earlier.results, earlier.calls, earlier.children, earlier.events);
+    let lists = (earlier.results, earlier.calls, earlier.used, earlier.children, earlier.events);
     prepend(&mut first.results, lists.0);
     prepend(&mut first.calls, lists.1);
-    prepend(&mut first.children, lists.2);
-    prepend(&mut first.events, lists.3);
+    prepend(&mut first.used, lists.2);
+    prepend(&mut first.children, lists.3);
+    prepend(&mut first.events, lists.4);
 }
 
 fn prepend<T>(list: &mut Vec<T>, mut earlier: Vec<T>) {
@@ -165,28 +255,25 @@ fn prepend<T>(list: &mut Vec<T>, mut earlier: Vec<T>) {
 
 async fn work(shared: Arc<Shared>, session: SessionId, queue: Arc<Queue>) {
     loop {
-        let batch: Vec<Entry> = {
+        let (batch, more) = {
             let mut state = queue.state();
-            let count = state.waiting.len().min(MAX_BATCH);
-            let batch: Vec<Entry> = state.waiting.drain(..count).collect();
-            for (number, entry) in batch.iter().enumerate() {
-                let number = state.taken.wrapping_add(number);
-                if state.places.get(&entry.commit.item) == Some(&number) {
-                    state.places.remove(&entry.commit.item);
-                }
-            }
-            state.taken = state.taken.wrapping_add(count);
-            if batch.is_empty() && state.closed {
+            let batch = state.take();
+            if batch.is_empty() && state.waiting.is_empty() && state.closed {
                 return;
             }
-            batch
+            (batch, !state.waiting.is_empty())
         };
         if batch.is_empty() {
-            queue.filled.notified().await;
+            let filled = queue.filled.notified();
+            if more {
+                tokio::time::timeout(TOGETHER, filled).await.ok();
+            } else {
+                filled.await;
+            }
             continue;
         }
         let (mut commits, answers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|entry| (entry.commit, entry.answers)).unzip();
+            batch.into_iter().map(|Entry { commit, answers, .. }| (commit, answers)).unzip();
         match write(&shared, session, &commits).await {
             Ok(replies) => {
                 for ((commit, answers), reply) in commits.drain(..).zip(answers).zip(replies) {
@@ -221,6 +308,7 @@ async fn write(shared: &Shared, session: SessionId, commits: &[Commit]) -> Resul
     let mut replies: Vec<Option<CommitReply>> = vec![None; commits.len()];
     let mut pause = Duration::from_millis(100);
     let mut waited = Duration::ZERO;
+    let mut unclear = None;
     loop {
         let open = |replies: &[Option<CommitReply>]| -> Vec<usize> {
             replies.iter().enumerate().filter(|(_, reply)| reply.is_none()).map(|(place, _)| place).collect()
@@ -228,7 +316,11 @@ async fn write(shared: &Shared, session: SessionId, commits: &[Commit]) -> Resul
         let places = open(&replies);
         let batch = places.iter().filter_map(|place| commits.get(*place).cloned()).collect();
         let began = Instant::now();
-        let error = match shared.store.commit(session, batch).await {
+        let answer = match unclear {
+            None => shared.store.commit(session, batch).await,
+            Some(error) => Err(error),
+        };
+        let error = match answer {
             Ok(answered) => {
                 let written = places.iter().filter_map(|place| commits.get(*place));
                 shared.metrics.committed(written.zip(&answered), began.elapsed());
@@ -250,10 +342,14 @@ async fn write(shared: &Shared, session: SessionId, commits: &[Commit]) -> Resul
         tokio::time::sleep(pause).await;
         waited += pause;
         pause = (pause * 2).min(Duration::from_secs(2));
+        unclear = None;
         for place in places {
             let Some((commit, reply)) = commits.get(place).zip(replies.get_mut(place)) else { continue };
-            if is_written(shared, commit).await.unwrap_or(false) {
-                *reply = Some(CommitReply::Applied);
+            match is_written(shared, commit).await {
+                Ok(true) => *reply = Some(CommitReply::Applied),
+                Ok(false) => {}
+                // Not written again before that is known: what it tells would be told twice.
+                Err(error) => unclear = Some(error),
             }
         }
     }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use pipeline_core::executor::{Event, backoff};
-use pipeline_core::id::ResultId;
+use pipeline_core::id::{CallId, ResultId};
 use pipeline_core::pipeline::StageIndex;
 use pipeline_core::storage::Claimed;
 use pipeline_core::{Error, Result};
@@ -65,31 +65,43 @@ pub(crate) async fn walk_unit(
     for ((stage, attempt), mut starts) in shareable {
         starts.retain(|(index, _)| walks.get(*index).is_some_and(|walk| !walk.is_superseded()));
         let most = job.plan.stage(stage).and_then(|stage| stage.group).map_or(1, |group| group.max.max(1)) as usize;
-        while !starts.is_empty() {
-            let rest = starts.split_off(starts.len().min(most));
-            start_together(&mut walks, (stage, attempt), std::mem::replace(&mut starts, rest));
+        for mut starts in by_call(&walks, stage, starts).await? {
+            while !starts.is_empty() {
+                let rest = starts.split_off(starts.len().min(most));
+                start_together(&mut walks, (stage, attempt), std::mem::replace(&mut starts, rest));
+            }
         }
     }
-    // The walk that the others of a shared call wait for is the first of them, so it has its place before they have.
     let drives = walks.into_iter().zip(apart).map(|(mut walk, alone)| {
-        let (own, job, signals) = (place.take(), Arc::clone(&job), signals.clone());
+        let signals = signals.clone();
+        if let Some(place) = place.take() {
+            walk.sit(place);
+        }
         let span = walk.span();
         let drive = async move {
-            let _place = match own {
-                Some(place) => place,
-                None => job.place().await,
-            };
-            for start in alone {
-                if !walk.is_superseded() {
-                    walk.start(start);
-                }
-            }
+            walk.go_on(alone).await?;
             walk.drive(signals).await
         };
         drive.instrument(span)
     });
     try_join_all(drives).await?;
     Ok(())
+}
+
+/// Keeps those together that an earlier call was made for together, and apart from the others: what is open or answered
+/// for some must not be bought again with a new call for all.
+async fn by_call(walks: &[Walk], stage: StageIndex, starts: Vec<(usize, Start)>) -> Result<Vec<Vec<(usize, Start)>>> {
+    let mut apart: BTreeMap<Vec<CallId>, Vec<(usize, Start)>> = BTreeMap::new();
+    let alone = starts.len() < 2;
+    for (index, start) in starts {
+        let paid = walks.get(index).filter(|walk| !alone && walk.job.gate(stage).is_some());
+        let calls = match paid {
+            Some(walk) => walk.unused_calls(stage).await?,
+            None => Vec::new(),
+        };
+        apart.entry(calls).or_default().push((index, start));
+    }
+    Ok(apart.into_values().collect())
 }
 
 /// Runs one stage once for several items; each walk follows its own answer.
@@ -109,16 +121,20 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         if shared_run.is_none() {
             let run = walk.job.stage(stage).zip(walk.context(stage));
             let policy = walk.job.plan.stage(stage).map(|stage| stage.policy);
-            shared_run = run.zip(policy).map(|((code, context), policy)| (code, context, policy, walk.limit(stage)));
+            let more = (walk.limit(stage), walk.tickets());
+            shared_run = run.zip(policy).map(|((code, context), policy)| (code, context, policy, more));
         }
         let (answer, reply) = oneshot::channel::<Ended>();
         let shared = walk.shared();
-        let gone = move || Ended { outcome: Err(Error::unexpected("the stage panicked")), at: shared.now(), draw: 0 };
+        let gone = move || {
+            let outcome = Err(Error::unexpected("the stage panicked"));
+            Ended { outcome, used: Vec::new(), ticket: None, at: shared.now(), draw: 0 }
+        };
         walk.follow(stage, attempt, async move { reply.await.unwrap_or_else(|_| gone()) });
         tasks.push(start.task);
         answers.push(answer);
     }
-    let Some((code, context, policy, limit)) = shared_run else { return };
+    let Some((code, context, policy, (limit, tickets))) = shared_run else { return };
     // The longest of some: every sibling's commit is to be written before they are due again.
     let planned = walks.first().and_then(|walk| walk.job.plan.stage(stage));
     let name = planned.map(|stage| stage.name.as_str());
@@ -131,8 +147,14 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         let limited = context.0.limited(limit, run).await;
         let outcomes = limited.unwrap_or_else(|limit| (0..count).map(|_| Err(late(limit))).collect());
         let at = context.0.shared.now();
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            answer.send(Ended { outcome, at, draw }).ok();
+        let ticket = tickets.make();
+        let ends: Vec<Ended> = outcomes
+            .into_iter()
+            .map(|outcome| Ended { used: context.0.used(&outcome), outcome, ticket: Some(ticket.clone()), at, draw })
+            .collect();
+        drop(ticket);
+        for (answer, ended) in answers.into_iter().zip(ends) {
+            answer.send(ended).ok();
         }
     };
     tokio::spawn(work.instrument(span));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use pipeline_core::executor::{ItemMachine, StageState, Wait};
 use pipeline_core::id::JobId;
@@ -15,6 +15,8 @@ use pipeline_core::stage::Stage;
 use pipeline_core::storage::{GateKey, GatePass};
 
 use crate::bindings::Bindings;
+
+use super::signal::Signal;
 
 /// One stage of the plan as this program can run it.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ struct Equipped {
 pub(crate) struct JobContext {
     pub(crate) id: JobId,
     pub(crate) plan: Plan,
-    pub(crate) control: watch::Sender<Control>,
+    pub(crate) control: Signal<Control>,
     /// Whether any stage has a condition; without one nothing needs the facts.
     pub(crate) conditional: bool,
     /// The setting `job.concurrency`: so many of its items may be in work at once in this process.
@@ -64,7 +66,7 @@ impl JobContext {
         let ancestors = (0..plan.stages.len()).map(before).collect();
         let conditional = plan.stages.iter().any(|stage| stage.when.is_some());
         let places = plan.concurrency.map(|most| Arc::new(Semaphore::new(most.max(1) as usize)));
-        Self { id, plan, control: watch::Sender::new(Control::Run), conditional, places, stages, ancestors }
+        Self { id, plan, control: Signal::new(Control::Run), conditional, places, stages, ancestors }
     }
 
     /// Waits until the job's own limit lets one more item be in work; the place is free again when it is dropped.

@@ -9,7 +9,9 @@ mod job;
 mod run;
 mod session;
 mod shared;
+mod signal;
 mod walk;
 
 pub(crate) use run::{RunEnd, RunOptions, Stop, run};
 pub(crate) use shared::{Shared, Tuning};
+pub(crate) use signal::Signal;

@@ -1,14 +1,15 @@
 //! The loop that claims work while there is room, and knows when there is nothing left.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use pipeline_core::error::chain;
-use pipeline_core::id::JobId;
+use pipeline_core::id::{ItemId, JobId};
 use pipeline_core::storage::{ClaimRequest, Claims};
 use pipeline_core::{Error, Result};
 
@@ -16,6 +17,7 @@ use super::committer::Committer;
 use super::group::walk_unit;
 use super::session::Session;
 use super::shared::Shared;
+use super::signal::Listener;
 
 /// How long walks have to give their items back when the worker is stopped at once.
 const GIVE_BACK: Duration = Duration::from_secs(2);
@@ -27,9 +29,9 @@ const CLAIM_EVERY: Duration = Duration::from_millis(2);
 #[derive(Clone, Debug)]
 pub(crate) struct Signals {
     /// True once the store has declared the session dead.
-    pub(crate) lost: watch::Receiver<bool>,
+    pub(crate) lost: Listener<bool>,
     /// How the worker is asked to end.
-    pub(crate) stop: watch::Receiver<Stop>,
+    pub(crate) stop: Listener<Stop>,
 }
 
 /// How a worker is asked to end.
@@ -51,7 +53,7 @@ pub(crate) struct RunOptions {
     /// End when nothing is left that could go on by itself.
     pub(crate) until_idle: bool,
     /// How it is asked to end.
-    pub(crate) stop: watch::Receiver<Stop>,
+    pub(crate) stop: Listener<Stop>,
 }
 
 /// Why a worker ended.
@@ -77,11 +79,11 @@ pub(crate) async fn run(shared: Arc<Shared>, options: RunOptions) -> Result<RunE
 }
 
 /// Waits for the answers of paid calls whose items were cancelled meanwhile, unless asked to end at once.
-async fn land(shared: &Shared, committer: &Committer, mut stop: watch::Receiver<Stop>) {
+async fn land(shared: &Shared, committer: &Committer, mut stop: Listener<Stop>) {
     committer.flights.close();
     let at_once = async {
-        if stop.wait_for(|stop| *stop == Stop::Now).await.is_err() {
-            std::future::pending::<()>().await;
+        while stop.get() != Stop::Now {
+            stop.changed().await;
         }
     };
     tokio::select! {
@@ -101,9 +103,13 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
     let mut walks: JoinSet<Result<()>> = JoinSet::new();
     let mut lost = session.lost.clone();
     let mut claimed_at: Option<Instant> = None;
+    // What each walk holds, and until when the session may hold more, because the answer to a claim was lost.
+    let mut held: HashMap<Id, Vec<ItemId>> = HashMap::new();
+    let mut doubt: Option<Instant> = None;
+    let mut failing = Failing::default();
     loop {
-        let asked = *stop.borrow_and_update();
-        if *lost.borrow_and_update() {
+        let asked = stop.get();
+        if lost.get() {
             walks.shutdown().await;
             return Err(Error::conflict("the store has declared this session dead; its work goes on elsewhere"));
         }
@@ -129,7 +135,22 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
         } else if asked == Stop::Run && free > 0 {
             claimed_at = Some(Instant::now());
             let request = ClaimRequest { session: session.id, limit: free, job: focus };
-            let claims = patiently(shared, || shared.store.claim(request.clone())).await?;
+            if doubt.is_some_and(|until| until > Instant::now()) {
+                let items: Vec<ItemId> = held.values().flatten().copied().collect();
+                patiently(shared, || shared.store.keep_only(session.id, items.clone())).await?;
+            } else {
+                doubt = None;
+            }
+            let claims = match shared.store.claim(request.clone()).await {
+                Ok(claims) => claims,
+                Err(error) => {
+                    // Perhaps it was done: then the session holds what nobody here knows of.
+                    doubt = Some(Instant::now() + shared.tuning.lease);
+                    failing.wait(shared, error).await?;
+                    continue;
+                }
+            };
+            failing = Failing::default();
             shared.metrics.claimed(&claims, claimed_at, shared.now());
             let Claims { units, next_at } = claims;
             if units.is_empty() {
@@ -147,21 +168,25 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
                     let (places, shared, committer) = (Arc::clone(&places), Arc::clone(shared), committer.clone());
                     let signals = Signals { lost: session.lost.clone(), stop: stop.clone() };
                     let place = if suspect { None } else { places.clone().try_acquire_owned().ok() };
-                    walks.spawn(async move {
+                    let items = unit.iter().map(|claimed| claimed.item.id).collect();
+                    let walk = walks.spawn(async move {
                         let _place = match place {
                             Some(place) => place,
                             None => wait_for(places, if suspect { room } else { 1 }).await?,
                         };
                         walk_unit(shared, committer, unit, signals).await
                     });
+                    held.insert(walk.id(), items);
                 }
                 continue;
             }
         }
         tokio::select! {
             biased;
-            Some(ended) = walks.join_next(), if busy => {
-                let outcome = ended.unwrap_or_else(|error| Err(Error::unexpected("a walk ended early").because(error)));
+            Some(ended) = walks.join_next_with_id(), if busy => {
+                held.remove(&ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id));
+                let early = |error| Err(Error::unexpected("a walk ended early").because(error));
+                let outcome = ended.map_or_else(early, |(_, outcome)| outcome);
                 if let Err(error) = outcome {
                     // A walk ends early only when the store keeps failing; nothing is lost, the items are resumable.
                     walks.shutdown().await;
@@ -169,8 +194,8 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
                 }
             }
             () = bell => {}
-            Ok(()) = stop.changed() => {}
-            Ok(()) = lost.changed() => {}
+            () = stop.changed() => {}
+            () = lost.changed() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -188,18 +213,33 @@ async fn wait_for(places: Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePe
 
 /// Tries a store operation again while the worker has patience.
 async fn patiently<T, F: Future<Output = Result<T>>>(shared: &Shared, operation: impl Fn() -> F) -> Result<T> {
-    let mut waited = Duration::ZERO;
-    let mut pause = Duration::from_millis(100);
+    let mut failing = Failing::default();
     loop {
         match operation().await {
             Ok(value) => return Ok(value),
-            Err(error) if waited >= shared.tuning.patience => return Err(error),
-            Err(error) => {
-                tracing::warn!(error = %chain(&error), "claiming failed, trying again");
-                tokio::time::sleep(pause).await;
-                waited += pause;
-                pause = (pause * 2).min(Duration::from_secs(2));
-            }
+            Err(error) => failing.wait(shared, error).await?,
         }
+    }
+}
+
+/// How long the store has been failing.
+#[derive(Default)]
+struct Failing {
+    tries: u32,
+    waited: Duration,
+}
+
+impl Failing {
+    /// Waits before another try, longer each time; gives the error back when the worker's patience has come to its end.
+    async fn wait(&mut self, shared: &Shared, error: Error) -> Result<()> {
+        if self.waited >= shared.tuning.patience {
+            return Err(error);
+        }
+        tracing::warn!(error = %chain(&error), "claiming failed, trying again");
+        let pause = Duration::from_millis(100 << self.tries.min(5)).min(Duration::from_secs(2));
+        tokio::time::sleep(pause).await;
+        self.tries += 1;
+        self.waited += pause;
+        Ok(())
     }
 }

@@ -12,13 +12,14 @@ use pipeline_core::storage::{Heartbeat, NewSession};
 use pipeline_core::{Error, Result};
 
 use super::shared::Shared;
+use super::signal::{Listener, Signal};
 
 /// An open session with its heartbeat.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     /// True once the store has declared the session dead.
-    pub(crate) lost: watch::Receiver<bool>,
+    pub(crate) lost: Listener<bool>,
     /// Ends the heartbeat when it is dropped: a run whose future was dropped holds nothing any more, and its lease is to
     /// run out.
     _heart: Heart,
@@ -32,7 +33,8 @@ impl Session {
         let session = NewSession { id, host, pid: std::process::id(), lease, focus };
         shared.store.open_session(session.clone()).await?;
         shared.session.send_replace(Some(session));
-        let (tell, lost) = watch::channel(false);
+        let tell = Signal::new(false);
+        let lost = tell.listen();
         let heart = Heart::start(Arc::clone(shared), id, tell)?;
         Ok(Self { id, lost, _heart: heart })
     }
@@ -51,7 +53,7 @@ enum Heart {
 }
 
 impl Heart {
-    fn start(shared: Arc<Shared>, id: SessionId, lost: watch::Sender<bool>) -> Result<Self> {
+    fn start(shared: Arc<Shared>, id: SessionId, lost: Signal<bool>) -> Result<Self> {
         if !shared.tuning.own_heart {
             return Ok(Self::Task(tokio::spawn(async move { beat(&shared, id, &lost).await })));
         }
@@ -80,7 +82,7 @@ impl Drop for Heart {
     }
 }
 
-async fn beat(shared: &Shared, id: SessionId, lost: &watch::Sender<bool>) {
+async fn beat(shared: &Shared, id: SessionId, lost: &Signal<bool>) {
     let lease = shared.tuning.lease;
     let mut failing_since = None;
     loop {
@@ -93,7 +95,7 @@ async fn beat(shared: &Shared, id: SessionId, lost: &watch::Sender<bool>) {
             Ok(_) => {
                 tracing::error!(session = %id, "the store has declared this session dead; its work is given up");
                 shared.metrics.lease_lost();
-                lost.send_replace(true);
+                lost.set(true);
                 return;
             }
             Err(error) => {
@@ -114,7 +116,7 @@ async fn limited(beat: impl Future<Output = Result<Heartbeat>>, lease: Duration)
 fn steer(shared: &Shared, beat: &Heartbeat) {
     for job in shared.jobs() {
         let asked = beat.controls.iter().find(|(id, _)| *id == job.id).map_or(Control::Run, |(_, control)| *control);
-        job.control.send_if_modified(|control| {
+        job.control.change(|control| {
             // A cancellation is never taken back.
             let changed = *control != asked && *control != Control::Cancel;
             if changed {

@@ -1,6 +1,6 @@
 //! What every part of a worker uses: ports, bindings, stages, tuning, and the bell that wakes the claim loop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) session: watch::Sender<Option<NewSession>>,
     /// What has been done so far.
     pub(crate) metrics: Metrics,
-    jobs: Mutex<HashMap<JobId, Arc<JobContext>>>,
+    jobs: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
 }
 
 impl Shared {

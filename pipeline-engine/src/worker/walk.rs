@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
 use pipeline_core::error::chain;
 use pipeline_core::executor::{Effect, Event, ItemMachine, NewChild, Outcome, Resume, StageState, Wait};
-use pipeline_core::id::{HoldId, ItemId, ResultId, Token};
+use pipeline_core::id::{CallId, HoldId, ItemId, ResultId, Token};
 use pipeline_core::model::{Control, Failure, FailureCode, ItemStatus, Money};
 use pipeline_core::pipeline::{GroupBy, Role, StageIndex};
 use pipeline_core::stage::{Output, StageEnd, Task};
@@ -21,7 +21,7 @@ use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
 use super::calls::{Caller, IntentRequest};
-use super::committer::{Committer, Receipt};
+use super::committer::{Committer, Receipt, Ticket, Tickets};
 use super::context::RunContext;
 use super::inputs::{self, Results};
 use super::job::JobContext;
@@ -36,6 +36,10 @@ pub(crate) type RunOutcome = Result<StageEnd>;
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) outcome: RunOutcome,
+    /// The calls whose answers it has used up.
+    pub(crate) used: Vec<CallId>,
+    /// What it is written together with: the ends of the others of a shared try.
+    pub(crate) ticket: Option<Ticket>,
     pub(crate) at: Timestamp,
     pub(crate) draw: u64,
 }
@@ -46,6 +50,14 @@ pub(crate) struct Start {
     pub(crate) stage: StageIndex,
     pub(crate) attempt: u32,
     pub(crate) task: Task,
+}
+
+/// What a try leaves beside the next state.
+#[derive(Debug, Default)]
+struct Made {
+    result: Option<(StageIndex, ResultRecord)>,
+    used: Vec<CallId>,
+    ticket: Option<Ticket>,
 }
 
 #[derive(Debug)]
@@ -73,6 +85,8 @@ pub(crate) struct Walk {
     unanswered: Option<Receipt>,
     /// True once another claim has superseded this one.
     superseded: bool,
+    /// Its place in the job, once it has one; within, none where the job has no limit.
+    place: Option<Option<OwnedSemaphorePermit>>,
 }
 
 impl Walk {
@@ -99,7 +113,13 @@ impl Walk {
             intents: mpsc::channel(4),
             unanswered: None,
             superseded: false,
+            place: None,
         }
+    }
+
+    /// Takes a place in the job.
+    pub(crate) fn sit(&mut self, place: Option<OwnedSemaphorePermit>) {
+        self.place = Some(place);
     }
 
     /// Applies an event: step, adopt, queue the commit. Returns what is to be started.
@@ -107,16 +127,11 @@ impl Walk {
     /// The commit is not waited for. What is started may run ahead of it only as far as [`Walk::start`] says; before
     /// that, and before the item is given back, [`Walk::settled`] waits.
     pub(crate) fn apply(&mut self, event: &Event) -> Result<Vec<Start>> {
-        self.apply_at(self.shared.now(), self.shared.draw(), event, None)
+        self.apply_at(self.shared.now(), self.shared.draw(), event, Made::default())
     }
 
-    fn apply_at(
-        &mut self,
-        now: Timestamp,
-        draw: u64,
-        event: &Event,
-        made: Option<(StageIndex, ResultRecord)>,
-    ) -> Result<Vec<Start>> {
+    fn apply_at(&mut self, now: Timestamp, draw: u64, event: &Event, made: Made) -> Result<Vec<Start>> {
+        let Made { result: made, used, ticket } = made;
         let facts = if self.job.conditional {
             let mut facts = inputs::facts(&self.job.plan, &self.item.input, &self.results);
             if let Some((index, result)) = &made
@@ -141,9 +156,10 @@ impl Walk {
         let children = transition.children.into_iter().map(|child| self.child(child, siblings)).collect();
         let mut commit = self.commit_of(&next, now);
         commit.results = result.into_iter().collect();
+        commit.used = used;
         commit.children = children;
         commit.events = transition.events;
-        self.unanswered = Some(self.committer.put(commit));
+        self.unanswered = Some(self.committer.put_with(commit, ticket));
         self.machine = next;
         if let Some((index, result)) = made {
             self.results.insert(index, result);
@@ -170,7 +186,7 @@ impl Walk {
         let (Some(code), Some(context)) = (self.job.stage(start.stage), self.context(start.stage)) else {
             let kind = self.job.plan.stage(start.stage).map(|stage| stage.kind.clone()).unwrap_or_default();
             let unknown = Error::new(ErrorKind::Unsupported, "this program has no such stage kind").with("kind", kind);
-            let ended = Ended { outcome: Err(unknown), at: self.shared.now(), draw: self.shared.draw() };
+            let ended = self.end(Err(unknown));
             return self.follow(start.stage, start.attempt, async move { ended });
         };
         let (limit, shared) = (self.limit(start.stage), Arc::clone(&self.shared));
@@ -178,7 +194,8 @@ impl Walk {
         self.follow(stage, attempt, async move {
             let run = code.run(&context, task);
             let outcome = context.0.limited(limit, run).await.unwrap_or_else(|limit| Err(late(limit)));
-            Ended { outcome, at: shared.now(), draw: shared.draw() }
+            let used = context.0.used(&outcome);
+            Ended { outcome, used, ticket: None, at: shared.now(), draw: shared.draw() }
         });
     }
 
@@ -199,8 +216,8 @@ impl Walk {
     /// Drives the item until it has nothing running: then it has been released by its last commit.
     pub(crate) async fn drive(mut self, signals: Signals) -> Result<()> {
         let Signals { mut lost, mut stop } = signals;
-        let mut control = self.job.control.subscribe();
-        if *control.borrow_and_update() == Control::Cancel {
+        let mut control = self.job.control.listen();
+        if control.get() == Control::Cancel {
             self.step(&Event::CancelRequested).await?;
         }
         while !self.superseded && !self.runs.is_empty() {
@@ -212,8 +229,8 @@ impl Walk {
                 Some((call, answer)) = self.intents.1.recv() => {
                     answer.send(self.intend(call).await).ok();
                 }
-                Ok(()) = control.changed() => {
-                    if *control.borrow_and_update() == Control::Cancel {
+                () = control.changed() => {
+                    if control.get() == Control::Cancel {
                         self.step(&Event::CancelRequested).await?;
                     }
                 }
@@ -221,9 +238,9 @@ impl Walk {
                     self.unanswered = None;
                     self.superseded = answer? == CommitReply::Superseded;
                 }
-                Ok(()) = lost.changed() => self.superseded = true,
-                Ok(()) = stop.changed() => {
-                    if *stop.borrow_and_update() == Stop::Now {
+                () = lost.changed() => self.superseded = true,
+                () = stop.changed() => {
+                    if stop.get() == Stop::Now {
                         return self.give_back().await;
                     }
                 }
@@ -244,7 +261,8 @@ impl Walk {
     /// Gives the item back as it was before its running tries started. Paid calls in flight go on and are settled; the
     /// next worker finds them in the ledger.
     async fn give_back(mut self) -> Result<()> {
-        let running: Vec<Running> = self.running.drain().map(|(_, running)| running).collect();
+        let mut running: Vec<Running> = self.running.drain().map(|(_, running)| running).collect();
+        running.sort_unstable_by_key(|running| running.stage);
         for Running { stage, attempt, abort, .. } in running {
             abort.abort();
             let wait = Wait::Until { at: self.shared.now(), reason: "the worker was stopped".to_owned() };
@@ -281,11 +299,11 @@ impl Walk {
             let settlement = Settlement {
                 call: call.id,
                 state: CallState::Unknown,
+                sending: Some(call.sending),
                 cost: Money::ZERO,
                 response: None,
                 failure: Some(failure),
                 external_id: None,
-                attempt: None,
                 outage: false,
             };
             self.shared.store.settle(settlement).await?;
@@ -298,9 +316,28 @@ impl Walk {
         self.superseded
     }
 
+    /// Returns the calls for a stage that the item has not used up yet, open or answered, oldest first.
+    pub(crate) async fn unused_calls(&self, stage: StageIndex) -> Result<Vec<CallId>> {
+        let Some(planned) = self.job.plan.stage(stage) else { return Ok(Vec::new()) };
+        let query = CallQuery {
+            job: Some(self.job.id),
+            item: Some(self.item.id),
+            stage: Some(planned.name.clone()),
+            unused: true,
+            ..CallQuery::default()
+        };
+        let calls = self.shared.store.calls(query).await?.into_iter();
+        Ok(calls.filter(|call| call.round == self.machine.round).map(|call| call.id).collect())
+    }
+
     /// Returns what the item's walk is traced as.
     pub(crate) fn span(&self) -> tracing::Span {
         tracing::debug_span!("item", id = %self.item.id, round = self.machine.round)
+    }
+
+    /// Returns what makes tickets for the ends of a shared try.
+    pub(crate) fn tickets(&self) -> Tickets {
+        self.committer.tickets()
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared> {
@@ -319,6 +356,7 @@ impl Walk {
             intents: self.intents.0.clone(),
             flights: self.committer.flights.clone(),
             calling: watch::Sender::new(0),
+            received: Arc::default(),
         }))
     }
 
@@ -333,8 +371,14 @@ impl Walk {
     }
 
     /// Starts what a transition says. A stage whose effects cannot be taken back waits until what it reads is durable.
-    async fn go_on(&mut self, starts: Vec<Start>) -> Result<()> {
+    ///
+    /// Only here a walk waits for its place: the end of a shared try needs none, and must not wait for the others'.
+    pub(crate) async fn go_on(&mut self, starts: Vec<Start>) -> Result<()> {
         for start in starts {
+            if self.place.is_none() {
+                let place = self.job.place().await;
+                self.sit(place);
+            }
             if !self.job.is_self_contained(start.stage) {
                 self.settled().await?;
             }
@@ -345,19 +389,24 @@ impl Walk {
         Ok(())
     }
 
+    /// An end that comes from here.
+    fn end(&self, outcome: RunOutcome) -> Ended {
+        Ended { outcome, used: Vec::new(), ticket: None, at: self.shared.now(), draw: self.shared.draw() }
+    }
+
     async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Result<()> {
-        let here = |outcome| Ended { outcome, at: self.shared.now(), draw: self.shared.draw() };
-        let (id, Ended { outcome, at, draw }) = match ended {
+        let (id, Ended { outcome, used, ticket, at, draw }) = match ended {
             Ok(ended) => ended,
             Err(error) if error.is_cancelled() => {
-                (error.id(), here(Err(Error::new(ErrorKind::Cancelled, "the stage was given up"))))
+                (error.id(), self.end(Err(Error::new(ErrorKind::Cancelled, "the stage was given up"))))
             }
-            Err(error) => (error.id(), here(Err(Error::unexpected("the stage panicked")))),
+            Err(error) => (error.id(), self.end(Err(Error::unexpected("the stage panicked")))),
         };
         let Some(Running { stage, attempt, started_at, .. }) = self.running.remove(&id) else { return Ok(()) };
         let (event, made) = self.event(stage, attempt, (started_at, at), outcome);
         self.shared.metrics.tried(self.job.plan.stage(stage), at.since(started_at), &event);
-        let starts = self.apply_at(at, draw, &event, made.map(|result| (stage, result)))?;
+        let made = Made { result: made.map(|result| (stage, result)), used, ticket };
+        let starts = self.apply_at(at, draw, &event, made)?;
         self.go_on(starts).await
     }
 
@@ -474,7 +523,7 @@ impl Walk {
         Ok(match refusal {
             Refusal::Cancelled => {
                 // Known here before the heartbeat brings it.
-                self.job.control.send_replace(Control::Cancel);
+                self.job.control.set(Control::Cancel);
                 self.step(&Event::CancelRequested).await?;
                 Error::new(ErrorKind::Cancelled, "the job is being cancelled")
             }
@@ -505,6 +554,7 @@ impl Walk {
             gate: self.job.gate_of(next),
             results: Vec::new(),
             calls: Vec::new(),
+            used: Vec::new(),
             children: Vec::new(),
             events: Vec::new(),
             release: !running,

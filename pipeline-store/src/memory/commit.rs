@@ -146,6 +146,14 @@ fn write(state: &mut State, commit: Commit, now: Timestamp) {
     for call in commit.calls {
         open(state, call, now);
     }
+    for call in commit.used {
+        let place = state.call_places.get(&call).copied();
+        if let Some(known) = place.and_then(|place| state.calls.get_mut(place)) {
+            let CallRecord { items, used_by, .. } = known;
+            let used = |item: &&ItemId| **item == commit.item || used_by.contains(item);
+            *used_by = items.iter().filter(used).copied().collect();
+        }
+    }
     for child in commit.children {
         let ends = cancelled && !child.status.is_terminal();
         let status = if ends { ItemStatus::Cancelled } else { child.status };
@@ -180,6 +188,7 @@ fn open(state: &mut State, call: NewCall, now: Timestamp) {
     if let Some(known) = state.call_places.get(&call.id).and_then(|place| state.calls.get_mut(*place)) {
         if known.state == CallState::Unknown {
             known.state = CallState::Open;
+            (known.sending, known.attempt) = (call.sending, call.attempt);
             (known.opened_at, known.deadline, known.settled_at) = (now, deadline, None);
         }
         return;
@@ -187,6 +196,7 @@ fn open(state: &mut State, call: NewCall, now: Timestamp) {
     state.call_places.insert(call.id, state.calls.len());
     state.calls.push(CallRecord {
         id: call.id,
+        sending: call.sending,
         job: call.job,
         stage: call.stage,
         items: call.items,
@@ -205,5 +215,6 @@ fn open(state: &mut State, call: NewCall, now: Timestamp) {
         gate,
         deadline,
         settled_at: None,
+        used_by: Vec::new(),
     });
 }

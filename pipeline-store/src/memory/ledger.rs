@@ -27,12 +27,14 @@ impl CallLedger for MemoryStore {
             if !open {
                 return Ok(SettleReply::AlreadySettled);
             }
+            if settlement.state != CallState::Succeeded && settlement.sending.is_some_and(|sent| sent != call.sending) {
+                return Ok(SettleReply::SentAgain);
+            }
             call.state = settlement.state;
             call.cost = Some(settlement.cost);
             call.response = settlement.response;
             call.failure = settlement.failure;
             call.external_id = settlement.external_id.or_else(|| call.external_id.take());
-            call.attempt = settlement.attempt.unwrap_or(call.attempt);
             call.settled_at = Some(now);
             if let Some(gate) = call.gate.clone() {
                 state.heard(&gate, settlement.outage, now);
@@ -64,6 +66,7 @@ impl CallLedger for MemoryStore {
             let calls = state.calls.iter().filter(|call| {
                 query.job.is_none_or(|job| call.job == job)
                     && query.item.is_none_or(|item| call.items.contains(&item))
+                    && !(query.unused && query.item.is_some_and(|item| call.used_by.contains(&item)))
                     && query.stage.as_ref().is_none_or(|stage| call.stage == *stage)
                     && (query.states.is_empty() || query.states.contains(&call.state))
             });

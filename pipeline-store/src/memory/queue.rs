@@ -68,6 +68,12 @@ impl WorkQueue for MemoryStore {
         Ok(())
     }
 
+    async fn keep_only(&self, session: SessionId, items: Vec<ItemId>) -> Result<()> {
+        let now = self.time();
+        self.with(|state| state.free(&[session], &items, now));
+        Ok(())
+    }
+
     async fn sessions(&self, job: Option<JobId>) -> Result<Vec<SessionRecord>> {
         let now = self.time();
         self.with(|state| {

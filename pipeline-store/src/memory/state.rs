@@ -185,7 +185,17 @@ impl State {
 
     /// Ends sessions: their items are free, or cancelled with their job.
     pub(super) fn release(&mut self, dead: &[SessionId], now: Timestamp) {
-        let held = |item: &&Item| item.session.is_some_and(|session| dead.contains(&session));
+        self.free(dead, &[], now);
+        for session in dead {
+            self.sessions.remove(session);
+        }
+    }
+
+    /// Frees what sessions hold beside some items.
+    pub(super) fn free(&mut self, sessions: &[SessionId], kept: &[ItemId], now: Timestamp) {
+        let held = |item: &&Item| {
+            item.session.is_some_and(|session| sessions.contains(&session)) && !kept.contains(&item.record.id)
+        };
         let items: Vec<(ItemId, JobId)> =
             self.items.values().filter(held).map(|item| (item.record.id, item.record.job)).collect();
         for (item, job) in &items {
@@ -200,9 +210,6 @@ impl State {
                     item.record.status = ItemStatus::Pending;
                 }
             });
-        }
-        for session in dead {
-            self.sessions.remove(session);
         }
         for job in items.iter().map(|(_, job)| *job).collect::<BTreeSet<_>>() {
             self.finish(job, now);

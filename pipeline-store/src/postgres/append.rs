@@ -14,14 +14,18 @@ const RESULTS: &str = "INSERT INTO results (id, item, stage, round, attempt, pro
 
 /// A call that serves several items may come with each of them; it is written once. An unknown one is opened again.
 const CALLS: &str = "WITH given AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], \
-     $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $12::text[], $13::bigint[]) AS given \
-     (id, job, stage, round, attempt, provider, capability, request, reserved, items, gate, deadline)), \
+     $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $12::text[], $13::bigint[], $14::uuid[]) \
+     AS given (id, job, stage, round, attempt, provider, capability, request, reserved, items, gate, deadline, sending)), \
      opened AS (INSERT INTO calls (id, job, stage, round, attempt, provider, capability, request, reserved, items, \
-     state, opened_at, gate, deadline) SELECT id, job, stage, round, attempt, provider, capability, request, reserved, \
-     items::uuid[], 'open', $11, gate, deadline FROM given ON CONFLICT (id) DO UPDATE SET state = 'open', \
-     opened_at = excluded.opened_at, deadline = excluded.deadline, settled_at = NULL WHERE calls.state = 'unknown') \
+     state, opened_at, gate, deadline, sending) SELECT id, job, stage, round, attempt, provider, capability, request, reserved, \
+     items::uuid[], 'open', $11, gate, deadline, sending FROM given ON CONFLICT (id) DO UPDATE SET state = 'open', \
+     opened_at = excluded.opened_at, deadline = excluded.deadline, sending = excluded.sending, \
+     attempt = excluded.attempt, settled_at = NULL WHERE calls.state = 'unknown') \
      INSERT INTO call_items (item, call) SELECT served.item, given.id \
      FROM given CROSS JOIN LATERAL unnest(given.items::uuid[]) AS served (item) ON CONFLICT DO NOTHING";
+
+pub(super) const USED: &str = "UPDATE call_items SET used = true FROM unnest($1::uuid[], $2::uuid[]) \
+     AS given (item, call) WHERE call_items.item = given.item AND call_items.call = given.call";
 
 /// Appends the results of commits.
 pub(super) async fn results(connection: &mut PgConnection, commits: &[&Commit]) -> Work<()> {
@@ -48,6 +52,19 @@ pub(super) async fn results(connection: &mut PgConnection, commits: &[&Commit]) 
         .bind(fields.collect::<Result<Vec<_>, _>>()?)
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Marks the answers that the items of commits have used up.
+pub(super) async fn used(connection: &mut PgConnection, commits: &[&Commit]) -> Work<()> {
+    let rows = || commits.iter().flat_map(|commit| commit.used.iter().map(|call| (commit.item, *call)));
+    if rows().next().is_some() {
+        sqlx::query(USED)
+            .bind(rows().map(|(item, _)| item.as_uuid()).collect::<Vec<_>>())
+            .bind(rows().map(|(_, call)| call.as_uuid()).collect::<Vec<_>>())
+            .execute(connection)
+            .await?;
+    }
     Ok(())
 }
 
@@ -78,6 +95,7 @@ pub(super) async fn calls(connection: &mut PgConnection, commits: &[&Commit], no
         .bind(now.as_micros())
         .bind(calls.iter().map(|call| call.gate.as_ref().map(|pass| pass.key.as_str())).collect::<Vec<_>>())
         .bind(calls.iter().map(|call| now.after(call.patience).as_micros()).collect::<Vec<_>>())
+        .bind(calls.iter().map(|call| call.sending.as_uuid()).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

@@ -159,6 +159,7 @@ async fn follow(
 ) -> Work<()> {
     append::results(connection, accepted).await?;
     append::calls(connection, accepted, now).await?;
+    append::used(connection, accepted).await?;
     let mut children = Vec::new();
     for commit in accepted {
         let change = changes.entry(commit.job).or_default();

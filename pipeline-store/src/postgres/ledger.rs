@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{CallId, ItemId, StageName};
+use pipeline_core::id::{CallId, ItemId, SendingId, StageName};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
     AttachReply, CallLedger, CallQuery, CallRecord, CallState, GateKey, SettleReply, Settlement,
@@ -15,17 +15,16 @@ use super::fault::Work;
 use super::store::{Begin, PostgresStore, clock};
 use super::{gates, rows};
 
-/// Settles a call that is open, or unknown and now known; tells whether it did, whether there is such a call, and its
-/// gate. An answer that is no outage ends the gate's row of them.
+/// Settles a call that is open, or unknown and now known; tells whether it did, and its gate. An answer that is no outage ends the gate's row of them.
 const SETTLE: &str = concat!(
     "WITH settled AS (UPDATE calls SET state = $2, cost = $3, response = $4, failure = $5, \
      external_id = coalesce($6, external_id), settled_at = ",
     clock!("$7"),
-    ", attempt = coalesce($8, attempt) \
-     WHERE id = $1 AND (state = 'open' OR (state = 'unknown' AND $2 <> 'unknown')) RETURNING gate), \
+    " WHERE id = $1 AND (state = 'open' OR (state = 'unknown' AND $2 <> 'unknown')) \
+     AND ($2 = 'succeeded' OR $9::uuid IS NULL OR sending = $9) RETURNING gate), \
      answered AS (UPDATE gates SET outages = 0 FROM settled WHERE gates.key = settled.gate AND gates.outages > 0 \
-     AND NOT $9) \
-     SELECT EXISTS (SELECT 1 FROM settled), EXISTS (SELECT 1 FROM calls WHERE id = $1), (SELECT gate FROM settled)"
+     AND NOT $8) \
+     SELECT EXISTS (SELECT 1 FROM settled), (SELECT gate FROM settled)"
 );
 
 const ATTACH: &str = "WITH attached AS (UPDATE calls SET external_id = $2 \
@@ -37,17 +36,20 @@ macro_rules! calls_where {
     ($first:literal) => {
         concat!(
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
-             failure, external_id, opened_at, settled_at, attempt, gate, deadline FROM calls WHERE ",
+             failure, external_id, opened_at, settled_at, attempt, gate, deadline, sending, \
+             ARRAY(SELECT served.item FROM unnest(calls.items) AS served (item) JOIN call_items \
+             ON call_items.item = served.item AND call_items.call = calls.id WHERE call_items.used) FROM calls WHERE ",
             $first,
             " AND ($3::text IS NULL OR stage = $3) AND state = ANY ($4) ORDER BY no LIMIT $5"
         )
     };
 }
 
-pub(super) const OF_ITEM: &str =
-    calls_where!("id IN (SELECT call FROM call_items WHERE item = $2) AND ($1::uuid IS NULL OR job = $1)");
-pub(super) const OF_JOB: &str = calls_where!("job = $1 AND $2::uuid IS NULL");
-pub(super) const OF_ANY: &str = calls_where!("$1::uuid IS NULL AND $2::uuid IS NULL");
+pub(super) const OF_ITEM: &str = calls_where!(
+    "id IN (SELECT call FROM call_items WHERE item = $2 AND NOT (used AND $6)) AND ($1::uuid IS NULL OR job = $1)"
+);
+pub(super) const OF_JOB: &str = calls_where!("job = $1 AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
+pub(super) const OF_ANY: &str = calls_where!("$1::uuid IS NULL AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
 
 /// Returns the word of a state, as stored.
 const fn word(state: CallState) -> &'static str {
@@ -75,21 +77,28 @@ impl CallLedger for PostgresStore {
                     .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
                     .bind(&settlement.external_id)
                     .bind(inner.told())
-                    .bind(settlement.attempt.map(i64::from))
                     .bind(settlement.outage)
+                    .bind(settlement.sending.map(|sending| sending.as_uuid()))
                     .fetch_one(&mut *connection)
                     .await?;
-                let gate: Option<&str> = row.try_get(2)?;
+                let gate: Option<&str> = row.try_get(1)?;
                 if let Some(gate) = gate.filter(|_| settlement.outage) {
                     let now = inner.now(connection).await?;
                     gates::fail(connection, gate, now).await?;
                 }
-                match (row.try_get(0)?, row.try_get(1)?) {
-                    (true, _) => Ok(SettleReply::Settled),
-                    (false, true) => Ok(SettleReply::AlreadySettled),
-                    (false, false) => {
-                        Err(Error::not_found("there is no such call").with("call", settlement.call).into())
-                    }
+                if row.try_get(0)? {
+                    return Ok(SettleReply::Settled);
+                }
+                // Read anew: what the statement above waited for is later than what it sees.
+                let state: Option<String> = sqlx::query_scalar("SELECT state FROM calls WHERE id = $1")
+                    .bind(settlement.call.as_uuid())
+                    .fetch_optional(connection)
+                    .await?;
+                match state.as_deref() {
+                    None => Err(Error::not_found("there is no such call").with("call", settlement.call).into()),
+                    Some("open") => Ok(SettleReply::SentAgain),
+                    Some("unknown") if settlement.state != CallState::Unknown => Ok(SettleReply::SentAgain),
+                    Some(_) => Ok(SettleReply::AlreadySettled),
                 }
             })
         })
@@ -138,6 +147,7 @@ impl CallLedger for PostgresStore {
                     .bind(query.stage.as_ref().map(StageName::as_str))
                     .bind(states.iter().copied().map(word).collect::<Vec<_>>())
                     .bind(if query.limit == 0 { 100 } else { i64::from(query.limit) })
+                    .bind(query.unused)
                     .fetch_all(connection)
                     .await?;
                 rows.iter().map(call).collect()
@@ -150,6 +160,7 @@ impl CallLedger for PostgresStore {
 fn call(row: &PgRow) -> Work<CallRecord> {
     Ok(CallRecord {
         id: CallId::from_uuid(rows::uuid(row, 0)?),
+        sending: SendingId::from_uuid(rows::uuid(row, 19)?),
         job: rows::job_id(row, 1)?,
         stage: rows::stage(row, 2)?,
         items: row.try_get::<Vec<Uuid>, _>(3)?.into_iter().map(ItemId::from_uuid).collect(),
@@ -168,5 +179,6 @@ fn call(row: &PgRow) -> Work<CallRecord> {
         gate: row.try_get::<Option<String>, _>(17)?.map(GateKey::new),
         deadline: rows::time(row, 18)?,
         settled_at: rows::maybe_time(row, 15)?,
+        used_by: row.try_get::<Vec<Uuid>, _>(20)?.into_iter().map(ItemId::from_uuid).collect(),
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::error::Result;
-use pipeline_core::id::{JobId, SessionId};
+use pipeline_core::id::{ItemId, JobId, SessionId};
 use pipeline_core::storage::{
     ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, QueueStatus, SessionRecord, WorkQueue,
 };
@@ -42,6 +42,13 @@ impl WorkQueue for PostgresStore {
     async fn close_session(&self, session: SessionId) -> Result<()> {
         self.write(Begin::Durable, session, |connection, inner, session| {
             Box::pin(sessions::release(connection, inner, *session))
+        })
+        .await
+    }
+
+    async fn keep_only(&self, session: SessionId, items: Vec<ItemId>) -> Result<()> {
+        self.write(Begin::Durable, (session, items), |connection, inner, (session, items)| {
+            Box::pin(sessions::keep_only(connection, inner, *session, items))
         })
         .await
     }

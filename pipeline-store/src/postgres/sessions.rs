@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pipeline_core::id::{JobId, SessionId};
+use pipeline_core::id::{ItemId, JobId, SessionId};
 use pipeline_core::model::{Control, ItemStatus};
 use pipeline_core::storage::{Heartbeat, NewSession, SessionRecord};
 use pipeline_core::time::Timestamp;
@@ -44,7 +44,7 @@ const DEAD: &str = "SELECT id FROM sessions WHERE lease_until <= $1 ORDER BY id 
 
 /// Frees what sessions hold. What is held is always open: a commit that ends an item also gives it back.
 pub(super) const FREE: &str = "WITH held AS MATERIALIZED (SELECT id, status FROM items WHERE session = ANY ($1) \
-     ORDER BY id FOR UPDATE), freed AS (UPDATE items SET session = NULL, claimable_at = 0, updated_at = $2, \
+     AND id <> ALL ($3) ORDER BY id FOR UPDATE), freed AS (UPDATE items SET session = NULL, claimable_at = 0, updated_at = $2, \
      status = CASE held.status WHEN 'running' THEN 'pending' ELSE held.status END FROM held WHERE items.id = held.id \
      RETURNING items.job, held.status, items.leaves) \
      SELECT job, status, sum(leaves)::bigint FROM freed GROUP BY job, status";
@@ -114,7 +114,7 @@ pub(super) async fn bury(connection: &mut PgConnection, inner: &Inner) -> Work<(
     for session in &dead {
         tracing::info!(%session, "a session has died; its items are free again");
     }
-    if dead.is_empty() { Ok(()) } else { free(connection, &dead, now).await }
+    if dead.is_empty() { Ok(()) } else { end(connection, &dead, now).await }
 }
 
 /// Ends a session: its items are free, or cancelled with their job.
@@ -124,13 +124,30 @@ pub(super) async fn release(connection: &mut PgConnection, inner: &Inner, sessio
         .bind(session.as_uuid())
         .execute(&mut *connection)
         .await?;
-    free(connection, &[session.as_uuid()], now).await
+    end(connection, &[session.as_uuid()], now).await
+}
+
+/// Frees what a session holds beside some items.
+pub(super) async fn keep_only(
+    connection: &mut PgConnection,
+    inner: &Inner,
+    session: SessionId,
+    items: &[ItemId],
+) -> Work<()> {
+    let now = inner.now(connection).await?;
+    let kept: Vec<Uuid> = items.iter().map(|item| item.as_uuid()).collect();
+    free(connection, &[session.as_uuid()], &kept, now).await
 }
 
 /// Ends sessions whose rows are locked.
-async fn free(connection: &mut PgConnection, sessions: &[Uuid], now: Timestamp) -> Work<()> {
-    let freed = sqlx::query(FREE).bind(sessions).bind(now.as_micros()).fetch_all(&mut *connection).await?;
-    sqlx::query("DELETE FROM sessions WHERE id = ANY ($1)").bind(sessions).execute(&mut *connection).await?;
+async fn end(connection: &mut PgConnection, sessions: &[Uuid], now: Timestamp) -> Work<()> {
+    free(connection, sessions, &[], now).await?;
+    sqlx::query("DELETE FROM sessions WHERE id = ANY ($1)").bind(sessions).execute(connection).await?;
+    Ok(())
+}
+
+async fn free(connection: &mut PgConnection, sessions: &[Uuid], kept: &[Uuid], now: Timestamp) -> Work<()> {
+    let freed = sqlx::query(FREE).bind(sessions).bind(now.as_micros()).bind(kept).fetch_all(&mut *connection).await?;
     let mut changes = Changes::new();
     for row in &freed {
         let change = changes.entry(rows::job_id(row, 0)?).or_default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipeline_core::id::{CallId, Digest, ItemId, JobId, StageName};
+use pipeline_core::id::{CallId, Digest, ItemId, JobId, SendingId, StageName};
 use pipeline_core::model::Capability;
 use pipeline_core::storage::{Commit, GateKey, ResultRecord};
 use pipeline_core::time::Timestamp;
@@ -18,6 +18,9 @@ static INSERT: Bulk = Bulk::new(
     "",
 );
 
+pub(super) const USED: &str = "UPDATE call_items SET used = 1 FROM json_each(?1) AS given \
+     WHERE call_items.item = given.value ->> 0 AND call_items.call = given.value ->> 1";
+
 #[derive(Serialize)]
 struct CallRow<'a>(
     CallId,
@@ -32,6 +35,7 @@ struct CallRow<'a>(
     u32,
     Option<&'a GateKey>,
     i64,
+    SendingId,
 );
 
 #[derive(Default)]
@@ -93,6 +97,16 @@ pub(super) async fn results(connection: &mut SqliteConnection, commits: &[&Commi
     Ok(())
 }
 
+/// Marks the answers that the items of commits have used up.
+pub(super) async fn used(connection: &mut SqliteConnection, commits: &[&Commit]) -> Work<()> {
+    let rows: Vec<(ItemId, CallId)> =
+        commits.iter().flat_map(|commit| commit.used.iter().map(|call| (commit.item, *call))).collect();
+    if !rows.is_empty() {
+        sqlx::query(USED).bind(serde_json::to_string(&rows)?).execute(connection).await?;
+    }
+    Ok(())
+}
+
 /// Writes the intents of commits. A call that serves several items may come with each of them; it is written once.
 pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit], now: Timestamp) -> Work<()> {
     let rows: Vec<CallRow<'_>> = commits
@@ -112,6 +126,7 @@ pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit]
                 call.attempt,
                 call.gate.as_ref().map(|pass| &pass.key),
                 now.after(call.patience).as_micros(),
+                call.sending,
             )
         })
         .collect();
@@ -121,10 +136,10 @@ pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit]
     let body = serde_json::to_string(&rows)?;
     sqlx::query(
         "INSERT INTO calls (id, job, stage, round, provider, capability, request, state, reserved, opened_at, items, attempt, \
-         gate, deadline) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, 'open', \
-         value ->> 7, ?2, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM json_each(?1) WHERE true \
+         gate, deadline, sending) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, 'open', \
+         value ->> 7, ?2, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 FROM json_each(?1) WHERE true \
          ON CONFLICT (id) DO UPDATE SET state = 'open', opened_at = excluded.opened_at, deadline = excluded.deadline, \
-         settled_at = NULL WHERE state = 'unknown'",
+         sending = excluded.sending, attempt = excluded.attempt, settled_at = NULL WHERE state = 'unknown'",
     )
     .bind(&body)
     .bind(now.as_micros())

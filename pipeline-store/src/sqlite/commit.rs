@@ -151,6 +151,7 @@ async fn follow(
 ) -> Work<()> {
     append::results(connection, accepted).await?;
     append::calls(connection, accepted, now).await?;
+    append::used(connection, accepted).await?;
     submit::insert(connection, &children(accepted, controls), now).await?;
     let mut jobs: BTreeMap<JobId, (Money, Vec<EventBody>)> = BTreeMap::new();
     for commit in accepted {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::CallId;
+use pipeline_core::id::{CallId, ItemId};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
     AttachReply, CallLedger, CallQuery, CallRecord, CallState, GateKey, SettleReply, Settlement,
@@ -19,17 +19,19 @@ macro_rules! calls_where {
     ($first:literal) => {
         concat!(
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
-             failure, external_id, opened_at, settled_at, attempt, gate, deadline FROM calls WHERE ",
+             failure, external_id, opened_at, settled_at, attempt, gate, deadline, sending, \
+             (SELECT json_group_array(item) FROM call_items WHERE call = calls.id AND used) FROM calls WHERE ",
             $first,
             " AND (?3 IS NULL OR stage = ?3) AND state IN (SELECT value FROM json_each(?4)) ORDER BY no LIMIT ?5"
         )
     };
 }
 
-pub(super) const OF_ITEM: &str =
-    calls_where!("id IN (SELECT call FROM call_items WHERE item = ?2) AND (?1 IS NULL OR job = ?1)");
-pub(super) const OF_JOB: &str = calls_where!("job = ?1 AND ?2 IS NULL");
-pub(super) const OF_ANY: &str = calls_where!("?1 IS NULL AND ?2 IS NULL");
+pub(super) const OF_ITEM: &str = calls_where!(
+    "id IN (SELECT call FROM call_items WHERE item = ?2 AND NOT (used AND ?6)) AND (?1 IS NULL OR job = ?1)"
+);
+pub(super) const OF_JOB: &str = calls_where!("job = ?1 AND ?2 IS NULL AND ?6 IS NOT NULL");
+pub(super) const OF_ANY: &str = calls_where!("?1 IS NULL AND ?2 IS NULL AND ?6 IS NOT NULL");
 
 /// Returns the word of a state, as stored.
 const fn word(state: CallState) -> &'static str {
@@ -52,8 +54,9 @@ impl CallLedger for SqliteStore {
                 let id = settlement.call.to_string();
                 let settled = sqlx::query(
                     "UPDATE calls SET state = ?2, cost = ?3, response = ?4, failure = ?5, \
-                     external_id = coalesce(?6, external_id), settled_at = ?7, attempt = coalesce(?8, attempt) \
-                     WHERE id = ?1 AND (state = 'open' OR (state = 'unknown' AND ?2 <> 'unknown')) RETURNING gate",
+                     external_id = coalesce(?6, external_id), settled_at = ?7 \
+                     WHERE id = ?1 AND (state = 'open' OR (state = 'unknown' AND ?2 <> 'unknown')) \
+                     AND (?2 = 'succeeded' OR ?8 IS NULL OR sending = ?8) RETURNING gate",
                 )
                 .bind(&id)
                 .bind(word(settlement.state))
@@ -62,7 +65,7 @@ impl CallLedger for SqliteStore {
                 .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
                 .bind(settlement.external_id)
                 .bind(inner.now().as_micros())
-                .bind(settlement.attempt)
+                .bind(settlement.sending.map(|sending| sending.to_string()))
                 .fetch_optional(&mut *connection)
                 .await?;
                 if let Some(row) = settled {
@@ -71,14 +74,15 @@ impl CallLedger for SqliteStore {
                     }
                     return Ok(SettleReply::Settled);
                 }
-                let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM calls WHERE id = ?)")
+                let state: Option<String> = sqlx::query_scalar("SELECT state FROM calls WHERE id = ?")
                     .bind(&id)
-                    .fetch_one(connection)
+                    .fetch_optional(connection)
                     .await?;
-                if known {
-                    Ok(SettleReply::AlreadySettled)
-                } else {
-                    Err(Error::not_found("there is no such call").with("call", id).into())
+                match state.as_deref() {
+                    None => Err(Error::not_found("there is no such call").with("call", id).into()),
+                    Some("open") => Ok(SettleReply::SentAgain),
+                    Some("unknown") if settlement.state != CallState::Unknown => Ok(SettleReply::SentAgain),
+                    Some(_) => Ok(SettleReply::AlreadySettled),
                 }
             })
         })
@@ -134,6 +138,7 @@ impl CallLedger for SqliteStore {
                     .bind(query.stage.map(String::from))
                     .bind(rows::list(states.into_iter().map(word))?)
                     .bind(if query.limit == 0 { 100 } else { query.limit })
+                    .bind(query.unused)
                     .fetch_all(connection)
                     .await?;
                 rows.iter().map(call).collect()
@@ -144,11 +149,15 @@ impl CallLedger for SqliteStore {
 }
 
 fn call(row: &SqliteRow) -> Work<CallRecord> {
+    let items: Vec<ItemId> = rows::json(row, 3)?;
+    let used: Vec<ItemId> = rows::json(row, 20)?;
     Ok(CallRecord {
         id: rows::word(row, 0)?,
+        sending: rows::word(row, 19)?,
         job: rows::word(row, 1)?,
         stage: rows::stage(row, 2)?,
-        items: rows::json(row, 3)?,
+        used_by: items.iter().filter(|item| used.contains(item)).copied().collect(),
+        items,
         round: rows::number(row, 4)?,
         attempt: rows::number(row, 16)?,
         provider: row.try_get(5)?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{JobId, SessionId};
+use pipeline_core::id::{ItemId, JobId, SessionId};
 use pipeline_core::storage::{
     ClaimRequest, Claims, Commit, CommitReply, Heartbeat, NewSession, QueueStatus, SessionRecord, WorkQueue,
 };
@@ -58,6 +58,13 @@ impl WorkQueue for SqliteStore {
                 inner.presence.leave(session);
                 Ok(())
             })
+        })
+        .await
+    }
+
+    async fn keep_only(&self, session: SessionId, items: Vec<ItemId>) -> Result<()> {
+        self.write(move |connection, inner| {
+            Box::pin(async move { sessions::free(connection, &[session], &items, inner.now()).await })
         })
         .await
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pipeline_core::error::Error;
-use pipeline_core::id::{JobId, SessionId};
+use pipeline_core::id::{ItemId, JobId, SessionId};
 use pipeline_core::storage::{Heartbeat, NewSession, SessionRecord};
 use pipeline_core::time::Timestamp;
 use sqlx::{Row as _, SqliteConnection};
@@ -97,30 +97,39 @@ pub(super) async fn bury(connection: &mut SqliteConnection, inner: &Inner) -> Wo
 
 /// Ends sessions: their items are free, or cancelled with their job.
 pub(super) async fn release(connection: &mut SqliteConnection, inner: &Inner, dead: &[SessionId]) -> Work<()> {
-    let now = inner.now();
-    let ids = rows::list(dead)?;
+    free(connection, dead, &[], inner.now()).await?;
+    sqlx::query("DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?))")
+        .bind(rows::list(dead)?)
+        .execute(connection)
+        .await?;
+    for session in dead {
+        inner.presence.bury(*session);
+    }
+    Ok(())
+}
+
+/// Frees what sessions hold beside some items.
+pub(super) async fn free(
+    connection: &mut SqliteConnection,
+    sessions: &[SessionId],
+    kept: &[ItemId],
+    now: Timestamp,
+) -> Work<()> {
     // What is held is always open: a commit that ends an item also gives it back.
     let freed = sqlx::query(
         "UPDATE items SET session = NULL, updated_at = ?2, \
          status = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', 'cancelled', \
          iif(status = 'running', 'pending', status)), \
          claimable_at = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', NULL, 0) \
-         WHERE session IN (SELECT value FROM json_each(?1)) RETURNING job",
+         WHERE session IN (SELECT value FROM json_each(?1)) AND id NOT IN (SELECT value FROM json_each(?3)) RETURNING job",
     )
-    .bind(&ids)
+    .bind(rows::list(sessions)?)
     .bind(now.as_micros())
+    .bind(rows::list(kept)?)
     .fetch_all(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?))")
-        .bind(&ids)
-        .execute(&mut *connection)
-        .await?;
     let jobs = freed.iter().map(|row| rows::word(row, 0)).collect::<Work<BTreeSet<JobId>>>()?;
-    finish::finish(connection, jobs, now).await?;
-    for session in dead {
-        inner.presence.bury(*session);
-    }
-    Ok(())
+    finish::finish(connection, jobs, now).await
 }
 
 /// Lists sessions; with a job, those that hold items of it or were started for it.

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
 use pipeline_core::ErrorKind;
-use pipeline_core::id::{CallId, ItemId};
+use pipeline_core::id::{CallId, ItemId, SendingId, Token};
 use pipeline_core::model::{Failure, FailureCode, ItemStatus, Money};
-use pipeline_core::storage::{AttachReply, CallQuery, CallRecord, CallState, Commit, NewCall, SettleReply, Settlement};
+use pipeline_core::storage::{
+    AttachReply, CallQuery, CallRecord, CallState, Commit, CommitReply, NewCall, SettleReply, Settlement,
+};
 use serde_json::json;
 
 use super::fixture::{Bench, PATIENCE, ending, holding, new_call, stage, uuid};
@@ -13,11 +15,11 @@ fn succeeded(call: CallId) -> Settlement {
     Settlement {
         call,
         state: CallState::Succeeded,
+        sending: None,
         cost: Money::from_micros(39_000),
         response: Some(json!({ "seed": u64::MAX, "text": "ü" })),
         failure: None,
         external_id: Some("task-1".to_owned()),
-        attempt: None,
         outage: false,
     }
 }
@@ -79,6 +81,29 @@ pub async fn ledger_2_once(bench: &Bench) {
     assert_eq!(settle(succeeded(call.id)).await, SettleReply::AlreadySettled);
     let error = bench.store.settle(failed(call.id, CallState::Open)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
+    // What became of an earlier sending says nothing of the last, unless it brought an answer.
+    let (job, _) = bench.submit(1).await;
+    let session = bench.session_for(Some(job)).await;
+    let claimed = bench.claim(session, 1).await;
+    let first = new_call(job, &[claimed[0].item.id]);
+    let second = NewCall { sending: SendingId::from_uuid(uuid()), ..first.clone() };
+    let of = |call: &NewCall, state| Settlement { sending: Some(call.sending), ..failed(call.id, state) };
+    bench.commit(session, Commit { calls: vec![first.clone()], ..holding(&claimed[0]) }).await;
+    assert_eq!(settle(of(&second, CallState::Failed)).await, SettleReply::SentAgain);
+    assert_eq!(settle(of(&first, CallState::Unknown)).await, SettleReply::Settled);
+    bench.commit(session, Commit { calls: vec![second.clone()], ..holding(&claimed[0]) }).await;
+    let open = find(bench, first.id).await;
+    assert_eq!((open.state, open.sending), (CallState::Open, second.sending));
+    for state in [CallState::Failed, CallState::Unknown] {
+        assert_eq!(settle(of(&first, state)).await, SettleReply::SentAgain);
+    }
+    assert_eq!(find(bench, first.id).await, open);
+    assert_eq!(settle(of(&second, CallState::Unknown)).await, SettleReply::Settled);
+    assert_eq!(settle(of(&first, CallState::Unknown)).await, SettleReply::AlreadySettled);
+    assert_eq!(settle(of(&first, CallState::Failed)).await, SettleReply::SentAgain);
+    let late = Settlement { sending: Some(first.sending), ..succeeded(first.id) };
+    assert_eq!(settle(late).await, SettleReply::Settled);
+    assert_eq!(settle(of(&second, CallState::Failed)).await, SettleReply::AlreadySettled);
     // Two at once: one of them.
     let (call, _) = opened(bench).await;
     let (one, two) =
@@ -174,16 +199,37 @@ pub async fn ledger_6_attached(bench: &Bench) {
     assert_ne!(one, two);
 }
 
-/// A settlement that names a try moves the call to it, together with the outcome.
-pub async fn ledger_7_the_try(bench: &Bench) {
-    let (call, _) = opened(bench).await;
-    bench.store.settle(Settlement { attempt: Some(5), ..succeeded(call.id) }).await.unwrap();
-    assert_eq!(find(bench, call.id).await.attempt, 5);
-    bench.store.settle(Settlement { attempt: Some(6), ..succeeded(call.id) }).await.unwrap();
-    assert_eq!(find(bench, call.id).await.attempt, 5, "a settled call does not move");
-    let (call, _) = opened(bench).await;
+/// A commit says that its item has used an answer up, for this item only, and only with its state.
+pub async fn ledger_7_used_up(bench: &Bench) {
+    let (job, items) = bench.submit(2).await;
+    let session = bench.session_for(Some(job)).await;
+    let claimed = bench.claim(session, 2).await;
+    let (call, other) = (new_call(job, &[items[1], items[0]]), new_call(job, &items));
+    let calls = vec![call.clone(), other.clone()];
+    bench.commit(session, Commit { calls, ..holding(&claimed[0]) }).await;
     bench.store.settle(succeeded(call.id)).await.unwrap();
-    assert_eq!(find(bench, call.id).await.attempt, call.attempt);
+    let unused = async |item| {
+        let calls = bench.store.calls(CallQuery { item: Some(item), unused: true, ..CallQuery::default() }).await;
+        calls.unwrap().into_iter().map(|call| call.id).collect::<Vec<_>>()
+    };
+    assert_eq!((unused(items[0]).await, unused(items[1]).await.len()), (vec![call.id, other.id], 2));
+    // Who does not hold the item uses nothing up.
+    let stale = Commit { used: vec![call.id], token: Token(claimed[0].token.0 - 1), ..holding(&claimed[0]) };
+    let reply = bench.store.commit(session, vec![stale]).await.unwrap();
+    assert_eq!((reply, unused(items[0]).await.len()), (vec![CommitReply::Superseded], 2));
+    bench.commit(session, Commit { used: vec![call.id], ..holding(&claimed[0]) }).await;
+    assert_eq!((unused(items[0]).await, unused(items[1]).await.len()), (vec![other.id], 2));
+    assert_eq!(find(bench, call.id).await.used_by, [items[0]]);
+    assert_eq!(find(bench, other.id).await.used_by, []);
+    // The second time nothing changes.
+    bench.commit(session, Commit { used: vec![call.id], ..holding(&claimed[0]) }).await;
+    bench.commit(session, Commit { used: vec![call.id], ..holding(&claimed[1]) }).await;
+    assert_eq!(find(bench, call.id).await.used_by, [items[1], items[0]], "in the order of the call");
+    let all = bench.store.calls(CallQuery { item: Some(items[0]), ..CallQuery::default() }).await.unwrap();
+    assert_eq!(all.len(), 2);
+    let again =
+        bench.reopen().await.calls(CallQuery { states: vec![CallState::Succeeded], ..CallQuery::default() }).await;
+    assert_eq!(again.unwrap()[0].used_by, [items[1], items[0]]);
 }
 
 /// The intent of an unknown call opens it again; that of a settled one changes nothing.
@@ -194,6 +240,8 @@ pub async fn ledger_8_opened_again(bench: &Bench) {
     let call = new_call(claimed[0].item.job, &[claimed[0].item.id]);
     let intent = || Commit { calls: vec![call.clone()], ..holding(&claimed[0]) };
     bench.commit(session, intent()).await;
+    let call = NewCall { attempt: call.attempt + 1, sending: SendingId::from_uuid(uuid()), ..call.clone() };
+    let intent = || Commit { calls: vec![call.clone()], ..holding(&claimed[0]) };
     let first = find(bench, call.id).await;
     assert_eq!(first.deadline, first.opened_at.after(PATIENCE));
     bench.store.settle(failed(call.id, CallState::Unknown)).await.unwrap();
@@ -201,6 +249,7 @@ pub async fn ledger_8_opened_again(bench: &Bench) {
     bench.commit(session, intent()).await;
     let again = find(bench, call.id).await;
     assert_eq!((again.state, again.settled_at), (CallState::Open, None));
+    assert_eq!((again.sending, again.attempt), (call.sending, call.attempt));
     assert_eq!(again.opened_at, first.opened_at.after(std::time::Duration::from_secs(5)));
     assert_eq!(again.deadline, again.opened_at.after(PATIENCE));
     bench.store.settle(succeeded(call.id)).await.unwrap();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pipeline_core::executor::{ItemEvent, ItemMachine, MACHINE_FORMAT, StageState};
-use pipeline_core::id::{CallId, Digest, ItemId, JobId, ResultId, SessionId, StageName};
+use pipeline_core::id::{CallId, Digest, ItemId, JobId, ResultId, SendingId, SessionId, StageName};
 use pipeline_core::model::{Capability, ItemStatus, Money};
 use pipeline_core::pipeline::{PLAN_FORMAT, Plan};
 use pipeline_core::storage::{
@@ -264,6 +264,7 @@ pub fn result(item: ItemId, name: &str, took: Duration, cost: i64) -> ResultReco
 pub fn new_call(job: JobId, items: &[ItemId]) -> NewCall {
     NewCall {
         id: CallId::from_uuid(uuid()),
+        sending: SendingId::from_uuid(uuid()),
         job,
         stage: stage("generate"),
         items: items.to_vec(),
@@ -291,6 +292,7 @@ pub fn holding(claimed: &Claimed) -> Commit {
         gate: None,
         results: Vec::new(),
         calls: Vec::new(),
+        used: Vec::new(),
         children: Vec::new(),
         events: Vec::new(),
         release: false,

@@ -28,11 +28,11 @@ pub(super) fn settled(call: CallId, state: CallState, outage: bool) -> Settlemen
     Settlement {
         call,
         state,
+        sending: None,
         cost: Money::ZERO,
         response: None,
         failure: None,
         external_id: None,
-        attempt: None,
         outage,
     }
 }

@@ -1,4 +1,4 @@
-//! Clauses 7 and 8 of `WorkQueue`: who lives and who does not.
+//! Clauses 7, 8 and 19 of `WorkQueue`: who lives and who does not.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use pipeline_core::ErrorKind;
 use pipeline_core::executor::StageState;
 use pipeline_core::model::{Control, ItemStatus};
-use pipeline_core::storage::NewSession;
+use pipeline_core::storage::{CommitReply, NewSession};
 
 use super::fixture::{Bench, LEASE, holding};
 
@@ -73,4 +73,29 @@ pub async fn queue_8_release(bench: &Bench) {
     assert_eq!(all, items);
     bench.store.close_session(session).await.unwrap();
     assert!(bench.store.heartbeat(next, LEASE).await.unwrap().alive);
+}
+
+/// What the session holds beside the items named is free at once; those named and other sessions' are not touched.
+pub async fn queue_19_keep_only(bench: &Bench) {
+    let (job, items) = bench.submit(4).await;
+    let (session, other) = (bench.session().await, bench.session().await);
+    let claimed = bench.claim(session, 3).await;
+    let theirs = bench.claim(other, 1).await;
+    bench.store.keep_only(session, vec![items[1], items[3]]).await.unwrap();
+    assert_eq!(bench.store.job(job).await.unwrap().counts.running, 2);
+    let reply = bench.store.commit(session, vec![holding(&claimed[0])]).await.unwrap();
+    assert_eq!(reply, [CommitReply::Superseded]);
+    bench.commit(session, holding(&claimed[1])).await;
+    bench.commit(other, holding(&theirs[0])).await;
+    let again = bench.claim(session, 4).await;
+    assert_eq!(again.iter().map(|claimed| claimed.item.id).collect::<Vec<_>>(), [items[0], items[2]]);
+    assert!(again[0].token > claimed[0].token);
+    assert!(bench.store.heartbeat(session, LEASE).await.unwrap().alive, "the session goes on");
+    // With nothing to keep, all goes.
+    bench.store.keep_only(session, Vec::new()).await.unwrap();
+    assert_eq!(bench.claim(session, 4).await.len(), 3);
+    // What is given back to a cancelled job ends with it.
+    bench.store.control(job, Control::Cancel).await.unwrap();
+    bench.store.keep_only(session, vec![items[1]]).await.unwrap();
+    assert_eq!(bench.store.job(job).await.unwrap().counts.cancelled, 2);
 }

@@ -118,6 +118,12 @@ impl WorkQueue for Audited {
         reply
     }
 
+    async fn keep_only(&self, session: SessionId, items: Vec<ItemId>) -> Result<()> {
+        let reply = self.store.keep_only(session, items.clone()).await;
+        self.auditor.kept(session, &items).await;
+        reply
+    }
+
     async fn sessions(&self, job: Option<JobId>) -> Result<Vec<SessionRecord>> {
         self.auditor.bury();
         let reply = self.store.sessions(job).await;

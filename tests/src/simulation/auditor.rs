@@ -109,6 +109,8 @@ struct Model {
     paused: bool,
     charges: Vec<Charge>,
     hopeless: BTreeSet<(ItemId, String)>,
+    /// Calls whose order the vendor has refused for good; that is known once it is settled.
+    refused: BTreeSet<CallId>,
     answered: Vec<(CallId, Arc<Process>)>,
     bodies: BTreeMap<CallId, Vec<ItemId>>,
     recorded: BTreeSet<ResultId>,
@@ -273,6 +275,25 @@ impl Auditor {
             self.world.tell(format_args!("{} sessions are dead", dead.len()));
             self.gone(&dead);
         }
+    }
+
+    pub(super) async fn kept(&self, session: SessionId, kept: &[ItemId]) {
+        let now = self.now();
+        let mut freed = 0;
+        {
+            let mut model = self.model();
+            let held = |item: &&mut Item| item.holder == Some(session) && !kept.contains(&item.machine.id);
+            for item in model.items.values_mut().filter(held) {
+                item.holder = None;
+                item.due = Some(now);
+                freed += 1;
+            }
+        }
+        if freed > 0 {
+            self.world.tell(format_args!("{session} gives {freed} items back that it did not know of"));
+            self.world.reached("lost claim given back");
+        }
+        self.looked().await;
     }
 
     fn gone(&self, dead: &[SessionId]) {
@@ -609,7 +630,7 @@ impl Auditor {
         let Some((before, expected, job)) = self.learn(settlement) else {
             return self.world.check(S7, false, || format!("the unknown call {id} was settled"));
         };
-        let open = before == CallState::Open || before == CallState::Unknown && settlement.state != CallState::Unknown;
+        let open = before != expected;
         let right = open == (*reply == SettleReply::Settled);
         let found = || format!("{id} was {before:?}, and its settlement {:?} got {reply:?}", settlement.state);
         self.world.check(S7, right, found);
@@ -629,7 +650,12 @@ impl Auditor {
         let call = model.calls.get(&id)?;
         let (before, job) = (call.state, call.intent.job);
         let open = before == CallState::Open || before == CallState::Unknown && settlement.state != CallState::Unknown;
-        if !open {
+        let stale = settlement.state != CallState::Succeeded
+            && settlement.sending.is_some_and(|sending| sending != call.intent.sending);
+        if !open || stale {
+            if open && before == CallState::Open {
+                self.world.reached("failure of an earlier sending");
+            }
             return Some((before, before, job));
         }
         let held = |item: &ItemId| model.items.get(item).is_some_and(|item| item.holder == Some(call.opener));
@@ -640,9 +666,15 @@ impl Auditor {
             self.world.reached("unknown outcome learnt later");
         }
         let key = call.intent.gate.as_ref().map(|gate| gate.key.clone());
+        let mut hopeless = Vec::new();
+        let refused = model.refused.contains(&id);
         if let Some(call) = model.calls.get_mut(&id) {
             call.state = settlement.state;
+            if refused && call.state == CallState::Failed {
+                hopeless.extend(call.intent.items.iter().map(|item| (*item, call.intent.stage.to_string())));
+            }
         }
+        model.hopeless.extend(hopeless);
         if let Some(key) = key {
             let gate = model.gates.entry(key).or_default();
             gate.outages = if settlement.outage { gate.outages + 1 } else { 0 };
@@ -720,8 +752,8 @@ impl Auditor {
     }
 
     /// The vendor has said that an order cannot be done.
-    pub(super) fn refused(&self, items: &[ItemId], stage: &str) {
-        self.model().hopeless.extend(items.iter().map(|item| (*item, stage.to_owned())));
+    pub(super) fn refused(&self, call: CallId) {
+        self.model().refused.insert(call);
     }
 
     /// A good answer has reached a process.

@@ -125,7 +125,8 @@ struct Theatre {
     till: Arc<Till>,
     artifacts: Artifacts,
     planted: Option<Planted>,
-    submitted: AtomicBool,
+    /// Whether the person has done all there was to do.
+    idle: AtomicBool,
 }
 
 impl Theatre {
@@ -145,7 +146,7 @@ impl Theatre {
             till,
             artifacts: Artifacts::memory(),
             planted: options.planted,
-            submitted: AtomicBool::new(false),
+            idle: AtomicBool::new(false),
         }
     }
 
@@ -172,7 +173,7 @@ impl Theatre {
     }
 
     fn is_over(&self) -> bool {
-        self.submitted.load(Ordering::SeqCst) && self.auditor.is_over()
+        self.idle.load(Ordering::SeqCst) && self.auditor.is_over()
     }
 
     /// What a person does: submits the jobs, steers them, and in the end lets everything go on.
@@ -193,7 +194,6 @@ impl Theatre {
                     sleep(Duration::from_millis(50)).await;
                 }
             }
-            self.submitted.store(true, Ordering::SeqCst);
         };
         let steer = async {
             for (at, act) in &self.scenario.acts {
@@ -202,6 +202,7 @@ impl Theatre {
             }
         };
         tokio::join!(submit, steer);
+        self.idle.store(true, Ordering::SeqCst);
     }
 
     async fn act(&self, store: &dyn Store, act: Act) {

@@ -62,6 +62,10 @@ bugs! {
     OpenCallOverlooked => "an open call is not looked for",
     /// A ledger that does not write down which task a call has begun.
     TaskForgotten => "the vendor's task is not remembered",
+    /// A ledger that takes how an earlier sending of a call went wrong for what became of the last.
+    StaleFailure => "failure of an earlier sending believed",
+    /// A store that keeps for a session what it does not know it was handed.
+    ClaimStranded => "a claim whose answer was lost is stranded",
     /// A provider that calls for good what cannot be done, and lets it be tried again.
     PermanentRetried => "a permanent error is retried",
     /// A provider that makes a key of its own for each try.
@@ -151,6 +155,7 @@ impl Tap for Bug {
                 let told = commits.into_iter().zip(events).map(|(commit, events)| Commit {
                     results: Vec::new(),
                     calls: Vec::new(),
+                    used: Vec::new(),
                     children: Vec::new(),
                     events,
                     ..commit
@@ -207,7 +212,15 @@ impl Tap for Bug {
         if self.is(Planted::LateSettleDropped) && late {
             return Ok(SettleReply::Settled);
         }
-        store.settle(settlement).await
+        let sending = settlement.sending.filter(|_| !self.is(Planted::StaleFailure));
+        store.settle(Settlement { sending, ..settlement }).await
+    }
+
+    async fn keep_only(&self, store: &dyn Store, session: SessionId, items: Vec<ItemId>) -> Result<()> {
+        if self.is(Planted::ClaimStranded) {
+            return Ok(());
+        }
+        store.keep_only(session, items).await
     }
 
     async fn calls(&self, store: &dyn Store, query: CallQuery) -> Result<Vec<CallRecord>> {

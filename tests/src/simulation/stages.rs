@@ -12,7 +12,7 @@ use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{
     Answer, CallSpec, Output, PlannedItem, SendCall, Source, SourceRequest, Stage, StageContext, StageEnd, Task,
 };
-use pipeline_core::{Error, ErrorKind, Result};
+use pipeline_core::{Error, ErrorKind, Result, Retryability};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -241,7 +241,8 @@ impl Buy {
                 .map_err(|error| Error::corrupt("the answer does not fit").because(error))?;
         let ends = tasks.iter().map(|task| {
             let place = delivered.iter().position(|item| *item == task.item);
-            let missing = || Error::new(ErrorKind::Unavailable, "the vendor delivered fewer pieces than asked for");
+            let missing =
+                || Error::corrupt("the vendor delivered fewer pieces than asked for").retry(Retryability::Transient);
             let place = place.ok_or_else(missing)?;
             let score = task.seed("score") % 10;
             Ok(Output::new()

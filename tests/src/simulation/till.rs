@@ -131,7 +131,7 @@ impl Till {
         }
         let known = books.by_key.get(&key).copied();
         if known.is_none() && rude(self.manners.refused) {
-            self.auditor.refused(items, stage);
+            self.auditor.refused(call);
             let retry = if self.planted == Some(Planted::PermanentRetried) {
                 Retryability::Transient
             } else {

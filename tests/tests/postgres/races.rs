@@ -37,12 +37,12 @@ async fn settle(store: &PostgresStore, call: CallId) {
     let settlement = Settlement {
         call,
         state,
+        sending: None,
         cost,
         response: None,
         failure: None,
         external_id: None,
         outage: false,
-        attempt: None,
     };
     store.settle(settlement).await.unwrap();
 }

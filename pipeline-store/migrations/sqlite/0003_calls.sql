@@ -1,0 +1,6 @@
+-- Who used the answer of a call, and which sending of it the ledger waits for.
+
+-- The item has used the answer up: it serves no later try of it.
+ALTER TABLE call_items ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+-- Random for each intent of the call: a failure of an earlier sending says nothing of a later one.
+ALTER TABLE calls ADD COLUMN sending TEXT NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000';
