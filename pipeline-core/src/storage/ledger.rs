@@ -180,7 +180,7 @@ pub struct CallQuery {
 /// 7. *Used up.* A commit's `used` says, together with its state, that its item has used the answers of these calls up;
 ///    for the other items of a call nothing changes.
 /// 8. *Opened again.* The intent of a call that is `Unknown`, under its id, makes it `Open` again with a new time,
-///    deadline, sending and try; the intent of a settled one changes nothing.
+///    deadline, sending and try; the intent of a settled one is refused.
 #[async_trait]
 pub trait CallLedger {
     /// Records how a call ended.

@@ -139,6 +139,8 @@ pub enum Refusal {
     Paused,
     /// The job is being cancelled.
     Cancelled,
+    /// The call's outcome is known: whoever sent it before has recorded it meanwhile.
+    Settled,
     /// The gate is closed or full; with the time when it may let the call pass, if that is known.
     Gate(Option<Timestamp>),
 }
@@ -203,8 +205,9 @@ pub struct Depth {
 /// 16. *Job concurrency.* No more units of a job are held than its plan's `concurrency`, over all sessions.
 /// 17. *Pause of everything.* After `pause_all(true)` nothing is handed out and no intent is accepted, until
 ///     `pause_all(false)`; heartbeats say `Pause` for every job.
-/// 18. *Intents ask.* A commit with the intent of a call is refused, whole, when the job is not to `Run`, all is paused, or
-///     the call's gate is closed, full or out of rate: what was acknowledged before holds for every intent after it.
+/// 18. *Intents ask.* A commit with the intent of a call is refused, whole, when the call is settled with a known outcome,
+///     the job is not to `Run`, all is paused, or the call's gate is closed, full or out of rate: what was acknowledged
+///     before holds for every intent after it.
 /// 19. *Keep only.* `keep_only` gives back, as `close_session` does, what the session holds beside the items named, so that
 ///     a claim whose answer was lost strands nothing; those named are not touched.
 #[async_trait]

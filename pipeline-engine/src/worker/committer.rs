@@ -369,7 +369,7 @@ async fn is_written(shared: &Shared, commit: &Commit) -> Result<bool> {
     }
     if let Some(call) = commit.calls.first() {
         let query = CallQuery { item: Some(commit.item), limit: 1_000, ..CallQuery::default() };
-        return Ok(shared.store.calls(query).await?.iter().any(|known| known.id == call.id));
+        return Ok(shared.store.calls(query).await?.iter().any(|known| known.sending == call.sending));
     }
     Ok(shared.store.item(commit.item).await?.machine == commit.machine)
 }

@@ -527,6 +527,8 @@ impl Walk {
                 self.step(&Event::CancelRequested).await?;
                 Error::new(ErrorKind::Cancelled, "the job is being cancelled")
             }
+            Refusal::Settled => Error::new(ErrorKind::Conflict, "the call was just settled by whoever sent it before")
+                .retry(Retryability::Throttled { after: Some(std::time::Duration::ZERO) }),
             Refusal::Paused => Error::new(ErrorKind::Unavailable, "the job is paused")
                 .retry(Retryability::Throttled { after: Some(std::time::Duration::ZERO) }),
             Refusal::Gate(until) => {

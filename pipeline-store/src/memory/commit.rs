@@ -70,8 +70,11 @@ fn refusal(
     for call in &commit.calls {
         let known = state.call_places.get(&call.id).and_then(|place| state.calls.get(*place));
         // Written once, whichever of its items brought it; only an unknown one is opened again.
-        if admitted.contains(&call.id) || known.is_some_and(|known| known.state != CallState::Unknown) {
-            continue;
+        match known.map(|known| known.state) {
+            _ if admitted.contains(&call.id) => continue,
+            Some(CallState::Open) => continue,
+            Some(CallState::Succeeded | CallState::Failed) => return Some(Refusal::Settled),
+            Some(CallState::Unknown) | None => {}
         }
         match state.jobs.get(&commit.job).map(|job| job.control) {
             Some(Control::Cancel) => return Some(Refusal::Cancelled),

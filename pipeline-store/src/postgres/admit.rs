@@ -58,6 +58,9 @@ pub(super) async fn admit(
     let known = known(connection, calling().flat_map(|commit| &commit.calls)).await?;
     // Written once, whichever of its items brought it; only an unknown one is opened again.
     let asks = |call: &NewCall| known.get(&call.id).is_none_or(|known| *known == CallState::Unknown);
+    let settled = |call: &NewCall| {
+        known.get(&call.id).is_some_and(|known| matches!(known, CallState::Succeeded | CallState::Failed))
+    };
     let mut passes: BTreeMap<&GateKey, Vec<Limits>> = BTreeMap::new();
     for (_, commit) in commits.iter().enumerate().filter(|(place, _)| held.contains_key(place)) {
         for pass in commit.calls.iter().filter(|call| asks(call)).filter_map(|call| call.gate.as_ref()) {
@@ -71,6 +74,10 @@ pub(super) async fn admit(
     for (place, (commit, reply)) in commits.iter().zip(&mut replies).enumerate() {
         let control = held.get(&place).filter(|_| !given_back.contains(&commit.item));
         if let (false, Some(control)) = (commit.calls.is_empty(), control) {
+            if commit.calls.iter().any(settled) {
+                *reply = Some(CommitReply::Refused(Refusal::Settled));
+                continue;
+            }
             for call in commit.calls.iter().filter(|call| asks(call)) {
                 if admitted.contains(&call.id) {
                     continue;

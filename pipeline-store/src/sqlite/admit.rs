@@ -35,10 +35,11 @@ pub(super) async fn admit(
         for call in &commit.calls {
             // Written once, whichever of its items brought it; only an unknown one is opened again.
             let known = state(connection, call.id).await?;
-            if admitted.contains(&call.id) || known.is_some_and(|known| known != CallState::Unknown) {
+            if admitted.contains(&call.id) || known == Some(CallState::Open) {
                 continue;
             }
             let refusal = match controls.get(&commit.job) {
+                _ if known.is_some_and(|known| known != CallState::Unknown) => Some(Refusal::Settled),
                 Some(Control::Cancel) => Some(Refusal::Cancelled),
                 Some(Control::Pause) => Some(Refusal::Paused),
                 Some(Control::Run) | None if paused => Some(Refusal::Paused),

@@ -5,7 +5,7 @@ use pipeline_core::ErrorKind;
 use pipeline_core::id::{CallId, ItemId, SendingId, Token};
 use pipeline_core::model::{Failure, FailureCode, ItemStatus, Money};
 use pipeline_core::storage::{
-    AttachReply, CallQuery, CallRecord, CallState, Commit, CommitReply, NewCall, SettleReply, Settlement,
+    AttachReply, CallQuery, CallRecord, CallState, Commit, CommitReply, NewCall, Refusal, SettleReply, Settlement,
 };
 use serde_json::json;
 
@@ -232,7 +232,7 @@ pub async fn ledger_7_used_up(bench: &Bench) {
     assert_eq!(again.unwrap()[0].used_by, [items[1], items[0]]);
 }
 
-/// The intent of an unknown call opens it again; that of a settled one changes nothing.
+/// The intent of an unknown call opens it again; that of a settled one is refused.
 pub async fn ledger_8_opened_again(bench: &Bench) {
     bench.submit(1).await;
     let session = bench.session().await;
@@ -254,6 +254,7 @@ pub async fn ledger_8_opened_again(bench: &Bench) {
     assert_eq!(again.deadline, again.opened_at.after(PATIENCE));
     bench.store.settle(succeeded(call.id)).await.unwrap();
     let settled = find(bench, call.id).await;
-    bench.commit(session, intent()).await;
+    let replies = bench.store.commit(session, vec![intent()]).await.unwrap();
+    assert_eq!(replies, [CommitReply::Refused(Refusal::Settled)]);
     assert_eq!(find(bench, call.id).await, settled);
 }

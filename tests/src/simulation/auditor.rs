@@ -452,6 +452,7 @@ impl Auditor {
                 }
                 CommitReply::Superseded => self.world.reached("commit superseded"),
                 CommitReply::Refused(Refusal::Cancelled) => self.world.reached("intent refused: cancelled"),
+                CommitReply::Refused(Refusal::Settled) => self.world.reached("intent refused: settled"),
                 CommitReply::Refused(Refusal::Paused) => self.world.reached("intent refused: paused"),
                 CommitReply::Refused(Refusal::Gate(_)) => self.world.reached("intent refused: gate"),
             }
@@ -538,9 +539,22 @@ impl Auditor {
         let held = |state: &StageState| matches!(state, StageState::Waiting { on: Wait::Person { .. }, .. });
         if commit.machine.stages.iter().any(held) {
             self.world.reached("held for a person");
-            self.world
-                .check(HOLD, !self.repeatable, || format!("{} is held: {:?}", commit.item, commit.machine.stages));
+            let right = !self.repeatable || self.is_left_alone(commit.item);
+            self.world.check(HOLD, right, || format!("{} is held: {:?}", commit.item, commit.machine.stages));
         }
+    }
+
+    /// Tells whether an item shares a call without a known outcome with another that has ended: the whole order cannot be
+    /// repeated any more.
+    fn is_left_alone(&self, item: ItemId) -> bool {
+        let model = self.model();
+        let ended = |other: &ItemId| model.items.get(other).is_some_and(|other| other.status.is_terminal());
+        let mut calls = model.calls.values();
+        calls.any(|call| {
+            matches!(call.state, CallState::Open | CallState::Unknown)
+                && call.intent.items.contains(&item)
+                && call.intent.items.iter().any(ended)
+        })
     }
 
     fn open(
