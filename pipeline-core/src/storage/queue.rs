@@ -236,6 +236,14 @@ pub trait WorkQueue {
     /// Stops all work of the store, or lets it go on.
     async fn pause_all(&self, paused: bool) -> Result<()>;
 
+    /// Waits until another process may have made work, and returns a number to wait for the next time: it returns as
+    /// soon as the number is not `seen`. Only a hint, which may be lost, and which a store need not give: whoever waits
+    /// looks from time to time as well.
+    async fn stirred(&self, seen: u64) -> u64 {
+        std::future::pending::<()>().await;
+        seen
+    }
+
     /// Says how much stands in the queue.
     async fn queue_status(&self) -> Result<QueueStatus>;
 

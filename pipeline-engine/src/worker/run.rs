@@ -107,6 +107,8 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
     let mut held: HashMap<Id, Vec<ItemId>> = HashMap::new();
     let mut doubt: Option<Instant> = None;
     let mut failing = Failing::default();
+    // How many hints of other processes were heard.
+    let mut stirred = 0;
     loop {
         let asked = stop.get();
         if lost.get() {
@@ -194,6 +196,7 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
                 }
             }
             () = bell => {}
+            hints = shared.store.stirred(stirred) => stirred = hints,
             () = stop.changed() => {}
             () = lost.changed() => {}
             () = tokio::time::sleep(pause) => {}

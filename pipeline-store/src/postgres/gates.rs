@@ -11,6 +11,7 @@ use pipeline_core::time::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
+use super::bell::Bell;
 use super::fault::Work;
 use super::store::{Begin, PostgresStore, clock};
 use super::{locks, rows};
@@ -163,7 +164,9 @@ impl GateKeeper for PostgresStore {
                 Ok(())
             })
         })
-        .await
+        .await?;
+        Bell::ring(&self.inner);
+        Ok(())
     }
 
     async fn gates(&self) -> Result<Vec<GateRecord>> {

@@ -8,6 +8,7 @@ use pipeline_core::storage::{EventBody, JobPlan, JobQuery, JobRecord, JobStore, 
 use pipeline_core::time::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
+use super::bell::Bell;
 use super::fault::Work;
 use super::finish::{self, Changes};
 use super::store::{Begin, PostgresStore};
@@ -24,23 +25,26 @@ pub(super) const LIST: &str = concat!(
 #[async_trait]
 impl JobStore for PostgresStore {
     async fn submit(&self, job: NewJob, items: Vec<NewItem>) -> Result<JobRecord> {
-        self.write(Begin::Durable, (job, items), |connection, inner, (job, items)| {
-            Box::pin(async move {
-                let now = inner.now(connection).await?;
-                if let Some(first) = submitted(connection, job).await? {
-                    return read(connection, first).await;
-                }
-                if submit::submit(connection, job, items, now).await? {
-                    return read(connection, job.id).await;
-                }
-                // Another submit with the same key was at it, and is done now.
-                match submitted(connection, job).await? {
-                    Some(first) => read(connection, first).await,
-                    None => Err(Error::conflict("a job with this id is already there").with("job", job.id).into()),
-                }
+        let record = self
+            .write(Begin::Durable, (job, items), |connection, inner, (job, items)| {
+                Box::pin(async move {
+                    let now = inner.now(connection).await?;
+                    if let Some(first) = submitted(connection, job).await? {
+                        return read(connection, first).await;
+                    }
+                    if submit::submit(connection, job, items, now).await? {
+                        return read(connection, job.id).await;
+                    }
+                    // Another submit with the same key was at it, and is done now.
+                    match submitted(connection, job).await? {
+                        Some(first) => read(connection, first).await,
+                        None => Err(Error::conflict("a job with this id is already there").with("job", job.id).into()),
+                    }
+                })
             })
-        })
-        .await
+            .await?;
+        Bell::ring(&self.inner);
+        Ok(record)
     }
 
     async fn job(&self, id: JobId) -> Result<JobRecord> {
@@ -83,14 +87,17 @@ impl JobStore for PostgresStore {
     async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {
         // In a transaction of its own: the dead stay dead when the control itself is refused.
         self.bury().await?;
-        self.write(Begin::Durable, (id, control), |connection, inner, (id, control)| {
-            Box::pin(async move {
-                let now = inner.now(connection).await?;
-                steer(connection, *id, *control, now).await?;
-                read(connection, *id).await
+        let record = self
+            .write(Begin::Durable, (id, control), |connection, inner, (id, control)| {
+                Box::pin(async move {
+                    let now = inner.now(connection).await?;
+                    steer(connection, *id, *control, now).await?;
+                    read(connection, *id).await
+                })
             })
-        })
-        .await
+            .await?;
+        Bell::ring(&self.inner);
+        Ok(record)
     }
 
     async fn abandon(&self, id: JobId) -> Result<JobRecord> {

@@ -13,6 +13,7 @@
 
 mod admit;
 mod append;
+mod bell;
 mod claim;
 mod commit;
 mod depth;

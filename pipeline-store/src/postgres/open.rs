@@ -7,6 +7,7 @@ use pipeline_core::error::{Error, ErrorKind, Result};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use super::bell::Bell;
 use super::fault::{Fault, Work};
 use super::heart::Heart;
 use super::options::PostgresOptions;
@@ -83,6 +84,7 @@ impl PostgresStore {
                 pool,
                 connections,
                 heart: Heart::default(),
+                bell: Bell::new(options.schema),
                 patience: options.acquire_timeout,
                 clock: options.clock,
                 version,

@@ -10,6 +10,7 @@ use pipeline_core::storage::{
 };
 use pipeline_core::time::Timestamp;
 
+use super::bell::Bell;
 use super::claim::Answer;
 use super::store::{Begin, PostgresStore, clock};
 use super::{claim, commit, depth, gates, sessions};
@@ -72,7 +73,13 @@ impl WorkQueue for PostgresStore {
     }
 
     async fn pause_all(&self, paused: bool) -> Result<()> {
-        self.write(Begin::Durable, paused, |connection, _, paused| Box::pin(gates::pause(connection, *paused))).await
+        self.write(Begin::Durable, paused, |connection, _, paused| Box::pin(gates::pause(connection, *paused))).await?;
+        Bell::ring(&self.inner);
+        Ok(())
+    }
+
+    async fn stirred(&self, seen: u64) -> u64 {
+        self.inner.bell.heard(&self.inner.connect, seen).await
     }
 
     async fn queue_status(&self) -> Result<QueueStatus> {

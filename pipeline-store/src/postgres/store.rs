@@ -11,6 +11,7 @@ use pipeline_core::time::{Clock, Timestamp};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, PgPool};
 
+use super::bell::Bell;
 use super::fault::{Fault, Work};
 use super::heart::Heart;
 use super::locks::unpaused;
@@ -31,6 +32,7 @@ pub(super) struct Inner {
     pub(super) pool: PgPool,
     pub(super) connections: u32,
     pub(super) heart: Heart,
+    pub(super) bell: Bell,
     pub(super) patience: Duration,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) version: String,
@@ -94,6 +96,7 @@ impl PostgresStore {
     /// Waits for running transactions and closes every connection.
     pub async fn close(&self) {
         self.inner.heart.close().await;
+        self.inner.bell.close();
         self.inner.pool.close().await;
     }
 

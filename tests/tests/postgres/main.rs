@@ -1,6 +1,7 @@
 //! What is peculiar to the PostgreSQL store: several processes, lost servers, poisoned connections, what errors show.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod hints;
 mod races;
 
 use std::collections::BTreeSet;
