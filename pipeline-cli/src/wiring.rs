@@ -19,6 +19,8 @@ pub(crate) struct Tuning {
     pub(crate) concurrency: Option<u32>,
     /// How often to look for work of others.
     pub(crate) poll: Option<Duration>,
+    /// How long it counts as alive when it is not heard of.
+    pub(crate) lease: Option<Duration>,
 }
 
 /// An engine, and what must be closed after it.
@@ -49,6 +51,9 @@ impl Wired {
         }
         if let Some(every) = tuning.poll {
             builder = builder.poll(every);
+        }
+        if let Some(lease) = tuning.lease {
+            builder = builder.lease(lease);
         }
         Self::with(builder, home).await
     }

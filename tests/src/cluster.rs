@@ -126,6 +126,17 @@ impl Cluster {
         self.administer(others).await;
     }
 
+    /// Closes some of the connections to the databases made here, and returns how many.
+    pub async fn terminate_some(&self, most: u32) -> u32 {
+        let sql = format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity \
+             WHERE datname LIKE 'test%' AND pid <> pg_backend_pid() ORDER BY random() LIMIT {most}) AS some"
+        );
+        let mut connection = connect(&self.url("postgres")).await;
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
+        u32::try_from(count).unwrap()
+    }
+
     /// Tells whether a connection to a database sits in an open transaction and does nothing.
     pub async fn idles_in_transaction(&self, url: &str) -> bool {
         self.any(url, "state LIKE 'idle in transaction%'").await

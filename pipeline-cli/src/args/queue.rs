@@ -31,6 +31,9 @@ pub(crate) struct WorkerArgs {
     /// How often to look for work that others submitted, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) poll: u64,
+    /// How long this worker counts as alive when it is not heard of, in seconds: so long its items wait for it
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(3..=3600))]
+    pub(crate) lease: u64,
     /// How.
     #[command(flatten)]
     pub(crate) print: PrintArgs,

@@ -128,7 +128,8 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
             Wired::submit(home).await
         }
         Command::Worker(args) => {
-            let tuning = Tuning { concurrency: args.concurrency, poll: Some(Duration::from_millis(args.poll)) };
+            let (poll, lease) = (Duration::from_millis(args.poll), Duration::from_secs(args.lease));
+            let tuning = Tuning { concurrency: args.concurrency, poll: Some(poll), lease: Some(lease) };
             Wired::work(home, tuning).await
         }
         Command::Jobs(JobsCommand::Resume(_)) if home.has_records() => Wired::work(home, Tuning::default()).await,

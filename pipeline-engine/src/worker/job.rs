@@ -31,6 +31,10 @@ struct Equipped {
     gate: Option<GatePass>,
 }
 
+/// A place in a job, free again when it is dropped; empty where the job has no limit.
+#[derive(Debug)]
+pub(crate) struct Place(#[expect(dead_code, reason = "it is only kept")] Option<OwnedSemaphorePermit>);
+
 /// A job as the worker knows it.
 #[derive(Debug)]
 pub(crate) struct JobContext {
@@ -70,10 +74,12 @@ impl JobContext {
     }
 
     /// Waits until the job's own limit lets one more item be in work; the place is free again when it is dropped.
-    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        let places = Arc::clone(self.places.as_ref()?);
+    pub(crate) async fn place(&self) -> Place {
         // The semaphore is never closed, so there is no error to tell.
-        places.acquire_owned().await.ok()
+        match &self.places {
+            Some(places) => Place(Arc::clone(places).acquire_owned().await.ok()),
+            None => Place(None),
+        }
     }
 
     /// Returns the stages that come before a stage, in order.

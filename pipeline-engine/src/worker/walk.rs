@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
@@ -24,7 +24,7 @@ use super::calls::{Caller, IntentRequest};
 use super::committer::{Committer, Receipt, Ticket, Tickets};
 use super::context::RunContext;
 use super::inputs::{self, Results};
-use super::job::JobContext;
+use super::job::{JobContext, Place};
 use super::run::{Signals, Stop};
 use super::shared::Shared;
 
@@ -85,8 +85,8 @@ pub(crate) struct Walk {
     unanswered: Option<Receipt>,
     /// True once another claim has superseded this one.
     superseded: bool,
-    /// Its place in the job, once it has one; within, none where the job has no limit.
-    place: Option<Option<OwnedSemaphorePermit>>,
+    /// Its place in the job, once it has one.
+    place: Option<Place>,
 }
 
 impl Walk {
@@ -118,7 +118,7 @@ impl Walk {
     }
 
     /// Takes a place in the job.
-    pub(crate) fn sit(&mut self, place: Option<OwnedSemaphorePermit>) {
+    pub(crate) fn sit(&mut self, place: Place) {
         self.place = Some(place);
     }
 

@@ -135,7 +135,7 @@ pub(super) async fn keep_only(
     items: &[ItemId],
 ) -> Work<()> {
     let now = inner.now(connection).await?;
-    let kept: Vec<Uuid> = items.iter().map(|item| item.as_uuid()).collect();
+    let kept: Vec<Uuid> = items.iter().map(ItemId::as_uuid).collect();
     free(connection, &[session.as_uuid()], &kept, now).await
 }
 

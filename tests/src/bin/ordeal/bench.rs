@@ -1,0 +1,155 @@
+//! The folder, the store and the vendor of an ordeal, and how the program is started in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipeline::core::id::JobId;
+use pipeline::core::storage::{JobQuery, Store};
+use pipeline::store::{PostgresStore, SqliteStore};
+use pipeline_testkit::cluster::Cluster;
+use pipeline_testkit::vendor::VendorProgram;
+use tokio::process::{Child, Command};
+
+/// What an ordeal is made of.
+pub(crate) struct Wanted {
+    /// `sqlite`, `postgres` (a throwaway server), or the address of an empty database.
+    pub(crate) store: String,
+    /// `idempotent`, `resumable` or `plain`.
+    pub(crate) vendor: String,
+    /// How long the vendor takes for an order.
+    pub(crate) latency: Duration,
+    /// How many calls the vendor is asked at once.
+    pub(crate) calls: u32,
+}
+
+/// Everything an ordeal happens to.
+pub(crate) struct Bench {
+    pub(crate) home: PathBuf,
+    pub(crate) out: PathBuf,
+    pub(crate) store: String,
+    /// Reads what the program writes.
+    pub(crate) watcher: Arc<dyn Store>,
+    pub(crate) vendor: VendorProgram,
+    pub(crate) vendor_kind: String,
+    pub(crate) cluster: Option<Cluster>,
+    keywords: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Starts the vendor and the store.
+    pub(crate) async fn start(wanted: Wanted) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("sales.log");
+        let terms = if wanted.vendor == "idempotent" { "--idempotent " } else { "" };
+        let latency = wanted.latency.as_millis();
+        let arguments = format!("{terms}--latency-ms {latency} --fail-every 37 --log {}", log.display());
+        let vendor = VendorProgram::start(program("fake-vendor"), &arguments).await.expect("the vendor starts");
+        let home = folder.path().join("home");
+        std::fs::create_dir_all(&home).unwrap();
+        let mut cluster = None;
+        let store = match wanted.store.as_str() {
+            "sqlite" => format!("sqlite:{}", home.join("pipeline.db").display()),
+            "postgres" => {
+                let started = Cluster::start();
+                let url = started.create_database().await;
+                cluster = Some(started);
+                url
+            }
+            url => url.to_owned(),
+        };
+        let mode = if wanted.vendor == "resumable" { "task" } else { "direct" };
+        let providers = format!(
+            "[providers.studio]\nkind = \"http\"\nurl = \"{}\"\nmode = \"{mode}\"\nidempotent = {}\nprice = 0.04\n\
+             max_per_call = 4\npoll_seconds = 0.02\nlimits = {{ concurrency = {} }}\n",
+            vendor.url(),
+            wanted.vendor == "idempotent",
+            wanted.calls
+        );
+        std::fs::write(home.join("providers.toml"), providers).unwrap();
+        let keywords = folder.path().join("keywords.txt");
+        std::fs::write(&keywords, "misty mountains\nglass garden\nautumn forest\n").unwrap();
+        let watcher = open(&store, &home).await;
+        let out = folder.path().join("out");
+        Self { home, out, store, watcher, vendor, vendor_kind: wanted.vendor, cluster, keywords, _folder: folder }
+    }
+
+    /// Makes a command of the program.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("pipeline"));
+        command.arg("--home").arg(&self.home).arg("--store").arg(&self.store).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Starts a worker.
+    pub(crate) fn worker(&self, more: &[&str]) -> Child {
+        let mut command = self.command(&["worker", "--poll", "50"]);
+        command.args(more).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the worker starts")
+    }
+
+    /// Submits a job of `count` items with `variations` pictures each; when the program is killed in the middle, only an
+    /// id that was printed counts as acknowledged.
+    pub(crate) async fn submit(
+        &self,
+        number: u32,
+        (count, variations): (u32, u32),
+        kill_after: Option<Duration>,
+    ) -> Option<JobId> {
+        let (label, out) = (format!("job-{number}"), self.out.join(format!("{number}")));
+        let mut command = self.command(&["submit", "factory", "--label", &label, "-o", "json", "-i"]);
+        command.arg(&self.keywords).arg("--out").arg(out).args(["--count", &count.to_string()]);
+        for setting in [
+            "generate.provider=studio",
+            "generate.sizes=64x64",
+            &format!("generate.variations={variations}"),
+            "generate.timeout_seconds=5",
+            "qc.enabled=false",
+            &format!("job.max_items={}", (count * variations).max(100)),
+        ] {
+            command.args(["--set", setting]);
+        }
+        let mut child = command.spawn().expect("submit starts");
+        if let Some(after) = kill_after {
+            tokio::time::sleep(after).await;
+            child.start_kill().ok();
+        }
+        let output = child.wait_with_output().await.unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let id = serde_json::from_str::<serde_json::Value>(text.trim()).ok()?.get("id")?.as_str()?.parse().ok();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(id.is_some() || kill_after.is_some(), "submit: {said}");
+        id
+    }
+
+    /// Has one worker do what is left.
+    pub(crate) async fn drain(&self) {
+        let last = self.command(&["worker", "--drain", "--poll", "50"]).output();
+        let drained = tokio::time::timeout(Duration::from_mins(8), last).await.expect("the rest is done in time");
+        let drained = drained.unwrap();
+        if !drained.status.success() {
+            eprintln!("the last worker: {}\n{}", drained.status, String::from_utf8_lossy(&drained.stderr));
+        }
+    }
+
+    /// Counts the jobs that have not ended.
+    pub(crate) async fn open_jobs(&self) -> usize {
+        let jobs = self.watcher.jobs(JobQuery { limit: 50, ..JobQuery::default() }).await.unwrap();
+        jobs.iter().filter(|job| !job.status.is_terminal()).count()
+    }
+}
+
+/// A program that was built beside this one.
+fn program(name: &str) -> PathBuf {
+    std::env::current_exe().unwrap().with_file_name(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
+async fn open(url: &str, home: &Path) -> Arc<dyn Store> {
+    if url.starts_with("postgres") {
+        Arc::new(PostgresStore::connect(url).await.expect("the database answers"))
+    } else {
+        Arc::new(SqliteStore::open(home.join("pipeline.db")).await.expect("the file opens"))
+    }
+}
