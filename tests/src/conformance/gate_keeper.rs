@@ -64,7 +64,9 @@ pub async fn gate_1_closed(bench: &Bench) {
     let until = bench.store.now().await.unwrap().after(Duration::from_secs(20));
     let (call, commit) = intent(&items[0], Limits::default());
     let refused = CommitReply::Refused(Refusal::Gate(Some(until)));
-    assert_eq!(bench.commit(session, commit).await, refused);
+    assert_eq!(bench.commit(session, commit.clone()).await, refused);
+    let elsewhere = bench.reopen().await.commit(session, vec![commit]).await.unwrap();
+    assert_eq!(elsewhere, [refused], "it holds for every process");
     assert!(bench.store.calls(CallQuery::default()).await.unwrap().is_empty(), "{}", call.id);
     let free = bench.claim(session, 10).await;
     assert_eq!(free.len(), 1, "only what does not come to the gate");
@@ -85,7 +87,9 @@ pub async fn gate_2_longest_wins(bench: &Bench) {
     bench.store.close_gate(key(), Duration::from_secs(5), "short").await.unwrap();
     assert_eq!(gate(bench).await, long);
     bench.store.close_gate(key(), Duration::from_secs(90), "longer").await.unwrap();
-    assert_eq!(gate(bench).await.reason.as_deref(), Some("longer"));
+    let longer = gate(bench).await;
+    let until = bench.store.now().await.unwrap().after(Duration::from_secs(90));
+    assert_eq!((longer.reason.as_deref(), longer.closed_until), (Some("longer"), Some(until)));
 }
 
 /// No more calls are open than the limit says; a settled one, and one beyond its deadline, makes room.
@@ -103,6 +107,8 @@ pub async fn gate_3_concurrency(bench: &Bench) {
     bench.store.settle(settled(intents[0].0.id, CallState::Succeeded, false)).await.unwrap();
     assert_eq!(bench.commit(session, intents[2].1.clone()).await, CommitReply::Applied);
     assert_eq!(bench.commit(session, intents[3].1.clone()).await, full);
+    let elsewhere = bench.reopen().await.commit(session, vec![intents[3].1.clone()]).await.unwrap();
+    assert_eq!(elsewhere, [full], "over all processes");
     // What is due is handed out only as far as there is room.
     let other = bench.session().await;
     for claimed in &items {
@@ -129,13 +135,15 @@ pub async fn gate_4_rate(bench: &Bench) {
     let third = bench.commit(session, intent(&items[2], limits).1).await;
     assert_eq!([first, second, third], [CommitReply::Applied; 3]);
     let full = CommitReply::Refused(Refusal::Gate(Some(start.after(Duration::from_secs(60)))));
-    assert_eq!(bench.commit(session, intent(&items[3], limits).1).await, full);
-    bench.clock.advance(Duration::from_secs(50));
+    let (_, fourth) = intent(&items[3], limits);
+    assert_eq!(bench.commit(session, fourth.clone()).await, full);
+    let elsewhere = bench.reopen().await.commit(session, vec![fourth.clone()]).await.unwrap();
+    assert_eq!(elsewhere, [full], "over all processes");
     bench.store.heartbeat(session, Duration::from_secs(60)).await.unwrap();
-    let session = bench.session().await;
-    for claimed in bench.claim(session, 10).await.iter().take(1) {
-        assert_eq!(bench.commit(session, intent(claimed, limits).1).await, CommitReply::Applied);
-    }
+    bench.clock.advance(Duration::from_secs(50));
+    assert_eq!(bench.commit(session, fourth).await, CommitReply::Applied, "the first has left the minute");
+    let full = CommitReply::Refused(Refusal::Gate(Some(start.after(Duration::from_secs(70)))));
+    assert_eq!(bench.commit(session, intent(&items[4], limits).1).await, full, "the others have not");
     assert_eq!(gate(bench).await.limits, limits);
 }
 
@@ -166,6 +174,14 @@ pub async fn gate_5_breaker(bench: &Bench) {
     assert_eq!(bench.commit(session, commit).await, CommitReply::Applied);
     let full = CommitReply::Refused(Refusal::Gate(None));
     assert_eq!(bench.commit(session, intent(&items[6], Limits::default()).1).await, full, "one at a time");
+    // When that is another outage, the gate closes for longer.
+    bench.store.settle(settled(probe.id, CallState::Failed, true)).await.unwrap();
+    let until = bench.store.now().await.unwrap().after(Duration::from_secs(20));
+    assert_eq!((gate(bench).await.outages, gate(bench).await.closed_until), (6, Some(until)));
+    bench.store.heartbeat(session, Duration::from_secs(60)).await.unwrap();
+    bench.clock.advance(Duration::from_secs(20));
+    let (probe, commit) = intent(&items[5], Limits::default());
+    assert_eq!(bench.commit(session, commit).await, CommitReply::Applied);
     bench.store.settle(settled(probe.id, CallState::Succeeded, false)).await.unwrap();
     for claimed in &items[6..] {
         assert_eq!(bench.commit(session, intent(claimed, Limits::default()).1).await, CommitReply::Applied);

@@ -50,6 +50,7 @@ pub async fn item_2_order_and_cursor(bench: &Bench) {
             let Some(last) = page.last() else { break };
             after = Some((last.ordinal, last.slot));
             seen.extend(page.iter().map(|item| (item.ordinal, item.slot)));
+            assert!(seen.len() <= expected.len(), "an item is visited twice: {seen:?}");
         }
         assert_eq!(seen, expected);
     }

@@ -1,7 +1,8 @@
 //! The conformance suites of the storage ports: one test for each numbered clause of each contract.
 //!
 //! A backend passes a suite by one line in `tests/stores.rs`: [`store_conformance!`](crate::store_conformance) or
-//! [`artifact_conformance!`](crate::artifact_conformance) with an expression that makes a fresh store.
+//! [`artifact_conformance!`](crate::artifact_conformance) with an expression that makes a fresh store. `tests/broken/`
+//! breaks each clause in a wrapper around the memory store, and sees its test fail.
 
 mod artifact_store;
 mod call_ledger;
@@ -30,3 +31,4 @@ pub use queue_commits::*;
 pub use queue_sessions::*;
 pub use queue_turns::*;
 pub use registry::*;
+pub use suite::{ARTIFACT_CLAUSES, Clause, STORE_CLAUSES};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use pipeline_core::model::{Control, ItemStatus, Limits};
-use pipeline_core::storage::{CommitReply, JobKey, LOOK_AGAIN, NewJob, Refusal};
+use pipeline_core::storage::{ClaimRequest, CommitReply, JobKey, LOOK_AGAIN, NewJob, Refusal};
 
 use super::fixture::{Bench, LEASE, ending, expanding, new_item, new_job};
 use super::gate_keeper::intent;
@@ -15,15 +15,15 @@ fn keyed(limit: u32) -> NewJob {
 
 /// A job that is not served gains one point of priority a minute.
 pub async fn queue_13_ageing(bench: &Bench) {
-    let (patient, _) = bench.submit(5).await;
+    let (patient, _) = bench.submit(6).await;
     bench.clock.advance(Duration::from_secs(125));
     let urgent = NewJob { priority: 1, ..new_job() };
     let (urgent, _) = bench.submit_with(urgent, (0..5).map(new_item).collect()).await;
     let session = bench.session().await;
     let served: Vec<_> = bench.claim(session, 5).await.iter().map(|claimed| claimed.item.job).collect();
     assert_eq!(served, [patient; 5], "two points gained are more than one given");
-    assert_eq!(bench.claim(session, 1).await[0].item.job, urgent);
     // Its own priority counts again once it was served.
+    assert_eq!(bench.claim(session, 1).await[0].item.job, urgent, "what it gained is not gone");
     let (late, _) = bench.submit(1).await;
     assert_eq!(bench.claim(session, 1).await[0].item.job, urgent);
     bench.clock.advance(Duration::from_secs(1));
@@ -111,6 +111,9 @@ pub async fn queue_17_pause_of_everything(bench: &Bench) {
     assert!(bench.claims(session, 10).await.units.is_empty());
     assert_eq!(bench.store.heartbeat(session, LEASE).await.unwrap().controls, [(job, Control::Pause)]);
     assert!(bench.store.queue_status().await.unwrap().paused);
+    let other = bench.reopen().await;
+    let wish = ClaimRequest { session, limit: 10, job: None };
+    assert!(other.claim(wish).await.unwrap().units.is_empty(), "it holds for every process");
     let refused = CommitReply::Refused(Refusal::Paused);
     assert_eq!(bench.commit(session, intent(&held[0], Limits::default()).1).await, refused);
     assert_eq!(bench.commit(session, ending(&held[0], ItemStatus::Succeeded)).await, CommitReply::Applied);
@@ -134,6 +137,8 @@ pub async fn queue_18_intents_ask(bench: &Bench) {
     let batch = vec![commit.clone(), ending(&held[1], ItemStatus::Succeeded)];
     let replies = bench.store.commit(session, batch).await.unwrap();
     assert_eq!(replies, [CommitReply::Refused(Refusal::Paused), CommitReply::Applied], "the rest is written");
+    let elsewhere = bench.reopen().await.commit(session, vec![commit.clone()]).await.unwrap();
+    assert_eq!(elsewhere, [CommitReply::Refused(Refusal::Paused)], "it holds for every process");
     let after = bench.store.job(job).await.unwrap();
     assert_eq!(after.last_event.0, before.last_event.0 + 1, "the event of the other commit");
     assert!(bench.store.history(held[0].item.id).await.unwrap().is_empty());

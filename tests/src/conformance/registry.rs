@@ -46,7 +46,9 @@ pub async fn registry_2_repeatable(bench: &Bench) {
         assert!(bench.store.reserve_name(mine.clone()).await.unwrap());
         assert!(!bench.store.reserve_name(other.clone()).await.unwrap());
     }
-    assert!(bench.reopen().await.reserve_name(mine).await.unwrap());
+    let again = bench.reopen().await;
+    assert!(!again.reserve_name(other).await.unwrap(), "the name is forgotten");
+    assert!(again.reserve_name(mine).await.unwrap());
 }
 
 /// A take-over replaces only an owner of another job.

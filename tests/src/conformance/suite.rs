@@ -1,13 +1,18 @@
-//! The macros that turn the clauses into tests of a backend.
+//! The clauses of each suite, and the macros that turn them into tests of a backend.
 
-/// Makes one test for each clause of the record store's ports. `$make` is a function that returns a future of a fresh
-/// [`Bench`](crate::conformance::fixture::Bench), or `None` when the tests are to be skipped.
+use std::future::Future;
+use std::pin::Pin;
+
+use super::Shelf;
+use super::fixture::Bench;
+
+/// Hands the names of the clauses of the record store's ports to the macro in brackets, after what else is given.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! store_conformance {
-    ($name:ident, $make:path) => {
-        $crate::conformance_tests!(
-            $name,
-            $make,
+macro_rules! store_clauses {
+    ([$($then:tt)+] $($given:tt)*) => {
+        $($then)+! {
+            $($given)*
             job_1_durable_submit,
             job_2_whole_submit,
             job_3_unique,
@@ -64,24 +69,41 @@ macro_rules! store_conformance {
             registry_2_repeatable,
             registry_3_take_over,
             registry_4_first_come,
-        );
+        }
     };
 }
 
-/// Makes one test for each clause of the artifact store's port. `$make` is a function that returns a future of a
-/// fresh [`Shelf`](crate::conformance::Shelf), or `None` when the tests are to be skipped.
+/// Hands the names of the clauses of the artifact store's port to the macro in brackets, after what else is given.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! artifact_conformance {
-    ($name:ident, $make:path) => {
-        $crate::conformance_tests!(
-            $name,
-            $make,
+macro_rules! artifact_clauses {
+    ([$($then:tt)+] $($given:tt)*) => {
+        $($then)+! {
+            $($given)*
             artifact_1_durable,
             artifact_2_write_once,
             artifact_3_sniffed,
             artifact_4_checked,
             artifact_5_locate,
-        );
+        }
+    };
+}
+
+/// Makes one test for each clause of the record store's ports. `$make` is a function that returns a future of a fresh
+/// [`Bench`], or `None` when the tests are to be skipped.
+#[macro_export]
+macro_rules! store_conformance {
+    ($name:ident, $make:path) => {
+        $crate::store_clauses! { [$crate::conformance_tests] $name, $make; }
+    };
+}
+
+/// Makes one test for each clause of the artifact store's port. `$make` is a function that returns a future of a fresh
+/// [`Shelf`], or `None` when the tests are to be skipped.
+#[macro_export]
+macro_rules! artifact_conformance {
+    ($name:ident, $make:path) => {
+        $crate::artifact_clauses! { [$crate::conformance_tests] $name, $make; }
     };
 }
 
@@ -89,7 +111,7 @@ macro_rules! artifact_conformance {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! conformance_tests {
-    ($name:ident, $make:path, $($clause:ident),+ $(,)?) => {
+    ($name:ident, $make:path; $($clause:ident),+ $(,)?) => {
         mod $name {
             $(
                 #[tokio::test]
@@ -103,3 +125,33 @@ macro_rules! conformance_tests {
         }
     };
 }
+
+/// A clause of a suite: its name, and the test of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clause<B> {
+    /// The port, the number and what it says, as the function that tests it is called.
+    pub name: &'static str,
+    test: fn(&B) -> Test<'_>,
+}
+
+type Test<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+impl<B> Clause<B> {
+    /// Tests a backend; panics when it breaks the clause.
+    pub async fn test(&self, backend: &B) {
+        (self.test)(backend).await;
+    }
+}
+
+/// Makes the list of the named clauses.
+macro_rules! clauses {
+    ($($clause:ident),+ $(,)?) => {
+        &[$(Clause { name: stringify!($clause), test: |backend| Box::pin(super::$clause(backend)) }),+]
+    };
+}
+
+/// The clauses of the record store's ports.
+pub const STORE_CLAUSES: &[Clause<Bench>] = store_clauses! { [clauses] };
+
+/// The clauses of the artifact store's port.
+pub const ARTIFACT_CLAUSES: &[Clause<Shelf>] = artifact_clauses! { [clauses] };

@@ -1,0 +1,16 @@
+//! The conformance suites find what they are for: each clause, broken on purpose in a wrapper, fails.
+
+mod breaches;
+mod calls;
+mod claims;
+mod commits;
+mod events;
+mod gates;
+mod items;
+mod jobs;
+mod names;
+mod queue;
+mod sessions;
+mod shelf;
+mod store;
+mod verdict;
