@@ -118,7 +118,8 @@ impl Bench {
         }
         let output = child.wait_with_output().await.unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        let id = serde_json::from_str::<serde_json::Value>(text.trim()).ok()?.get("id")?.as_str()?.parse().ok();
+        let printed = serde_json::from_str::<serde_json::Value>(text.trim()).unwrap_or_default();
+        let id = printed.get("id").and_then(|id| id.as_str()?.parse().ok());
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(id.is_some() || kill_after.is_some(), "submit: {said}");
         id

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::bench::{Bench, Wanted};
@@ -19,7 +21,7 @@ pub(crate) async fn run(options: &Options) -> Vec<String> {
     };
     let bench = Bench::start(wanted).await;
     let start = Instant::now();
-    let job = bench.submit(0, (options.items, 1), None).await.expect("the job is there");
+    let job = bench.submit(0, (options.items / 2, 2), None).await.expect("the job is there");
     let port = free_port();
     let lease = LEASE.to_string();
     let metrics = port.to_string();
@@ -28,7 +30,7 @@ pub(crate) async fn run(options: &Options) -> Vec<String> {
     let steady = bench.worker(&common);
     let zombie = bench.worker(&[&common[..], &["--metrics", &metrics]].concat());
     let done = async || bench.watcher.job(job).await.unwrap().counts.succeeded;
-    while done().await < u64::from(options.items) / 20 {
+    while done().await < u64::from(options.items / 2 * 2) / 20 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     killed.kill().await.ok();
@@ -59,7 +61,7 @@ pub(crate) async fn run(options: &Options) -> Vec<String> {
     let mut problems = books::check(&bench, &[job], 1).await;
     println!("{} items by three workers in {:.0} s", options.items, took.as_secs_f64());
     let succeeded = done().await;
-    if succeeded != u64::from(options.items) {
+    if succeeded != u64::from(options.items / 2 * 2) {
         problems.push(format!("{succeeded} of {} items have succeeded", options.items));
     }
     if refused == 0 || lost == 0 {
@@ -79,8 +81,12 @@ fn free_port() -> u16 {
 
 /// Reads one number of a worker's metrics; 0 when it does not answer.
 async fn metric(port: u16, name: &str) -> u64 {
-    let Ok(page) = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await else { return 0 };
-    let text = page.text().await.unwrap_or_default();
+    let Ok(mut line) = TcpStream::connect(("127.0.0.1", port)).await else { return 0 };
+    let asked = line.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    let mut text = String::new();
+    if asked.is_err() || line.read_to_string(&mut text).await.is_err() {
+        return 0;
+    }
     let values = text.lines().filter(|line| !line.starts_with('#') && line.starts_with(name));
     values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
 }
