@@ -130,7 +130,7 @@ impl Cluster {
     pub async fn terminate_some(&self, most: u32) -> u32 {
         let sql = format!(
             "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity \
-             WHERE datname LIKE 'test%' AND pid <> pg_backend_pid() ORDER BY random() LIMIT {most}) AS some"
+             WHERE datname LIKE 'test%' AND pid <> pg_backend_pid() ORDER BY random() LIMIT {most}) AS chosen"
         );
         let mut connection = connect(&self.url("postgres")).await;
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
