@@ -268,14 +268,11 @@ fn default_label(plan: &Plan, id: JobId) -> String {
 
 /// Finds out before anything is spent whether files can be written into the folder.
 fn check_writable(folder: &Path) -> Result<(), Error> {
-    let probe = folder.join(format!(".{}.part", uuid::Uuid::now_v7()));
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&probe, b""))
-        .and_then(|()| std::fs::remove_file(&probe))
-        .map_err(|error| {
-            Error::new(ErrorKind::Unauthorized, "cannot write into the output folder")
-                .with("out", folder.display())
-                .with("accepted", "a folder this user may write to")
-                .because(error)
-        })
+    // A file without a name, so that a process that ends here leaves nothing behind.
+    std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder).map(drop)).map_err(|error| {
+        Error::new(ErrorKind::Unauthorized, "cannot write into the output folder")
+            .with("out", folder.display())
+            .with("accepted", "a folder this user may write to")
+            .because(error)
+    })
 }
