@@ -117,22 +117,39 @@ where
 {
     let mut connection = inner.writer.acquire().await?;
     inner.pace.set(&mut connection, synchronous).await?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    match work(&mut transaction, inner).await {
-        Ok(value) if keep(&value) => {
-            transaction.commit().await?;
-            Ok(value)
-        }
-        Ok(value) => {
-            transaction.rollback().await?;
-            Ok(value)
-        }
-        Err(fault) => {
-            // The work's error tells more than a failed rollback, which the dropped transaction tries again anyway.
-            if let Err(error) = transaction.rollback().await {
-                tracing::debug!(%error, "rollback failed");
-            }
-            Err(fault)
+    let (done, clean) = in_transaction(&mut connection, inner, work, keep).await;
+    if !clean {
+        // SQLite has perhaps rolled back by itself, as on a full disk, and the driver does not know: it would refuse every
+        // later transaction. The next one gets a new connection.
+        connection.close().await.ok();
+    }
+    done
+}
+
+/// Runs `work` in a transaction; tells also whether the connection can have another one after it.
+async fn in_transaction<T, F>(
+    connection: &mut SqliteConnection,
+    inner: &Inner,
+    work: F,
+    keep: fn(&T) -> bool,
+) -> (Work<T>, bool)
+where
+    F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send,
+{
+    let mut transaction = match connection.begin_with("BEGIN IMMEDIATE").await {
+        Ok(transaction) => transaction,
+        Err(error) => return (Err(error.into()), false),
+    };
+    let done = work(&mut transaction, inner).await;
+    let kept = done.as_ref().is_ok_and(keep);
+    let ended = if kept { transaction.commit().await } else { transaction.rollback().await };
+    match (done, ended) {
+        (done, Ok(())) => (done, true),
+        (Ok(_), Err(error)) => (Err(error.into()), false),
+        // The work's error tells more than a failed rollback.
+        (Err(fault), Err(error)) => {
+            tracing::debug!(%error, "rollback failed");
+            (Err(fault), false)
         }
     }
 }
@@ -152,5 +169,37 @@ impl Store for SqliteStore {
             engine: format!("SQLite {}", self.inner.version),
             durable: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline_core::ErrorKind;
+
+    use super::*;
+
+    async fn write(store: &SqliteStore, bytes: i64) -> Result<()> {
+        let done = store.write(move |connection, _| {
+            Box::pin(async move {
+                sqlx::query("CREATE TABLE IF NOT EXISTS ballast (content BLOB)").execute(&mut *connection).await?;
+                sqlx::query("INSERT INTO ballast VALUES (zeroblob(?))").bind(bytes).execute(connection).await?;
+                Ok(())
+            })
+        });
+        done.await
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_an_error_until_there_is_room_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("jobs.db")).await.unwrap();
+        write(&store, 1).await.unwrap();
+        // SQLite then fails as on a full disk, and rolls the transaction back by itself. A new connection has no limit.
+        sqlx::query("PRAGMA max_page_count = 1").execute(&store.inner.writer).await.unwrap();
+        assert_eq!(write(&store, 10_000_000).await.unwrap_err().kind(), ErrorKind::Exhausted);
+        write(&store, 10_000_000).await.unwrap();
+        let kept: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM ballast").fetch_one(&store.inner.readers).await.unwrap();
+        assert_eq!(kept, 2);
     }
 }
