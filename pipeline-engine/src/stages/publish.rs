@@ -1,6 +1,7 @@
 //! `output.folder`: the finished picture under a readable name in an output folder: temporary file, fsync, rename.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -11,7 +12,10 @@ use pipeline_core::pipeline::{PortSpec, StageSpec};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::template::Template;
-use pipeline_core::{Error, ErrorKind, Result};
+use pipeline_core::{Error, ErrorKind, Result, Retryability};
+
+/// How long an item waits when there is no room for its file.
+const FULL: Duration = Duration::from_secs(2);
 
 /// What happens when a file of the wanted name is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -226,7 +230,9 @@ fn write(path: &Path, bytes: &[u8], owner: &str) -> Result<()> {
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Unauthorized,
             _ => ErrorKind::Unavailable,
         };
-        Error::new(kind, "cannot write file").with("path", path.display()).because(error)
+        let error = Error::new(kind, "cannot write file").with("path", path.display()).because(error);
+        // A full disk is no try of the stage.
+        if kind == ErrorKind::Exhausted { error.retry(Retryability::Throttled { after: Some(FULL) }) } else { error }
     })
 }
 

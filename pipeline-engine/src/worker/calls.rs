@@ -47,21 +47,23 @@ pub(crate) struct Caller {
     pub(crate) flights: TaskTracker,
     /// How many calls of this run are asked for, in flight or being settled.
     pub(crate) calling: watch::Sender<u32>,
+    /// How many files of this run wait until they can be kept.
+    pub(crate) storing: watch::Sender<u32>,
     /// The calls of this run whose known outcome it has been told, and whether that is an answer.
     pub(crate) received: Arc<Mutex<Vec<(CallId, bool)>>>,
 }
 
-/// Counts a call of a run as long as it lives.
-struct Calling<'a>(&'a watch::Sender<u32>);
+/// Counts what a run waits for as long as it lives.
+pub(crate) struct Busy<'a>(&'a watch::Sender<u32>);
 
-impl<'a> Calling<'a> {
-    fn begin(calling: &'a watch::Sender<u32>) -> Self {
-        calling.send_modify(|count| *count += 1);
-        Self(calling)
+impl<'a> Busy<'a> {
+    pub(crate) fn begin(count: &'a watch::Sender<u32>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
     }
 }
 
-impl Drop for Calling<'_> {
+impl Drop for Busy<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count = count.saturating_sub(1));
     }
@@ -78,23 +80,9 @@ impl Caller {
         limit: Option<Duration>,
         run: impl Future<Output = T>,
     ) -> Result<T, Duration> {
-        let Some(limit) = limit else { return Ok(run.await) };
-        let mut calling = self.calling.subscribe();
-        let mut left = limit;
-        tokio::pin!(run);
-        loop {
-            let busy = *calling.borrow_and_update() > 0;
-            let since = tokio::time::Instant::now();
-            tokio::select! {
-                biased;
-                outcome = &mut run => return Ok(outcome),
-                // The sender is here, so there is no error to tell.
-                _ = calling.changed() => {}
-                () = tokio::time::sleep(left), if !busy => return Err(limit),
-            }
-            if !busy {
-                left = left.saturating_sub(since.elapsed());
-            }
+        match limit {
+            None => Ok(run.await),
+            Some(limit) => timed(limit, &self.calling, run).await,
         }
     }
 
@@ -106,7 +94,7 @@ impl Caller {
             let answer = send(CallContext::new(id).timeout(self.timeout)).instrument(span).await?;
             return Ok((answer, Money::ZERO));
         }
-        let _calling = Calling::begin(&self.calling);
+        let _calling = Busy::begin(&self.calling);
         let sending = match self.earlier(&spec).await? {
             Earlier::Known(record) => {
                 self.receive(record.id, record.state == CallState::Succeeded);
@@ -263,7 +251,8 @@ impl Caller {
         let sent = send(CallContext { idempotency_key: id, timeout: self.timeout, resume, note });
         let outcome = match self.timeout {
             None => sent.await,
-            Some(limit) => match tokio::time::timeout(limit, sent).await {
+            // What the provider has sent is not given up because there is no room for it.
+            Some(limit) => match timed(limit, &self.storing, sent).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(Error::new(ErrorKind::Timeout, "the provider did not answer in time")
                     .with("provider", &spec.provider.name)
@@ -302,8 +291,15 @@ impl Caller {
         }
     }
 
+    /// Settles a call. While the store is away or full, this has no end: what is given up here may have been paid for.
     async fn settle(&self, record: Settlement) -> Result<SettleReply> {
-        let reply = self.persist(record.call, || self.shared.store.settle(record.clone())).await?;
+        let settle = || self.shared.store.settle(record.clone());
+        let reply = loop {
+            match self.persist(record.call, settle).await {
+                Err(error) if error.retryability() == Retryability::Transient => {}
+                done => break done?,
+            }
+        };
         self.shared.metrics.settled(self.gate.as_ref(), &record, reply);
         Ok(reply)
     }
@@ -323,6 +319,30 @@ impl Caller {
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
             }
+        }
+    }
+}
+
+/// Gives `run` its time, which stands still while something is `busy`.
+///
+/// # Errors
+/// The limit, when it took longer than that.
+async fn timed<T>(limit: Duration, busy: &watch::Sender<u32>, run: impl Future<Output = T>) -> Result<T, Duration> {
+    let mut changes = busy.subscribe();
+    let mut left = limit;
+    tokio::pin!(run);
+    loop {
+        let busy = *changes.borrow_and_update() > 0;
+        let since = tokio::time::Instant::now();
+        tokio::select! {
+            biased;
+            outcome = &mut run => return Ok(outcome),
+            // The sender is here, so there is no error to tell.
+            _ = changes.changed() => {}
+            () = tokio::time::sleep(left), if !busy => return Err(limit),
+        }
+        if !busy {
+            left = left.saturating_sub(since.elapsed());
         }
     }
 }

@@ -1,20 +1,45 @@
 //! What the engine gives a running stage.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use pipeline_core::Result;
 use pipeline_core::id::{ItemId, JobId, StageName};
 use pipeline_core::model::Money;
 use pipeline_core::stage::{Answer, CallSpec, Providers, SendCall, StageContext};
 use pipeline_core::storage::{ArtifactStore, FingerprintMark, NameRequest};
+use pipeline_core::{Error, Result, Retryability};
 
 use super::calls::Caller;
+use super::shelf::Shelf;
+
+/// How long a stage waits when the record store does not answer it.
+const AWAY: Duration = Duration::from_secs(1);
 
 /// What the engine gives a running stage.
 #[derive(Debug)]
-pub(crate) struct RunContext(pub(crate) Caller);
+pub(crate) struct RunContext(pub(crate) Caller, Arc<dyn ArtifactStore>);
+
+impl RunContext {
+    pub(crate) fn new(caller: Caller) -> Self {
+        let shelf = Shelf {
+            artifacts: Arc::clone(&caller.shared.artifacts),
+            patience: caller.shared.tuning.patience,
+            calling: caller.calling.clone(),
+            storing: caller.storing.clone(),
+        };
+        Self(caller, Arc::new(shelf))
+    }
+}
+
+/// A record store that is away or full is no try of the stage.
+fn later(error: Error) -> Error {
+    if error.retryability() == Retryability::Transient {
+        return error.retry(Retryability::Throttled { after: Some(AWAY) });
+    }
+    error
+}
 
 #[async_trait]
 impl StageContext for RunContext {
@@ -27,7 +52,7 @@ impl StageContext for RunContext {
     }
 
     fn artifacts(&self) -> &Arc<dyn ArtifactStore> {
-        &self.0.shared.artifacts
+        &self.1
     }
 
     fn providers(&self) -> &dyn Providers {
@@ -47,11 +72,13 @@ impl StageContext for RunContext {
         only_if_mine: bool,
     ) -> Result<bool> {
         let (scope, name, job) = (scope.to_owned(), name.to_owned(), self.0.job);
-        self.0.shared.store.reserve_name(NameRequest { scope, name, job, item, take_over, only_if_mine }).await
+        let request = NameRequest { scope, name, job, item, take_over, only_if_mine };
+        self.0.shared.store.reserve_name(request).await.map_err(later)
     }
 
     async fn mark_fingerprint(&self, item: ItemId, fingerprint: u64, max_distance: u32) -> Result<Option<ItemId>> {
         let (scope, job) = (self.0.stage.to_string(), self.0.job);
-        self.0.shared.store.mark_fingerprint(FingerprintMark { job, scope, item, fingerprint, max_distance }).await
+        let mark = FingerprintMark { job, scope, item, fingerprint, max_distance };
+        self.0.shared.store.mark_fingerprint(mark).await.map_err(later)
     }
 }

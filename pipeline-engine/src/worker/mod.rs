@@ -9,6 +9,7 @@ mod job;
 mod run;
 mod session;
 mod shared;
+mod shelf;
 mod signal;
 mod walk;
 

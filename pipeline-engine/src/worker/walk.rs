@@ -347,7 +347,7 @@ impl Walk {
     /// Returns the context a stage run gets.
     pub(crate) fn context(&self, stage: StageIndex) -> Option<RunContext> {
         let planned = self.job.plan.stage(stage)?;
-        Some(RunContext(Caller {
+        Some(RunContext::new(Caller {
             shared: Arc::clone(&self.shared),
             job: self.job.id,
             stage: planned.name.clone(),
@@ -356,6 +356,7 @@ impl Walk {
             intents: self.intents.0.clone(),
             flights: self.committer.flights.clone(),
             calling: watch::Sender::new(0),
+            storing: watch::Sender::new(0),
             received: Arc::default(),
         }))
     }

@@ -1,8 +1,14 @@
 //! What was delivered is paid and kept; what was not is asked for again.
 
-use pipeline::core::model::JobStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pipeline::core::id::Digest;
+use pipeline::core::model::{Artifact, JobStatus};
 use pipeline::core::provider::Repeat;
-use pipeline::core::storage::CallState;
+use pipeline::core::storage::{ArtifactStore, CallState};
+use pipeline::core::{Error, ErrorKind, Result};
 use pipeline::prelude::*;
 use pipeline_testkit::vendor::{Reply, VendorScript};
 use serde_json::json;
@@ -15,7 +21,36 @@ on_both_stores!(
     missing_pictures_are_asked_for_again_and_only_they_are,
     only_what_was_delivered_is_paid_when_the_vendor_is_silent_about_the_cost,
     pictures_behind_links_are_fetched_after_the_call_is_settled,
+    what_was_bought_waits_until_there_is_room_for_it,
 );
+
+/// Artifacts that can be kept after so many failures.
+#[derive(Debug)]
+struct Full {
+    artifacts: Artifacts,
+    kind: ErrorKind,
+    left: AtomicU32,
+}
+
+#[async_trait]
+impl ArtifactStore for Full {
+    async fn put(&self, content: Bytes) -> Result<Artifact> {
+        let fail = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if fail { Err(Error::new(self.kind, "no place")) } else { self.artifacts.put(content).await }
+    }
+
+    async fn get(&self, digest: Digest) -> Result<Bytes> {
+        self.artifacts.get(digest).await
+    }
+
+    async fn contains(&self, digest: Digest) -> Result<bool> {
+        self.artifacts.contains(digest).await
+    }
+
+    fn location(&self) -> String {
+        self.artifacts.location()
+    }
+}
 
 async fn four_siblings_are_one_request(kind: Kind) {
     let shop = Shop::open(kind, VendorScript::new()).await;
@@ -82,4 +117,19 @@ async fn pictures_behind_links_are_fetched_after_the_call_is_settled(kind: Kind)
     assert_eq!((calls.len(), calls[0].state), (1, CallState::Succeeded));
     assert_eq!(calls[0].external_id.as_deref(), Some("order-1"));
     shop.assert_books_agree(job.id).await;
+}
+
+async fn what_was_bought_waits_until_there_is_room_for_it(kind: Kind) {
+    for error in [ErrorKind::Exhausted, ErrorKind::Unavailable] {
+        let shop = Shop::open(kind, VendorScript::new()).await;
+        let full = Full { artifacts: shop.artifacts.clone(), kind: error, left: AtomicU32::new(3) };
+        let engine = shop.builder(Repeat::Unsafe).artifacts(full).build().unwrap();
+        // Neither the time nor the tries of the stage suffice for the wait.
+        let settings = [("generate.timeout_seconds", json!(0.3)), ("generate.max_attempts", json!(1))];
+        let job = engine.submit(pictures(&settings)).await.unwrap();
+        run(&engine).await;
+        assert_eq!(engine.job(job.id).await.unwrap().status, JobStatus::Completed);
+        assert_eq!((shop.vendor.charges().calls, shop.calls(job.id).await.len()), (1, 1));
+        shop.assert_books_agree(job.id).await;
+    }
 }
