@@ -1,6 +1,6 @@
 //! The folder, the store and the vendor of an ordeal, and how the program is started in it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use pipeline_testkit::cluster::Cluster;
 use pipeline_testkit::vendor::VendorProgram;
 use tokio::process::{Child, Command};
 
+use super::Options;
+
 /// What an ordeal is made of.
 pub(crate) struct Wanted {
     /// `sqlite`, `postgres` (a throwaway server), or the address of an empty database.
@@ -22,6 +24,24 @@ pub(crate) struct Wanted {
     pub(crate) latency: Duration,
     /// How many calls the vendor is asked at once.
     pub(crate) calls: u32,
+    /// The vendor fails every so many requests.
+    pub(crate) fails: Option<u32>,
+    /// Where home and output are, instead of beside the rest.
+    pub(crate) place: Option<PathBuf>,
+}
+
+impl Wanted {
+    /// A usual vendor of the kind and a store as asked for.
+    pub(crate) fn of(options: &Options) -> Self {
+        Self {
+            store: options.store.clone(),
+            vendor: options.vendor.clone(),
+            latency: Duration::from_millis(60),
+            calls: 6,
+            fails: Some(37),
+            place: None,
+        }
+    }
 }
 
 /// Everything an ordeal happens to.
@@ -34,8 +54,11 @@ pub(crate) struct Bench {
     pub(crate) vendor: VendorProgram,
     pub(crate) vendor_kind: String,
     pub(crate) cluster: Option<Cluster>,
-    keywords: PathBuf,
-    _folder: tempfile::TempDir,
+    /// Variables the program is started with.
+    pub(crate) variables: Vec<(&'static str, String)>,
+    pub(crate) keywords: PathBuf,
+    pub(crate) folder: tempfile::TempDir,
+    calls: u32,
 }
 
 impl Bench {
@@ -45,9 +68,11 @@ impl Bench {
         let log = folder.path().join("sales.log");
         let terms = if wanted.vendor == "idempotent" { "--idempotent " } else { "" };
         let latency = wanted.latency.as_millis();
-        let arguments = format!("{terms}--latency-ms {latency} --fail-every 37 --log {}", log.display());
+        let fails = wanted.fails.map(|every| format!("--fail-every {every} ")).unwrap_or_default();
+        let arguments = format!("{terms}{fails}--latency-ms {latency} --log {}", log.display());
         let vendor = VendorProgram::start(program("fake-vendor"), &arguments).await.expect("the vendor starts");
-        let home = folder.path().join("home");
+        let place = wanted.place.unwrap_or_else(|| folder.path().to_path_buf());
+        let (home, out) = (place.join("home"), place.join("out"));
         std::fs::create_dir_all(&home).unwrap();
         let mut cluster = None;
         let store = match wanted.store.as_str() {
@@ -60,34 +85,63 @@ impl Bench {
             }
             url => url.to_owned(),
         };
-        let mode = if wanted.vendor == "resumable" { "task" } else { "direct" };
-        let providers = format!(
-            "[providers.studio]\nkind = \"http\"\nurl = \"{}\"\nmode = \"{mode}\"\nidempotent = {}\nprice = 0.04\n\
-             max_per_call = 4\npoll_seconds = 0.02\nlimits = {{ concurrency = {} }}\n",
-            vendor.url(),
-            wanted.vendor == "idempotent",
-            wanted.calls
-        );
-        std::fs::write(home.join("providers.toml"), providers).unwrap();
         let keywords = folder.path().join("keywords.txt");
         std::fs::write(&keywords, "misty mountains\nglass garden\nautumn forest\n").unwrap();
-        let watcher = open(&store, &home).await;
-        let out = folder.path().join("out");
-        Self { home, out, store, watcher, vendor, vendor_kind: wanted.vendor, cluster, keywords, _folder: folder }
+        let watcher = open(&store).await;
+        let bench = Self {
+            home,
+            out,
+            store,
+            watcher,
+            vendor,
+            vendor_kind: wanted.vendor,
+            cluster,
+            variables: Vec::new(),
+            keywords,
+            folder,
+            calls: wanted.calls,
+        };
+        bench.buy_at(&bench.vendor.url());
+        bench
+    }
+
+    /// Writes down at which address the vendor sells.
+    pub(crate) fn buy_at(&self, url: &str) {
+        let mode = if self.vendor_kind == "resumable" { "task" } else { "direct" };
+        let providers = format!(
+            "[providers.studio]\nkind = \"http\"\nurl = \"{url}\"\nmode = \"{mode}\"\nidempotent = {}\nprice = 0.04\n\
+             max_per_call = 4\npoll_seconds = 0.02\nlimits = {{ concurrency = {} }}\n",
+            self.vendor_kind == "idempotent",
+            self.calls
+        );
+        std::fs::write(self.home.join("providers.toml"), providers).unwrap();
     }
 
     /// Makes a command of the program.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("pipeline"));
         command.arg("--home").arg(&self.home).arg("--store").arg(&self.store).args(arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
 
-    /// Starts a worker.
+    /// Starts a worker; what it says is kept.
     pub(crate) fn worker(&self, more: &[&str]) -> Child {
         let mut command = self.command(&["worker", "--poll", "50"]);
-        command.args(more).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the worker starts")
+        let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
+        command.args(more).stdout(Stdio::null()).stderr(log).spawn().expect("the worker starts")
+    }
+
+    /// Returns the last lines of what the workers have said.
+    pub(crate) fn said(&self) -> String {
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("workers.log")
     }
 
     /// Submits a job of `count` items with `variations` pictures each; when the program is killed in the middle, only an
@@ -154,10 +208,9 @@ fn program(name: &str) -> PathBuf {
     std::env::current_exe().unwrap().with_file_name(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-async fn open(url: &str, home: &Path) -> Arc<dyn Store> {
-    if url.starts_with("postgres") {
-        Arc::new(PostgresStore::connect(url).await.expect("the database answers"))
-    } else {
-        Arc::new(SqliteStore::open(home.join("pipeline.db")).await.expect("the file opens"))
+async fn open(url: &str) -> Arc<dyn Store> {
+    match url.strip_prefix("sqlite:") {
+        Some(path) => Arc::new(SqliteStore::open(path).await.expect("the file opens")),
+        None => Arc::new(PostgresStore::connect(url).await.expect("the database answers")),
     }
 }

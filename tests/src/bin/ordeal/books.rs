@@ -85,6 +85,9 @@ pub(crate) async fn check(bench: &Bench, acknowledged: &[JobId], crashes: u32) -
     let left = parts.iter().filter(|path| path.extension().is_some());
     println!("files {} published {}, artifacts {}", found.len(), published.len(), parts.len());
     problems.extend(left.map(|path| format!("a half-written artifact: {}", path.display())));
+    if !problems.is_empty() {
+        println!("the workers have said:\n{}", bench.said());
+    }
     problems
 }
 
@@ -99,7 +102,35 @@ async fn may_hold(bench: &Bench, job: JobId) -> bool {
     }
 }
 
-fn files(folder: &Path) -> BTreeSet<PathBuf> {
+/// Says of which jobs not every item has succeeded.
+pub(crate) async fn all_succeeded(bench: &Bench, jobs: &[JobId]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for job in jobs {
+        let counts = bench.watcher.job(*job).await.unwrap().counts;
+        if counts.succeeded != counts.planned {
+            problems.push(format!("job {job}: {counts:?}"));
+        }
+    }
+    problems
+}
+
+/// Counts the tries a job has needed beyond the first of each stage, and the crashes its items have counted.
+pub(crate) async fn extra_tries(bench: &Bench, job: JobId) -> (u32, u32) {
+    let (mut tries, mut crashes, mut after) = (0, 0, None);
+    loop {
+        let items = bench.watcher.items(ItemQuery { after, limit: 500, ..ItemQuery::of(job) }).await.unwrap();
+        let Some(last) = items.last() else { return (tries, crashes) };
+        after = Some((last.ordinal, last.slot));
+        for item in &items {
+            crashes += item.machine.crashes;
+            let results = bench.watcher.history(item.id).await.unwrap();
+            tries += results.iter().map(|result| result.attempt - 1).sum::<u32>();
+        }
+    }
+}
+
+/// Returns every file in a folder.
+pub(crate) fn files(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let Ok(entries) = std::fs::read_dir(folder) else { return found };
     for entry in entries.flatten() {

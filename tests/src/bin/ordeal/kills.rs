@@ -9,13 +9,7 @@ use super::bench::{Bench, Wanted};
 use super::{Draw, Options, books};
 
 pub(crate) async fn run(options: &Options) -> Vec<String> {
-    let wanted = Wanted {
-        store: options.store.clone(),
-        vendor: options.vendor.clone(),
-        latency: Duration::from_millis(60),
-        calls: 6,
-    };
-    let bench = Bench::start(wanted).await;
+    let bench = Bench::start(Wanted::of(options)).await;
     let store = &bench.store;
     println!(
         "seed {}, {} kills, {} workers, vendor {}, store {store}",

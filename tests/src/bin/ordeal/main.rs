@@ -10,20 +10,30 @@
 
 mod bench;
 mod books;
+mod disk;
 mod kills;
+mod lines;
+mod order;
 mod outages;
 mod zombie;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 const USAGE: &str = "\
 ordeal kills   [--kills N] [--store S] [--vendor V] [--workers N] [--seed N]   workers and submits are killed
 ordeal zombie  [--items N] [--vendor V]                                        three workers; one killed, one stopped
 ordeal outages [--restarts N] [--terminations N] [--vendor V] [--seed N]       PostgreSQL is restarted and cut off
+ordeal lines   [--vendor V]                                                    connections to store, S3, vendor break
+ordeal disk    [--items N] [--vendor V]                                        the disk is full for a while (needs root)
+ordeal order                                                                   files, then records (needs strace)
 
   --store S     sqlite (a fresh file, the default), postgres (a throwaway server), or the postgres:// URL of an empty
                 database
   --vendor V    idempotent (the default), resumable or plain";
+
+/// No ordeal takes longer.
+const LIMIT: Duration = Duration::from_mins(30);
 
 struct Options {
     kills: u32,
@@ -80,14 +90,24 @@ async fn main() -> ExitCode {
             }
         }
     }
-    let problems = match what.as_str() {
-        "kills" => kills::run(&options).await,
-        "zombie" => zombie::run(&options).await,
-        "outages" => outages::run(&options).await,
-        _ => {
+    let ordeal = async {
+        Some(match what.as_str() {
+            "kills" => kills::run(&options).await,
+            "zombie" => zombie::run(&options).await,
+            "outages" => outages::run(&options).await,
+            "lines" => lines::run(&options).await,
+            "disk" => disk::run(&options).await,
+            "order" => order::run(&options).await,
+            _ => return None,
+        })
+    };
+    let problems = match tokio::time::timeout(LIMIT, ordeal).await {
+        Ok(Some(problems)) => problems,
+        Ok(None) => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
+        Err(_) => vec![format!("it has not ended in {} minutes", LIMIT.as_secs() / 60)],
     };
     for problem in &problems {
         println!("VIOLATION: {problem}");

@@ -6,12 +6,8 @@ use super::bench::{Bench, Wanted};
 use super::{Draw, Options, books};
 
 pub(crate) async fn run(options: &Options) -> Vec<String> {
-    let wanted = Wanted {
-        store: "postgres".to_owned(),
-        vendor: options.vendor.clone(),
-        latency: Duration::from_millis(100),
-        calls: 4,
-    };
+    let wanted =
+        Wanted { store: "postgres".to_owned(), latency: Duration::from_millis(100), calls: 4, ..Wanted::of(options) };
     let bench = Bench::start(wanted).await;
     let Some(cluster) = &bench.cluster else { return vec!["there is no server".to_owned()] };
     let mut draw = Draw(options.seed);
@@ -57,12 +53,7 @@ pub(crate) async fn run(options: &Options) -> Vec<String> {
         start.elapsed().saturating_sub(troubled).as_secs_f64()
     );
     let mut problems = books::check(&bench, &acknowledged, 0).await;
-    for job in &acknowledged {
-        let counts = bench.watcher.job(*job).await.unwrap().counts;
-        if counts.succeeded != counts.planned {
-            problems.push(format!("job {job}: {counts:?}"));
-        }
-    }
+    problems.extend(books::all_succeeded(&bench, &acknowledged).await);
     if ended > 0 {
         problems.push(format!("{ended} workers ended although the server came back"));
     }

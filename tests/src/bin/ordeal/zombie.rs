@@ -13,12 +13,8 @@ use super::{Options, books};
 const LEASE: u64 = 5;
 
 pub(crate) async fn run(options: &Options) -> Vec<String> {
-    let wanted = Wanted {
-        store: "postgres".to_owned(),
-        vendor: options.vendor.clone(),
-        latency: Duration::from_millis(150),
-        calls: 48,
-    };
+    let wanted =
+        Wanted { store: "postgres".to_owned(), latency: Duration::from_millis(150), calls: 48, ..Wanted::of(options) };
     let bench = Bench::start(wanted).await;
     let start = Instant::now();
     let job = bench.submit(0, (options.items / 2, 2), None).await.expect("the job is there");
