@@ -212,17 +212,18 @@ fn next_at(state: &State, id: JobId, now: Timestamp) -> Option<Timestamp> {
             closed.then(|| load.opens_at(now).unwrap_or_else(|| now.after(LOOK_AGAIN)))
         })
     };
-    items
-        .filter_map(|item| {
-            let at = item.claimable_at?;
-            Some(match item.gate.as_ref().and_then(&mut opens) {
-                _ if at > now => at,
-                Some(opens) => opens,
-                None if full => now.after(LOOK_AGAIN),
-                None => now,
-            })
-        })
-        .min()
+    let mut next: Option<Timestamp> = None;
+    for item in items {
+        let Some(at) = item.claimable_at else { continue };
+        let at = match item.gate.as_ref().and_then(&mut opens) {
+            _ if at > now => at,
+            Some(opens) => opens,
+            None if full => now.after(LOOK_AGAIN),
+            None => return Some(now),
+        };
+        next = Some(next.map_or(at, |next| next.min(at)));
+    }
+    next
 }
 
 /// Returns how many more units of a job may be held; `None` is without limit.
@@ -269,6 +270,14 @@ fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId
             continue;
         }
         if units.len() >= want {
+            // The items of a unit stand side by side.
+            if units
+                .last()
+                .and_then(|unit| state.items.get(unit.first()?))
+                .is_some_and(|last| last.record.ordinal < item.record.ordinal)
+            {
+                break;
+            }
             continue;
         }
         if let Some(key) = &item.gate {

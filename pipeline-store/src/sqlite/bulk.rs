@@ -8,10 +8,11 @@ use sqlx::sqlite::SqliteArguments;
 
 use super::fault::Work;
 
-/// The lengths; a batch is cut into the longest ones that fit.
-const LENGTHS: [usize; 4] = [64, 16, 4, 1];
+/// The lengths. A batch is cut into the longest; what is left takes the shortest that holds it, filled up with rows of
+/// NULL: a statement costs a switch between threads, a row that says nothing next to nothing.
+const LENGTHS: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 
-/// A statement with `VALUES (?, …), …` in its middle.
+/// A statement with `VALUES (?, …), …` in its middle, which does nothing for a row whose first value is NULL.
 #[derive(Debug)]
 pub(super) struct Bulk {
     before: &'static str,
@@ -29,10 +30,10 @@ impl Bulk {
         Self { before, columns, after, texts: [const { OnceLock::new() }; LENGTHS.len()] }
     }
 
-    /// Returns the statement over one row.
+    /// Returns the statement in each of its lengths: SQLite does not run all of them in the same way.
     #[cfg(test)]
-    pub(super) fn single(&'static self) -> &'static str {
-        self.text(LENGTHS.len() - 1)
+    pub(super) fn texts(&'static self) -> impl Iterator<Item = &'static str> {
+        (0..LENGTHS.len()).map(|length| self.text(length))
     }
 
     fn text(&'static self, length: usize) -> &'static str {
@@ -55,11 +56,15 @@ impl Bulk {
         let mut changed = 0;
         let mut left = rows;
         while !left.is_empty() {
-            let place = LENGTHS.iter().position(|length| *length <= left.len()).unwrap_or(LENGTHS.len() - 1);
-            let (some, others) = left.split_at(LENGTHS.get(place).copied().unwrap_or(1));
+            let place = LENGTHS.iter().position(|length| *length >= left.len()).unwrap_or(LENGTHS.len() - 1);
+            let length = LENGTHS.get(place).copied().unwrap_or(1);
+            let (some, others) = left.split_at(length.min(left.len()));
             let mut query = sqlx::query(self.text(place));
             for values in some {
                 query = row(query, values)?;
+            }
+            for _ in 0..(length - some.len()) * self.columns {
+                query = query.bind(None::<i64>);
             }
             changed += rest(query).execute(&mut *connection).await?.rows_affected();
             left = others;

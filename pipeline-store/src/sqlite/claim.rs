@@ -15,7 +15,8 @@ use super::{gates, rows, sessions};
 /// So many jobs are looked at in one go.
 const JOBS: u32 = 16;
 
-/// Jobs with something due that may be handed out, in the order they are served. `?4` holds the gates with room.
+/// Jobs with something due that may be handed out, in the order they are served. `?4` holds the gates with room. `+ 0`
+/// hides the limit's value from the planner, which would make a new plan for each.
 pub(super) const DUE_JOBS: &str = "SELECT id, concurrency FROM jobs \
      WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1) \
      AND (start_at IS NULL OR start_at <= ?2) \
@@ -29,15 +30,11 @@ pub(super) const DUE_JOBS: &str = "SELECT id, concurrency FROM jobs \
      WHERE items.job = jobs.id AND session IS NULL AND claimable_at > 0 AND claimable_at <= ?2) \
      OR EXISTS (SELECT 1 FROM json_each(?4) AS open CROSS JOIN items \
      WHERE items.job = jobs.id AND session IS NULL AND items.gate = open.value AND claimable_at = 0)) \
-     ORDER BY priority + (?2 - served_at) / ?5 DESC, served_at, id LIMIT ?3";
-
-/// Brings what has waited long enough into the range of what is due; each wait is moved once.
-pub(super) const WAKE: &str = "UPDATE items SET claimable_at = 0 \
-     WHERE job = ?1 AND session IS NULL AND claimable_at > 0 AND claimable_at <= ?2";
+     ORDER BY priority + (?2 - served_at) / ?5 DESC, served_at, id LIMIT ?3 + 0";
 
 /// The first due items of a job that come to no gate next, or to one gate.
 pub(super) const PICK: &str = "SELECT id, unit, ordinal, slot FROM items \
-     WHERE job = ?1 AND session IS NULL AND gate IS ?3 AND claimable_at = 0 ORDER BY ordinal, slot LIMIT ?2";
+     WHERE job = ?1 AND session IS NULL AND gate IS ?3 AND claimable_at = 0 ORDER BY ordinal, slot LIMIT ?2 + 0";
 
 /// The due items of some units.
 pub(super) const MATES: &str = "SELECT id FROM items \
@@ -82,25 +79,25 @@ pub(super) enum Answer {
 /// Hands out work.
 pub(super) async fn claim(connection: &mut SqliteConnection, inner: &Inner, request: ClaimRequest) -> Work<Answer> {
     let look = inner.presence.is_due();
-    if !sessions::dead(connection, inner, look).await?.is_empty() {
+    let roll = sessions::roll(connection).await?;
+    if !sessions::dead(&roll, inner, look).is_empty() {
         return Ok(Answer::Dead);
     }
-    let focus = sessions::focus(connection, request.session).await?;
-    let only = match (request.job, focus) {
+    let only = match (request.job, sessions::focus(&roll, request.session)?) {
         (Some(job), Some(focus)) if job != focus => {
             return Ok(Answer::Claims(Claims { units: Vec::new(), next_at: None }));
         }
         (job, focus) => job.or(focus),
     };
     let now = inner.now();
-    if gates::is_paused(connection).await? {
+    if roll.paused {
         return Ok(Answer::Claims(Claims { units: Vec::new(), next_at: None }));
     }
     let units = hand_out(connection, request.session, request.limit as usize, only, now).await?;
     if !units.is_empty() {
         return Ok(Answer::Claims(Claims { units, next_at: Some(now) }));
     }
-    if !look && !sessions::dead(connection, inner, true).await?.is_empty() {
+    if !look && !sessions::dead(&roll, inner, true).is_empty() {
         return Ok(Answer::Dead);
     }
     let next_at = next_at(connection, only, now).await?;
@@ -183,6 +180,16 @@ struct Due {
     concurrency: Option<u32>,
 }
 
+/// Marks a job as started and served, unless another one with its key has taken its turn since the jobs were listed, and
+/// says whether it has started. What of it has waited long enough is due from here on.
+pub(super) const SERVE: &str = "UPDATE jobs SET started_at = ?2 WHERE id = ?1 AND started_at IS NULL \
+     AND (key IS NULL OR key_limit > (SELECT count(*) FROM jobs AS other WHERE other.key = jobs.key \
+     AND other.ended_at IS NULL AND other.started_at IS NOT NULL)); \
+     UPDATE jobs SET served_at = max(?2, served_at + 1) WHERE id = ?1 AND started_at IS NOT NULL; \
+     UPDATE items SET claimable_at = 0 \
+     WHERE job = ?1 AND session IS NULL AND claimable_at > 0 AND claimable_at <= ?2; \
+     SELECT started_at IS NOT NULL FROM jobs WHERE id = ?1";
+
 /// Hands out what is due of one job, until `units` has `limit`.
 async fn serve(
     connection: &mut SqliteConnection,
@@ -193,10 +200,11 @@ async fn serve(
     rooms: &mut Rooms,
     units: &mut Vec<Vec<Claimed>>,
 ) -> Work<()> {
-    if !start(connection, job.id, now).await? {
+    let started: bool =
+        sqlx::query_scalar(SERVE).bind(job.id.to_string()).bind(now.as_micros()).fetch_one(&mut *connection).await?;
+    if !started {
         return Ok(());
     }
-    sqlx::query(WAKE).bind(job.id.to_string()).bind(now.as_micros()).execute(&mut *connection).await?;
     let mut more = true;
     while more && units.len() < limit {
         let mut want = limit - units.len();
@@ -207,30 +215,7 @@ async fn serve(
         more = picked.more && !picked.items.is_empty();
         units.extend(take(connection, session, &picked.items, now).await?);
     }
-    sqlx::query("UPDATE jobs SET served_at = max(?1, served_at + 1) WHERE id = ?2")
-        .bind(now.as_micros())
-        .bind(job.id.to_string())
-        .execute(connection)
-        .await?;
     Ok(())
-}
-
-/// Marks a job as started. False when another job with its key has taken its turn since the jobs were listed.
-async fn start(connection: &mut SqliteConnection, job: JobId, now: Timestamp) -> Work<bool> {
-    let started = sqlx::query(
-        "UPDATE jobs SET started_at = ?1 WHERE id = ?2 AND started_at IS NULL AND (key IS NULL OR key_limit > \
-         (SELECT count(*) FROM jobs AS other WHERE other.key = jobs.key AND other.ended_at IS NULL \
-         AND other.started_at IS NOT NULL))",
-    )
-    .bind(now.as_micros())
-    .bind(job.to_string())
-    .execute(&mut *connection)
-    .await?;
-    if started.rows_affected() > 0 {
-        return Ok(true);
-    }
-    let sql = "SELECT started_at IS NOT NULL FROM jobs WHERE id = ?";
-    Ok(sqlx::query_scalar(sql).bind(job.to_string()).fetch_one(connection).await?)
 }
 
 struct Picked {

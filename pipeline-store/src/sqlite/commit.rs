@@ -13,13 +13,14 @@ use super::fault::Work;
 use super::store::Inner;
 use super::{admit, append, events, finish, gates, rows, submit};
 
-/// The fenced update. `+` keeps the session's index out: each item is found by its id.
+/// The fenced update. `+` and `ifnull` keep the other indexes out: each item is found by its id.
 pub(super) static UPDATE: Bulk = Bulk::new(
     "UPDATE items SET status = c.column4, leaves = c.column5, steps = c.column6, replaced = c.column7, \
      claimable_at = c.column8, unit = c.column9, session = iif(c.column10, NULL, session), cost = cost + c.column11, \
      machine = c.column12, updated_at = c.column13, gate = c.column14 FROM (",
     14,
-    ") AS c WHERE items.id = c.column1 AND +items.job = c.column2 AND +items.token = c.column3 AND +items.session = ?",
+    ") AS c WHERE items.id = c.column1 AND +items.job = c.column2 AND +items.token = c.column3 \
+     AND ifnull(items.session, '') = ?",
 );
 
 /// Writes transitions, one reply each, in order.

@@ -36,7 +36,8 @@ pub(super) async fn append(
     Ok(())
 }
 
-static INSERT: Bulk = Bulk::new("INSERT INTO events (job, seq, at, body)", 4, "");
+static INSERT: Bulk =
+    Bulk::new("INSERT INTO events (job, seq, at, body) SELECT * FROM (", 4, ") WHERE column1 IS NOT NULL");
 
 #[async_trait]
 impl EventLog for SqliteStore {

@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::SqliteConnection;
+use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 
-use super::fault::Work;
 use super::options::Synchronous;
 
 /// Whether the writing connection may skip the wait. Read and changed only by whoever has the connection.
@@ -15,17 +14,22 @@ use super::options::Synchronous;
 pub(super) struct Pace(AtomicBool);
 
 impl Pace {
-    /// Makes the connection wait, or not, from the next transaction on.
-    pub(super) async fn set(&self, connection: &mut SqliteConnection, synchronous: Synchronous) -> Work<()> {
+    /// Begins a transaction that waits for the disk, or not.
+    pub(super) async fn begin<'c>(
+        &self,
+        connection: &'c mut SqliteConnection,
+        synchronous: Synchronous,
+    ) -> Result<Transaction<'c, Sqlite>, sqlx::Error> {
         let light = synchronous == Synchronous::Normal;
-        if self.0.load(Ordering::SeqCst) == light {
-            return Ok(());
-        }
+        let begin = match (self.0.load(Ordering::SeqCst) == light, light) {
+            (true, _) => "BEGIN IMMEDIATE",
+            (false, true) => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+            (false, false) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+        };
         // Marked before the change, so that a failure between the two cannot leave it light and unmarked.
-        self.0.store(true, Ordering::SeqCst);
-        let pragma = if light { "PRAGMA synchronous = NORMAL" } else { "PRAGMA synchronous = FULL" };
-        sqlx::query(pragma).execute(connection).await?;
+        self.0.fetch_or(light, Ordering::SeqCst);
+        let transaction = connection.begin_with(begin).await?;
         self.0.store(light, Ordering::SeqCst);
-        Ok(())
+        Ok(transaction)
     }
 }

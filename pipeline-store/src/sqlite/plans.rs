@@ -15,8 +15,9 @@ async fn explain(store: &SqliteStore, sql: &str) -> String {
 async fn hot_statements_go_by_their_index_and_neither_scan_nor_sort() {
     let folder = std::env::temp_dir().join(format!("pipeline-plans-{}", uuid::Uuid::now_v7()));
     let store = SqliteStore::open(folder.join("jobs.db")).await.unwrap();
-    for (sql, indexes) in [
-        (claim::WAKE, &["items_timed (job=? AND claimable_at>? AND claimable_at<?)"][..]),
+    let updates = commit::UPDATE.texts().map(|sql| (sql, &["sqlite_autoindex_items_1 (id=?)"][..]));
+    let others = [
+        (claim::SERVE, &["items_timed (job=? AND claimable_at>? AND claimable_at<?)"][..]),
         (claim::PICK, &["COVERING INDEX items_due (job=? AND gate=? AND claimable_at=?)"]),
         (claim::MATES, &["items_unit (unit=? AND claimable_at=?)"]),
         (claim::TAKE, &["sqlite_autoindex_items_1 (id=?)"]),
@@ -24,9 +25,9 @@ async fn hot_statements_go_by_their_index_and_neither_scan_nor_sort() {
         (claim::GATED, &["items_due (job=? AND gate=? AND claimable_at=?)"]),
         (gates::OPEN, &["calls_open (gate=? AND deadline>?)"]),
         (gates::RECENT, &["calls_recent (gate=? AND opened_at>?)"]),
-        (commit::UPDATE.single(), &["sqlite_autoindex_items_1 (id=?)"]),
         (finish::ENDED, &["COVERING INDEX items_count (job=? AND status=? AND leaves>?)"]),
-    ] {
+    ];
+    for (sql, indexes) in updates.chain(others) {
         let plan = explain(&store, sql).await;
         assert!(indexes.iter().all(|index| plan.contains(index)), "{sql}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN items"), "{sql}\n{plan}");

@@ -7,6 +7,7 @@ use pipeline_core::error::Error;
 use pipeline_core::id::{ItemId, JobId, SessionId};
 use pipeline_core::storage::{Heartbeat, NewSession, SessionRecord};
 use pipeline_core::time::Timestamp;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
@@ -63,35 +64,65 @@ pub(super) async fn beat(
     Ok(Some(Heartbeat { alive: true, controls }))
 }
 
+/// What a claim asks before anything else.
+pub(super) struct Roll {
+    /// Whether all work of the store is paused.
+    pub(super) paused: bool,
+    sessions: Vec<Entry>,
+}
+
+/// A session: the only job it works on, if any, and what tells whether it lives.
+struct Entry {
+    id: SessionId,
+    focus: Option<JobId>,
+    lease_until: Timestamp,
+    locked: bool,
+}
+
+/// Reads all sessions, and whether everything is paused.
+pub(super) async fn roll(connection: &mut SqliteConnection) -> Work<Roll> {
+    let rows = sqlx::query(
+        "SELECT id, focus, lease_until, locked, \
+         EXISTS (SELECT 1 FROM switches WHERE name = 'paused' AND on_ = 1) FROM sessions",
+    )
+    .fetch_all(connection)
+    .await?;
+    let read = |row: &SqliteRow| {
+        Ok(Entry {
+            id: rows::word(row, 0)?,
+            focus: rows::maybe_word(row, 1)?,
+            lease_until: rows::time(row, 2)?,
+            locked: row.try_get(3)?,
+        })
+    };
+    let paused = rows.first().map(|row| row.try_get(4)).transpose()?.unwrap_or(false);
+    Ok(Roll { paused, sessions: rows.iter().map(read).collect::<Work<_>>()? })
+}
+
 /// Returns the only job a session works on, if any; an error when the session has ended.
-pub(super) async fn focus(connection: &mut SqliteConnection, session: SessionId) -> Work<Option<JobId>> {
-    let row = sqlx::query("SELECT focus FROM sessions WHERE id = ?")
-        .bind(session.to_string())
-        .fetch_optional(connection)
-        .await?
-        .ok_or_else(|| Error::conflict("the session has ended").with("session", session))?;
-    rows::maybe_word(&row, 0)
+pub(super) fn focus(roll: &Roll, session: SessionId) -> Work<Option<JobId>> {
+    let entry = roll.sessions.iter().find(|entry| entry.id == session);
+    let ended = || Error::conflict("the session has ended").with("session", session);
+    Ok(entry.ok_or_else(ended)?.focus)
 }
 
 /// Returns the sessions whose lease has run out, and with `look` those whose process has ended.
-pub(super) async fn dead(connection: &mut SqliteConnection, inner: &Inner, look: bool) -> Work<Vec<SessionId>> {
+pub(super) fn dead(roll: &Roll, inner: &Inner, look: bool) -> Vec<SessionId> {
     let now = inner.now();
-    let rows = sqlx::query("SELECT id, lease_until, locked FROM sessions").fetch_all(connection).await?;
     let mut dead = Vec::new();
-    for row in &rows {
-        let id: SessionId = rows::word(row, 0)?;
-        let expired = rows::time(row, 1)? <= now;
-        if expired || (look && row.try_get::<bool, _>(2)? && inner.presence.is_gone(id)) {
-            tracing::info!(session = %id, expired, "a session has died; its items are free again");
-            dead.push(id);
+    for entry in &roll.sessions {
+        let expired = entry.lease_until <= now;
+        if expired || (look && entry.locked && inner.presence.is_gone(entry.id)) {
+            tracing::info!(session = %entry.id, expired, "a session has died; its items are free again");
+            dead.push(entry.id);
         }
     }
-    Ok(dead)
+    dead
 }
 
 /// Takes the claims of all dead sessions.
 pub(super) async fn bury(connection: &mut SqliteConnection, inner: &Inner) -> Work<()> {
-    let dead = dead(connection, inner, true).await?;
+    let dead = dead(&roll(connection).await?, inner, true);
     if dead.is_empty() { Ok(()) } else { release(connection, inner, &dead).await }
 }
 

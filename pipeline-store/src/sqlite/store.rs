@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::storage::{Store, StoreInfo};
 use pipeline_core::time::{Clock, Timestamp};
-use sqlx::{Connection as _, SqliteConnection, SqlitePool};
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::fault::{Fault, Work};
 use super::fingerprints::Fingerprints;
@@ -116,8 +116,7 @@ where
     F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send,
 {
     let mut connection = inner.writer.acquire().await?;
-    inner.pace.set(&mut connection, synchronous).await?;
-    let (done, clean) = in_transaction(&mut connection, inner, work, keep).await;
+    let (done, clean) = in_transaction(&mut connection, inner, synchronous, work, keep).await;
     if !clean {
         // SQLite has perhaps rolled back by itself, as on a full disk, and the driver does not know: it would refuse every
         // later transaction. The next one gets a new connection.
@@ -130,13 +129,14 @@ where
 async fn in_transaction<T, F>(
     connection: &mut SqliteConnection,
     inner: &Inner,
+    synchronous: Synchronous,
     work: F,
     keep: fn(&T) -> bool,
 ) -> (Work<T>, bool)
 where
     F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send,
 {
-    let mut transaction = match connection.begin_with("BEGIN IMMEDIATE").await {
+    let mut transaction = match inner.pace.begin(connection, synchronous).await {
         Ok(transaction) => transaction,
         Err(error) => return (Err(error.into()), false),
     };

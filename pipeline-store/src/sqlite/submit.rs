@@ -12,9 +12,9 @@ use super::{events, finish, gates};
 
 static INSERT: Bulk = Bulk::new(
     "INSERT INTO items (id, job, parent, ordinal, slot, status, leaves, steps, replaced, claimable_at, unit, name, \
-     input, machine, updated_at, gate)",
+     input, machine, updated_at, gate) SELECT * FROM (",
     16,
-    "",
+    ") WHERE column1 IS NOT NULL",
 );
 
 /// Stores a job, its items and what there is to tell.
