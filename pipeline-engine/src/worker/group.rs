@@ -55,9 +55,12 @@ pub(crate) async fn walk_unit(
         walks.push(walk);
         apart.push(alone);
     }
-    // Nothing starts without its durable mark: it tells a crash of this item from one of a neighbour.
-    for walk in &mut walks {
-        walk.settled().await?;
+    // Nothing starts without its durable mark, which tells a crash of this item from one of a neighbour; but for what may
+    // run ahead of it.
+    for (walk, alone) in walks.iter_mut().zip(&apart) {
+        if !shareable.is_empty() || !walk.may_run_ahead(alone) {
+            walk.settled().await?;
+        }
     }
     for walk in walks.iter().filter(|walk| walk.has_ended()) {
         walk.disown().await?;

@@ -22,8 +22,9 @@ use super::signal::Listener;
 /// How long walks have to give their items back when the worker is stopped at once.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
-/// Claims are at least so far apart while something runs: items that end together are followed together.
-const CLAIM_EVERY: Duration = Duration::from_millis(2);
+/// Claims are at least so far apart while something runs: items that end together are followed together. The second is
+/// for a claim of little, when most places are taken.
+const CLAIM_EVERY: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(10)];
 
 /// What every walk listens to.
 #[derive(Clone, Debug)]
@@ -131,7 +132,9 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
         let busy = !walks.is_empty();
         let free = u32::try_from(places.available_permits()).unwrap_or(0);
         let mut pause = shared.tuning.poll;
-        let early = claimed_at.filter(|_| busy).map_or(Duration::ZERO, |at| CLAIM_EVERY.saturating_sub(at.elapsed()));
+        let [often, seldom] = CLAIM_EVERY;
+        let apart = if u64::from(free) * 4 < u64::from(room) { seldom } else { often };
+        let early = claimed_at.filter(|_| busy).map_or(Duration::ZERO, |at| apart.saturating_sub(at.elapsed()));
         if asked == Stop::Run && free > 0 && !early.is_zero() {
             pause = early;
         } else if asked == Stop::Run && free > 0 {

@@ -281,6 +281,14 @@ impl Walk {
         Ok(())
     }
 
+    /// Tells whether tries may start before it is durable that the item runs: they touch nothing outside, and the item was
+    /// never handed out before. After a crash it is handed out again, and then nothing of it runs ahead.
+    pub(crate) fn may_run_ahead(&self, starts: &[Start]) -> bool {
+        self.token == Token(1)
+            && !starts.is_empty()
+            && starts.iter().all(|start| self.job.is_self_contained(start.stage))
+    }
+
     /// Tells whether nothing of the item can change any more.
     pub(crate) fn has_ended(&self) -> bool {
         self.machine.is_ended()
