@@ -261,6 +261,7 @@ fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId
     let mut units: Vec<Vec<ItemId>> = Vec::new();
     let mut places: HashMap<ItemId, usize> = HashMap::new();
     let mut rooms: HashMap<GateKey, Option<u64>> = HashMap::new();
+    let mut shared = false;
     let due = job.claimable.iter().filter_map(|(_, _, id)| state.items.get(id));
     for item in due.filter(|item| item.claimable_at.is_some_and(|at| at <= now)) {
         let id = item.record.id;
@@ -270,12 +271,8 @@ fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId
             continue;
         }
         if units.len() >= want {
-            // The items of a unit stand side by side.
-            if units
-                .last()
-                .and_then(|unit| state.items.get(unit.first()?))
-                .is_some_and(|last| last.record.ordinal < item.record.ordinal)
-            {
+            // Nothing that comes later belongs to what is picked already.
+            if !shared {
                 break;
             }
             continue;
@@ -288,6 +285,7 @@ fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId
                 None => {}
             }
         }
+        shared |= item.unit.is_some();
         places.insert(unit, units.len());
         units.push(vec![id]);
     }

@@ -5,9 +5,12 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::{SqliteStore, claim, commit, finish, gates, ledger};
 
 async fn explain(store: &SqliteStore, sql: &str) -> String {
-    let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-    let rows = sqlx::query(explained).fetch_all(&store.inner.readers).await.unwrap();
-    let plan: Vec<String> = rows.iter().map(|row| row.try_get(3).unwrap()).collect();
+    let mut plan: Vec<String> = Vec::new();
+    for statement in sql.split(';') {
+        let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let rows = sqlx::query(explained).fetch_all(&store.inner.readers).await.unwrap();
+        plan.extend(rows.iter().map(|row| row.try_get::<String, _>(3).unwrap()));
+    }
     plan.join("\n")
 }
 

@@ -88,11 +88,8 @@ impl SqliteStore {
         F: for<'c> FnOnce(&'c mut SqliteConnection, &'c Inner) -> BoxFuture<'c, Work<T>> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        // On a thread of its own: each statement is a switch to the driver's thread and back, and between two threads
-        // that is quicker than through the scheduler of a runtime.
-        let runtime = tokio::runtime::Handle::current();
-        let task = tokio::task::spawn_blocking(move || {
-            let done = runtime.block_on(transact(&inner, synchronous, work, keep));
+        let task = tokio::spawn(async move {
+            let done = transact(&inner, synchronous, work, keep).await;
             done.map_err(|fault| fault.into_error(&inner.path))
         });
         task.await.unwrap_or_else(|error| Err(Error::unexpected("a store transaction ended early").because(error)))
