@@ -3,11 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use pipeline::core::model::{ItemStatus, JobStatus};
+use pipeline::core::pipeline::StageSpec;
 use pipeline::core::provider::Repeat;
+use pipeline::core::settings::{SettingsSchema, StageSettings};
+use pipeline::core::stage::{PlannedItem, Source, SourceRequest, Stage, StageContext, StageEnd, Task};
 use pipeline::core::storage::{CallQuery, CallRecord, CallState};
 use pipeline::prelude::*;
 use pipeline_testkit::vendor::{Reply, VendorScript};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::shop::{Kind, Shop, is_held, pictures, run, soon, until};
@@ -24,6 +30,7 @@ on_both_stores!(
     an_error_of_a_repeat_says_nothing_of_the_order_before_it,
     a_cut_connection_to_any_other_vendor_holds_the_item,
     a_cancel_during_a_call_records_the_answer_and_buys_nothing_more,
+    an_item_that_kills_its_process_before_its_mark_is_written_is_given_up_all_the_same,
 );
 
 async fn the_intent_is_durable_before_the_vendor_sees_the_request(kind: Kind) {
@@ -225,4 +232,61 @@ async fn a_cancel_during_a_call_records_the_answer_and_buys_nothing_more(kind: K
     assert_eq!((calls.len(), shop.vendor.requests().len()), (1, 1));
     assert_eq!((calls[0].state, calls[0].cost), (CallState::Succeeded, Some(Money::from_micros(40_000))));
     assert!(calls[0].response.is_some());
+}
+
+/// A stage that never comes back, and touches nothing.
+#[derive(Clone, Debug, Default)]
+struct Deadly(Arc<tokio::sync::Notify>);
+
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct NoSettings {}
+
+impl StageSettings for NoSettings {}
+
+#[async_trait]
+impl Stage for Deadly {
+    fn spec(&self) -> StageSpec {
+        StageSpec::new("test.deadly", "Kills", SettingsSchema::of::<NoSettings>()).source().self_contained()
+    }
+
+    async fn run(&self, _: &dyn StageContext, _: Task) -> Result<StageEnd, Error> {
+        self.0.notify_one();
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Source for Deadly {
+    async fn plan(&self, _: SourceRequest) -> Result<Vec<PlannedItem>, Error> {
+        Ok(vec![PlannedItem { name: "only".to_owned(), input: serde_json::Map::new() }])
+    }
+}
+
+async fn an_item_that_kills_its_process_before_its_mark_is_written_is_given_up_all_the_same(kind: Kind) {
+    let shop = Shop::open(kind, VendorScript::new()).await;
+    let deadly = Deadly::default();
+    let engine = || shop.builder(Repeat::Unsafe).source(deadly.clone()).build().unwrap();
+    let request = JobRequest::toml("deadly", "name = 'deadly'\n[stages.s]\nkind = 'test.deadly'\n");
+    let job = engine().submit(request).await.unwrap();
+    let mut deaths = 0;
+    loop {
+        let running = engine();
+        let mut doomed = tokio::spawn(async move { running.run_until_idle().await });
+        tokio::select! {
+            biased;
+            ended = &mut doomed => {
+                ended.unwrap().unwrap();
+                break;
+            }
+            () = deadly.0.notified() => deaths += 1,
+        }
+        doomed.abort();
+        doomed.await.unwrap_err();
+        shop.wait_for_the_lease_to_end().await;
+    }
+    // The first one is counted only when its mark was in time.
+    assert!((3..=4).contains(&deaths), "{deaths}");
+    let items = shop.items(job.id).await;
+    assert_eq!((items[0].status, items[0].machine.crashes), (ItemStatus::Failed, 3));
 }
