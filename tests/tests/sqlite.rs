@@ -63,7 +63,7 @@ async fn everything_is_still_there_after_closing_and_opening() {
     assert_eq!(store.history(items[0]).await.unwrap(), history);
     assert_eq!(store.events(job, EventSeq::START, 10).await.unwrap().len(), 3);
     let info = store.info();
-    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("sqlite", 3, true));
+    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("sqlite", 4, true));
     assert!(info.engine.starts_with("SQLite 3."), "{info:?}");
 }
 
@@ -154,7 +154,7 @@ fn set_schema(path: &Path, number: u8) {
     // The last row of its table: rowid = number. Rewriting the varint in place keeps the page valid.
     let mut bytes = std::fs::read(path).unwrap();
     // Record: rowid, header size, serial types (NULL for its alias, text of 5 bytes, an integer), then the name.
-    let is_row = |window: &[u8]| window.starts_with(&[3, 4, 0, 23]) && window.ends_with(b"calls");
+    let is_row = |window: &[u8]| window.starts_with(&[4, 4, 0, 23]) && window.ends_with(b"rates");
     let rowid = bytes.windows(10).position(is_row).unwrap();
     bytes[rowid] = number;
     std::fs::write(path, bytes).unwrap();
@@ -192,7 +192,7 @@ async fn many_stores_may_open_a_new_file_at_once() {
         tokio::spawn(async move { open(&path).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 3);
+        assert_eq!(opened.await.unwrap(), 4);
     }
 }
 

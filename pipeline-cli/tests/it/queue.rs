@@ -19,6 +19,12 @@ fn a_submitted_job_waits_for_a_worker_that_drains_the_queue() {
     assert_eq!((&job["status"], count(&job, "succeeded")), (&"completed".into(), 2));
     let status = bench.answer(0, &["queue", "status", "-o", "json"]);
     assert_eq!((&status["jobs"], &status["oldest_age_ms"]), (&json!({}), &Value::Null), "{status}");
+    let rates = &status["rates"];
+    assert_eq!((&rates["window_ms"], &rates["items"]), (&60_000.into(), &2.into()), "{status}");
+    assert_eq!(rates["items_per_second"].as_f64(), Some(2.0 / 60.0), "{status}");
+    assert!(rates["stages"].as_u64() > Some(2), "{status}");
+    let text = stdout(&bench.run(&["queue", "status"]));
+    assert!(text.contains("2 items ended") && text.contains("over the last 1 min"), "{text}");
     let text = stdout(&bench.run(&["worker", "--drain"]));
     assert!(text.contains("0 items done"), "{text}");
 }

@@ -26,6 +26,7 @@ mod pace;
 mod plans;
 mod presence;
 mod queue;
+mod rates;
 mod registry;
 mod rows;
 mod sessions;

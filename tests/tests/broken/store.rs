@@ -269,6 +269,11 @@ crate::breaches::breaches! {
         nothing_kept = NothingKept;
         what_others_hold_given_back = OthersGiveBack;
     }
+    queue_20_rates {
+        rates_since_the_submit = RatesSinceSubmit;
+        rates_of_the_jobs_that_are_left = RatesOfOpenJobs;
+        rates_of_one_job = RatesOfOneJob;
+    }
     gate_1_closed {
         a_closed_gate_that_lets_intents_pass = ClosedGatePasses, also gate_5_breaker;
         a_closed_gate_whose_items_are_handed_out = ClosedGateHandsOut, also gate_6_by_itself;

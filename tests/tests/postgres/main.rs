@@ -108,7 +108,7 @@ async fn everything_is_still_there_after_closing_and_opening() {
     assert_eq!(store.item(items[0]).await.unwrap(), item);
     assert_eq!(store.history(items[0]).await.unwrap(), history);
     let info = store.info();
-    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("postgres", 3, true));
+    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("postgres", 4, true));
     assert!(info.engine.starts_with("PostgreSQL 1"), "{info:?}");
     // The time is the database's.
     let told = store.now().await.unwrap();
@@ -373,7 +373,7 @@ async fn many_stores_may_open_a_new_database_at_once() {
         tokio::spawn(async move { open(&url).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 3);
+        assert_eq!(opened.await.unwrap(), 4);
     }
 }
 
