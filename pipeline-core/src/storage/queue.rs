@@ -84,7 +84,7 @@ pub struct Claimed {
 pub struct Claims {
     /// Units of items; each unit is of one job.
     pub units: Vec<Vec<Claimed>>,
-    /// When the earliest waiting item of an eligible job becomes claimable, if nothing else happens.
+    /// When to ask again, if nothing else happens; `None` when time alone brings nothing.
     pub next_at: Option<Timestamp>,
 }
 
@@ -233,8 +233,11 @@ impl Rates {
 ///    after the item's own events.
 /// 10. *Children* take the leaves of their parent: `planned` does not change.
 /// 11. *The store's clock* decides what is due and what is expired.
-/// 12. *Time.* `next_at` is never later than the earliest time at which an unclaimed item of a job could be handed out, as
-///     far as only time is in the way.
+/// 12. *Time.* `next_at` tells what time alone will bring. It is the earliest time at which an unclaimed item of a job that
+///     is to run becomes due, or the job's start where that is later; no later than now while one is left that a further
+///     claim would hand out. While a gate, a turn or a job's concurrency keeps back what is due, it is when that gate
+///     opens, or `LOOK_AGAIN` from now where nobody can tell. It is `None` when no time helps: who works until nothing is
+///     left ends then.
 /// 13. *Ageing.* A job that has not been served gains one point of priority a minute.
 /// 14. *Not before.* Items of a job are not handed out before its `start_at`.
 /// 15. *Turns.* Of the open jobs with one key at most `limit` have been started; the others' items are not handed out.

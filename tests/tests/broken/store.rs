@@ -236,6 +236,7 @@ crate::breaches::breaches! {
         a_next_time_rounded_up = NextRoundedUp, also queue_14_not_before, queue_15_turns, gate_6_by_itself;
         the_latest_of_the_next_times = NextIsTheLatest;
         a_next_time_that_overlooks_what_is_due = DueOverlooked;
+        a_next_time_although_no_time_helps = NextNever, also queue_15_turns;
     }
     queue_13_ageing {
         jobs_that_do_not_age = NoAgeing;
