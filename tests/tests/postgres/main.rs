@@ -28,6 +28,13 @@ async fn database() -> Option<String> {
     Some(Cluster::shared()?.create_database().await)
 }
 
+/// Starts a server for one test alone, and returns it with the address of a fresh database.
+async fn server(start: impl FnOnce() -> Cluster) -> Option<(Cluster, String)> {
+    let cluster = Cluster::require().then(start)?;
+    let url = cluster.create_database().await;
+    Some((cluster, url))
+}
+
 /// Opens the store with a small pool.
 async fn open(url: &str) -> PostgresStore {
     PostgresStore::connect_with(url, small()).await.unwrap()
@@ -464,11 +471,7 @@ async fn no_error_and_no_description_shows_the_password() {
 
 #[tokio::test]
 async fn a_server_that_ends_loses_nothing_it_acknowledged() {
-    if !Cluster::require() {
-        return;
-    }
-    let cluster = Cluster::start();
-    let url = cluster.create_database().await;
+    let Some((cluster, url)) = server(Cluster::start).await else { return };
     let options = PostgresOptions { acquire_timeout: Duration::from_secs(1), ..small() };
     let store = PostgresStore::connect_with(&url, options).await.unwrap();
     let (job, items) = submit(&store, 6).await;
@@ -548,11 +551,8 @@ async fn a_heart_on_a_thread_of_its_own_does_not_wait_behind_work() {
 
 #[tokio::test]
 async fn releases_put_no_warning_into_the_log() {
-    if !Cluster::require() {
-        return;
-    }
-    let cluster = Cluster::start_volatile();
-    let store = open(&cluster.create_database().await).await;
+    let Some((cluster, url)) = server(Cluster::start_volatile).await else { return };
+    let store = open(&url).await;
     let worker = session(&store).await;
     submit(&store, 3).await;
     finish(&store, worker, &claim(&store, worker, 3).await, ItemStatus::Succeeded).await;
@@ -596,12 +596,8 @@ async fn an_item_costs_the_same_in_a_large_job_as_in_a_small_one() {
 
 #[tokio::test]
 async fn hot_statements_go_by_their_index_and_read_no_more_than_they_need() {
-    if !Cluster::require() {
-        return;
-    }
     // One in earnest: entries of taken items are passed by only once their commit is on the disk.
-    let cluster = Cluster::start();
-    let url = cluster.create_database().await;
+    let Some((_cluster, url)) = server(Cluster::start).await else { return };
     let store = open(&url).await;
     let worker = session(&store).await;
     // Plans are made while the tables are small, and have to do when they are not.
