@@ -1,5 +1,7 @@
 //! `queue status`, `queue pause`, `queue resume`.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use pipeline_core::storage::Rates;
@@ -73,21 +75,19 @@ fn rates(rates: &Rates) -> String {
     let (items, stages) = (rates.items_per_second(), rates.stages_per_second());
     let quick = items >= 10.0;
     let (unit, factor) = if quick { ("second", 1.0) } else { ("minute", 60.0) };
-    let over = duration(rates.window);
-    format!("{:.0} items ended and {:.0} stages done a {unit}, over the last {over}", items * factor, stages * factor)
+    let window = if rates.window == Duration::from_mins(1) { "minute".to_owned() } else { duration(rates.window) };
+    format!("{:.0} items ended and {:.0} stages done a {unit}, over the last {window}", items * factor, stages * factor)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn what_is_slow_is_told_by_the_minute() {
         let [minute, ten, _] = Rates::WINDOWS;
         let text = |window, items, stages| rates(&Rates { window, items, stages });
-        assert_eq!(text(minute, 7, 30), "7 items ended and 30 stages done a minute, over the last 1 min 00 s");
+        assert_eq!(text(minute, 7, 30), "7 items ended and 30 stages done a minute, over the last minute");
         assert_eq!(text(ten, 5_000, 19_999), "500 items ended and 2000 stages done a second, over the last 10 s");
         assert_eq!(text(Duration::ZERO, 0, 0), "0 items ended and 0 stages done a minute, over the last 0 ms");
     }

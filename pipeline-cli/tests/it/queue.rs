@@ -24,7 +24,7 @@ fn a_submitted_job_waits_for_a_worker_that_drains_the_queue() {
     assert_eq!(rates["items_per_second"].as_f64(), Some(2.0 / 60.0), "{status}");
     assert!(rates["stages"].as_u64() > Some(2), "{status}");
     let text = stdout(&bench.run(&["queue", "status"]));
-    assert!(text.contains("2 items ended") && text.contains("over the last 1 min"), "{text}");
+    assert!(text.contains("2 items ended") && text.contains("over the last minute"), "{text}");
     let text = stdout(&bench.run(&["worker", "--drain"]));
     assert!(text.contains("0 items done"), "{text}");
 }
