@@ -49,13 +49,21 @@ impl SqliteStore {
         // Another process may be making the same file right now; turning the log on is then refused without waiting.
         let deadline = Instant::now() + options.busy_timeout;
         loop {
-            match attempt(path.clone(), &options).await.map_err(|fault| fault.into_error(&path)) {
+            match attempt(path.clone(), &options).await.map_err(|fault| unopened(fault, &path)) {
                 Err(error) if is_locked(&error) && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 done => return done,
             }
         }
+    }
+}
+
+/// The error of a store that could not be opened; it names the store in any case.
+fn unopened(fault: Fault, path: &Path) -> Error {
+    match fault {
+        Fault::Port(error) => error.with("store", path.display()),
+        Fault::Database(_) => fault.into_error(path),
     }
 }
 
@@ -109,6 +117,10 @@ async fn prepare(writer: &SqlitePool, options: &SqliteOptions) -> Work<String> {
             Error::new(ErrorKind::Unsupported, "this SQLite can lose committed writes; 3.51.3 or newer is needed")
                 .with("version", &version),
         ));
+    }
+    let done = migrate::is_done(&mut *writer.acquire().await?).await?;
+    if done {
+        return Ok(version);
     }
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     migrate::migrate(&mut transaction, options.clock.now()).await?;

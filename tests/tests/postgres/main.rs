@@ -5,6 +5,7 @@ mod hints;
 mod races;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -393,7 +394,25 @@ async fn a_store_of_a_newer_version_is_refused() {
     pool.close().await;
     let error = PostgresStore::connect(&url).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
-    assert!(error.to_string().contains("newer version") && error.to_string().contains("99"), "{error}");
+    for word in ["newer version", "99", "postgres://postgres@localhost"] {
+        assert!(error.to_string().contains(word), "no {word}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_ended_between_two_migrations_is_gone_on_for() {
+    let Some(url) = database().await else { return };
+    let store = open(&url).await;
+    let (job, _) = submit(&store, 2).await;
+    store.close().await;
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    let before = "DROP INDEX pipeline.jobs_ended; DELETE FROM pipeline.schema_migrations WHERE number > 3";
+    pool.execute(before).await.unwrap();
+    let store = open(&url).await;
+    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (4, 2));
+    let made: bool =
+        sqlx::query_scalar("SELECT to_regclass('pipeline.jobs_ended') IS NOT NULL").fetch_one(&pool).await.unwrap();
+    assert!(made);
 }
 
 #[tokio::test]
@@ -467,6 +486,45 @@ async fn no_error_and_no_description_shows_the_password() {
         assert_secret(&error);
     }
     assert_secret(&PostgresStore::connect("postgres://me:hunter2@host:port/jobs").await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused_at_once_and_told_by_nobody() {
+    if !Cluster::require() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // The server is another user.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let rules = folder.path().join("hba.conf");
+    std::fs::write(&rules, "local all postgres trust\nlocal all all scram-sha-256\n").unwrap();
+    let settings = format!("-c fsync=off -c hba_file={}", rules.display());
+    let Some((cluster, url)) = server(|| Cluster::start_with(&settings)).await else { return };
+    cluster.administer("CREATE ROLE worker LOGIN SUPERUSER PASSWORD 'right'").await;
+    let with = |user: &str| url.replace("postgres@", user);
+    open(&with("worker:right@")).await.close().await;
+    for user in ["worker:hunter2@", "worker@", "nobody:hunter2@"] {
+        let begun = Instant::now();
+        let error = PostgresStore::connect(&with(user)).await.unwrap_err();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{user}");
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
+        let text = chain(&error);
+        assert!(text.contains("user or password") && text.contains("@localhost") && !text.contains("line"), "{text}");
+        assert!(!text.contains("hunter2") && !format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_named_and_not_waited_for() {
+    // Takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let options = PostgresOptions { acquire_timeout: Duration::from_millis(200), ..small() };
+    let url = format!("postgres://me:hunter2@127.0.0.1:{port}/jobs");
+    let error = PostgresStore::connect_with(&url, options).await.unwrap_err();
+    assert_eq!((error.kind(), error.retryability()), (ErrorKind::Unavailable, Retryability::Transient), "{error:?}");
+    let text = chain(&error);
+    assert!(text.contains(&format!("postgres://me@127.0.0.1:{port}/jobs")) && !text.contains("hunter2"), "{text}");
 }
 
 #[tokio::test]
