@@ -102,6 +102,17 @@ impl Wired {
         Ok(Self { engine: build(builder, artifacts(home)?)?, opened })
     }
 
+    /// Returns what people should know of where the store lies.
+    pub(crate) fn caution(&self) -> Option<String> {
+        let Opened::Sqlite(store) = &self.opened else { return None };
+        let kind = store.network()?;
+        let path = store.path().display();
+        Some(format!(
+            "{path} lies on a network file system ({kind}), which SQLite can share within one machine only: work on it from \
+             this machine alone, or keep records in --store postgres://…"
+        ))
+    }
+
     /// Closes the store.
     pub(crate) async fn close(self) {
         drop(self.engine);

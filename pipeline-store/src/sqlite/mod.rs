@@ -19,6 +19,7 @@ mod items;
 mod jobs;
 mod ledger;
 mod migrate;
+mod mount;
 mod open;
 mod options;
 mod pace;

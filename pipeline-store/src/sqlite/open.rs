@@ -10,11 +10,11 @@ use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::fault::{Fault, Work};
 use super::fingerprints::Fingerprints;
-use super::migrate;
 use super::options::SqliteOptions;
 use super::pace::Pace;
 use super::presence::Presence;
 use super::store::{Inner, SqliteStore};
+use super::{migrate, mount};
 
 /// Before this one, two connections that write and checkpoint at once could lose committed writes
 /// (<https://www.sqlite.org/wal.html>, "The WAL-reset bug").
@@ -53,9 +53,24 @@ impl SqliteStore {
                 Err(error) if is_locked(&error) && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                done => return done,
+                Err(error) => return Err(error),
+                Ok(store) => {
+                    if let Some(kind) = store.network() {
+                        tracing::warn!(path = %path.display(), kind, "the store lies on a network file system");
+                    }
+                    return Ok(store);
+                }
             }
         }
+    }
+}
+
+impl SqliteStore {
+    /// Returns the kind of the network file system that the file lies on, for example `nfs4`; `None` where it lies on none,
+    /// or nobody knows. From there only the processes of one machine may use the store: what another one writes at the
+    /// same time is lost, or damages the file.
+    pub fn network(&self) -> Option<&'static str> {
+        mount::network(&self.inner.path)
     }
 }
 
