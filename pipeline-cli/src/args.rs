@@ -1,6 +1,7 @@
 //! What can be typed: the commands, their arguments and the help texts.
 
 mod jobs;
+mod number;
 mod queue;
 mod run;
 
@@ -12,6 +13,8 @@ use clap_complete::Shell;
 use pipeline_core::model::ItemStatus;
 
 use crate::output::{Format, LogLevel};
+
+use number::whole;
 
 pub(crate) use jobs::{CancelArgs, JobAndPrint, JobsCommand, LogsArgs};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
@@ -168,7 +171,7 @@ pub(crate) enum ItemsCommand {
         #[arg(long, value_name = "STATE", value_delimiter = ',')]
         status: Vec<ItemStatus>,
         /// At most this many [default: all]
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
         limit: Option<u32>,
     },
     /// Show one item: every stage with state, reasons, results and files

@@ -79,7 +79,8 @@ impl Home {
     /// Tells whether there are records already.
     pub(crate) fn has_records(&self) -> bool {
         match &self.store {
-            StoreChoice::Sqlite(path) => path.exists(),
+            // What cannot be looked at is not absent: opening it says why.
+            StoreChoice::Sqlite(path) => path.try_exists().unwrap_or(true),
             StoreChoice::Postgres(_) => true,
             StoreChoice::Memory => false,
         }

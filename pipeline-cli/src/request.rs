@@ -8,7 +8,7 @@ use pipeline_engine::{Engine, JobRequest, PipelineSource, presets};
 
 use crate::args::{PipelineArgs, RequestArgs};
 use crate::output::Failure;
-use crate::when;
+use crate::when::{self, Start};
 
 /// Makes the request of a run or a submit.
 pub(crate) fn of_request(engine: &Engine, args: &RequestArgs) -> Result<JobRequest, Failure> {
@@ -32,12 +32,11 @@ pub(crate) fn of_request(engine: &Engine, args: &RequestArgs) -> Result<JobReque
         request = request.key(text("--key", key)?, args.key_limit.unwrap_or(1));
     }
     if let Some(at) = &args.at {
-        if args.idempotency_key.is_some() && when::is_relative(at) {
-            let message =
-                format!("--at {at} is another time at every submit, so --idempotency-key would never find the first");
-            return Err(Failure::wrong(message).hint("give the time itself, for example --at 2026-11-23T05:27:00Z"));
-        }
-        request = request.start_at(when::start(at, &jiff::Zoned::now())?);
+        let Start { at, asked } = when::start(at, &jiff::Zoned::now())?;
+        request = match asked {
+            Some(asked) => request.start_when(asked, at),
+            None => request.start_at(at),
+        };
     }
     if let Some(key) = &args.idempotency_key {
         request = request.idempotency_key(text("--idempotency-key", key)?);

@@ -2,38 +2,45 @@
 
 use std::time::Duration;
 
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 use jiff::{Timestamp as Instant, Zoned};
 
 use pipeline_core::time::Timestamp;
 
 use crate::output::{Failure, clean};
 
+/// When a job is to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// The time.
+    pub(crate) at: Timestamp,
+    /// What was asked for, in one spelling, where its meaning depends on the moment.
+    pub(crate) asked: Option<String>,
+}
+
 /// Reads `--at`: a time with its offset (RFC 3339), the next `HH:MM` of the local clock, or `+SPAN` from now.
-pub(crate) fn start(text: &str, now: &Zoned) -> Result<Timestamp, Failure> {
+pub(crate) fn start(text: &str, now: &Zoned) -> Result<Start, Failure> {
     let wrong = || {
         Failure::wrong(format!("--at `{}` is no time", clean(text)))
             .hint("expected a time such as 2026-11-23T05:27:00Z, HH:MM, or a span from now such as +2h30m")
     };
     let micros = |instant: Instant| Timestamp::from_micros(instant.as_microsecond());
     if let Some(rest) = text.strip_prefix('+') {
-        return Ok(micros(now.timestamp()).after(read_span(rest).ok_or_else(wrong)?));
+        let span = read_span(rest).ok_or_else(wrong)?;
+        return Ok(Start { at: micros(now.timestamp()).after(span), asked: Some(format!("+{}s", span.as_secs())) });
     }
     if let Some(time) = clock_time(text) {
-        let today = now.date().to_datetime(time).to_zoned(now.time_zone().clone()).map_err(|_| wrong())?;
-        if today.timestamp() > now.timestamp() {
-            return Ok(micros(today.timestamp()));
-        }
-        let tomorrow = now.date().tomorrow().map_err(|_| wrong())?;
-        let then = tomorrow.to_datetime(time).to_zoned(now.time_zone().clone()).map_err(|_| wrong())?;
-        return Ok(micros(then.timestamp()));
+        let next = next(time, now).ok_or_else(wrong)?;
+        return Ok(Start { at: micros(next), asked: Some(time.strftime("%H:%M").to_string()) });
     }
-    text.parse().map(micros).map_err(|_| wrong())
+    text.parse().map(|instant| Start { at: micros(instant), asked: None }).map_err(|_| wrong())
 }
 
-/// Tells whether `--at` counts from the moment it is typed.
-pub(crate) fn is_relative(text: &str) -> bool {
-    text.starts_with('+')
+/// Returns when the local clock shows a time next.
+fn next(time: Time, now: &Zoned) -> Option<Instant> {
+    let on = |date: Date| Some(date.to_datetime(time).to_zoned(now.time_zone().clone()).ok()?.timestamp());
+    let today = on(now.date())?;
+    if today > now.timestamp() { Some(today) } else { on(now.date().tomorrow().ok()?) }
 }
 
 /// Reads a span such as `90s`, `10m` or `1d2h`.
@@ -72,8 +79,11 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Result<String, Failure> {
-        let now: Zoned = "2026-11-23T14:30:00+01:00[+01:00]".parse().unwrap();
-        start(text, &now).map(|time| time.to_string())
+        start(text, &now()).map(|start| start.at.to_string())
+    }
+
+    fn now() -> Zoned {
+        "2026-11-23T14:30:00+01:00[+01:00]".parse().unwrap()
     }
 
     #[test]
@@ -85,6 +95,15 @@ mod tests {
         assert_eq!(at("9:05").unwrap(), "2026-11-24T08:05:00Z");
         assert_eq!(at("+2h30m").unwrap(), "2026-11-23T16:00:00Z");
         assert_eq!(at("+1d30s").unwrap(), "2026-11-24T13:30:30Z");
+    }
+
+    #[test]
+    fn what_depends_on_the_moment_is_kept_as_it_was_asked_for() {
+        let asked = |text: &str| start(text, &now()).unwrap().asked;
+        assert_eq!(asked("2026-11-24T05:27:00+02:00"), None);
+        assert_eq!(asked("9:05"), Some("09:05".to_owned()));
+        assert_eq!(asked("09:05"), asked("9:5"));
+        assert_eq!(asked("+2h30m"), asked("+150m"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use pipeline_core::error::{Error, ErrorKind};
 use pipeline_core::settings::Problems;
 use pipeline_core::storage::ArtifactStore;
 use pipeline_engine::{Engine, EngineBuilder};
@@ -86,23 +87,30 @@ impl Wired {
 
     /// Opens the store and the artifacts, and makes them when they are missing.
     async fn with(builder: EngineBuilder, home: &Home) -> Result<Self, Failure> {
-        let artifacts = artifacts(home)?;
-        match &home.store {
+        // The store first: what cannot be worked with leaves no folder of artifacts behind.
+        let (builder, opened) = match &home.store {
             StoreChoice::Sqlite(path) => {
                 let store = SqliteStore::open(path).await?;
-                let engine = build(builder.store(store.clone()), artifacts)?;
-                Ok(Self { engine, opened: Opened::Sqlite(store) })
+                (builder.store(store.clone()), Opened::Sqlite(store))
             }
             StoreChoice::Postgres(url) => {
-                let store = PostgresStore::connect(url).await?;
-                let engine = build(builder.store(store.clone()), artifacts)?;
-                Ok(Self { engine, opened: Opened::Postgres(store) })
+                let store = PostgresStore::connect(url).await.map_err(unreached)?;
+                (builder.store(store.clone()), Opened::Postgres(store))
             }
-            StoreChoice::Memory => {
-                let engine = build(builder.store(MemoryStore::new()), artifacts)?;
-                Ok(Self { engine, opened: Opened::Memory })
-            }
-        }
+            StoreChoice::Memory => (builder.store(MemoryStore::new()), Opened::Memory),
+        };
+        Ok(Self { engine: build(builder, artifacts(home)?)?, opened })
+    }
+
+    /// Returns what people should know of where the store lies.
+    pub(crate) fn caution(&self) -> Option<String> {
+        let Opened::Sqlite(store) = &self.opened else { return None };
+        let kind = store.network()?;
+        let path = store.path().display();
+        Some(format!(
+            "{path} lies on a network file system ({kind}), which SQLite can share within one machine only: work on it from \
+             this machine alone, or keep records in --store postgres://…"
+        ))
     }
 
     /// Closes the store.
@@ -123,6 +131,19 @@ pub(crate) fn artifacts(home: &Home) -> Result<Artifacts, Failure> {
         ArtifactsChoice::S3(url) => Artifacts::s3(url, &S3Options::default())?,
         ArtifactsChoice::Memory => Artifacts::memory(),
     })
+}
+
+/// Says what would help where a database cannot be worked with.
+fn unreached(error: Error) -> Failure {
+    let hint = match error.kind() {
+        ErrorKind::Unavailable => "is the server running, and does --store or PIPELINE_STORE name its host and port?",
+        ErrorKind::Unauthorized => {
+            "accepted: --store postgres://USER:PASSWORD@HOST:PORT/DATABASE, with %XX for what is special in a password"
+        }
+        ErrorKind::NotFound => "make the database with `createdb`, or name another one in --store or PIPELINE_STORE",
+        _ => return error.into(),
+    };
+    Failure::from(error).hint(hint)
 }
 
 fn described(file: Option<&Path>) -> Result<EngineBuilder, Failure> {

@@ -45,6 +45,7 @@ pub struct JobRequest {
     pub(crate) layers: Vec<Layer>,
     pub(crate) key: Option<JobKey>,
     pub(crate) start_at: Option<Timestamp>,
+    pub(crate) start_asked: Option<String>,
     pub(crate) idempotency_key: Option<String>,
 }
 
@@ -63,6 +64,7 @@ impl JobRequest {
             layers: Vec::new(),
             key: None,
             start_at: None,
+            start_asked: None,
             idempotency_key: None,
         }
     }
@@ -121,7 +123,14 @@ impl JobRequest {
 
     /// Leaves the job alone until then.
     pub fn start_at(mut self, at: Timestamp) -> Self {
-        self.start_at = Some(at);
+        (self.start_at, self.start_asked) = (Some(at), None);
+        self
+    }
+
+    /// As [`JobRequest::start_at`], for a time that was asked for in words whose meaning depends on the moment, for example
+    /// `22:00`: a repeated submit is compared by the words, and the job of the first one keeps its time.
+    pub fn start_when(mut self, asked: impl Into<String>, at: Timestamp) -> Self {
+        (self.start_at, self.start_asked) = (Some(at), Some(asked.into()));
         self
     }
 
@@ -161,6 +170,10 @@ impl JobRequest {
 
     /// Returns what a repeated submit is compared by: everything asked for, with `recipe` for pipeline and settings.
     pub(crate) fn idempotency(&self, recipe: Digest) -> Option<Idempotency> {
+        let start = match &self.start_asked {
+            Some(words) => json!(words),
+            None => json!(self.start_at.map(Timestamp::as_micros)),
+        };
         let asked = json!([
             recipe.to_hex(),
             self.inputs,
@@ -169,9 +182,34 @@ impl JobRequest {
             self.label,
             self.priority,
             self.key,
-            self.start_at.map(Timestamp::as_micros),
+            start,
         ]);
         let body = Digest::of(asked.to_string().as_bytes());
         self.idempotency_key.clone().map(|key| Idempotency { key, body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_repeated_submit_is_compared_by_the_time_that_was_asked_for() {
+        let body = |request: JobRequest| request.idempotency_key("k").idempotency(Digest::of(b"recipe")).unwrap().body;
+        let request = || JobRequest::preset("factory");
+        let (today, tomorrow) = (Timestamp::EPOCH, Timestamp::EPOCH.after(Duration::from_hours(24)));
+        let evening = body(request().start_when("22:00", today));
+        assert_eq!(evening, body(request().start_when("22:00", tomorrow)));
+        assert_eq!(body(request().start_at(today)), body(request().start_when("22:00", tomorrow).start_at(today)));
+        for other in [
+            request(),
+            request().start_at(today),
+            request().start_when("22:01", today),
+            request().start_when("22:00", today).priority(1),
+        ] {
+            assert_ne!(evening, body(other));
+        }
     }
 }

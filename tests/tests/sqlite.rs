@@ -15,7 +15,8 @@ use pipeline_core::storage::{
     ClaimRequest, Commit, CommitReply, EventLog, ItemStore, JobStore, NewSession, Store, WorkQueue,
 };
 use pipeline_store::{SqliteOptions, SqliteStore, Synchronous};
-use pipeline_testkit::conformance::fixture::{ending, new_item, new_job, uuid};
+use pipeline_testkit::conformance::fixture::{LEASE, SteppedClock, ending, new_item, new_job, uuid};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 async fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path).await.unwrap()
@@ -29,9 +30,12 @@ async fn submit(store: &SqliteStore, count: u32) -> (JobId, Vec<ItemId>) {
 }
 
 async fn session(store: &SqliteStore) -> SessionId {
-    let id = SessionId::from_uuid(uuid());
     // An hour: nothing here may depend on a lease running out.
-    let lease = Duration::from_secs(3_600);
+    session_of(store, Duration::from_secs(3_600)).await
+}
+
+async fn session_of(store: &SqliteStore, lease: Duration) -> SessionId {
+    let id = SessionId::from_uuid(uuid());
     let new = NewSession { id, host: "here".to_owned(), pid: std::process::id(), lease, focus: None };
     store.open_session(new).await.unwrap();
     id
@@ -63,7 +67,7 @@ async fn everything_is_still_there_after_closing_and_opening() {
     assert_eq!(store.history(items[0]).await.unwrap(), history);
     assert_eq!(store.events(job, EventSeq::START, 10).await.unwrap().len(), 3);
     let info = store.info();
-    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("sqlite", 3, true));
+    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("sqlite", 4, true));
     assert!(info.engine.starts_with("SQLite 3."), "{info:?}");
 }
 
@@ -128,6 +132,57 @@ async fn a_process_that_claims_and_hangs() {
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_an_hour_ahead_ends_every_session_and_loses_no_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("jobs.db"), SteppedClock::new());
+    let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
+    let (one, two) = (
+        SqliteStore::open_with(&path, options.clone()).await.unwrap(),
+        SqliteStore::open_with(&path, options).await.unwrap(),
+    );
+    let (job, items) = submit(&one, 3).await;
+    let (worker, other) = (session_of(&one, LEASE).await, session_of(&two, LEASE).await);
+    let held = claim(&one, worker, 2).await;
+    clock.advance(Duration::from_secs(3_600));
+    // Its process lives and holds the lock, but nobody can tell a jump from an hour without a word.
+    assert!(!one.heartbeat(worker, LEASE).await.unwrap().alive);
+    let late = one.commit(worker, vec![ending(&held[0], ItemStatus::Succeeded)]).await.unwrap();
+    assert_eq!(late, [CommitReply::Superseded]);
+    assert!(two.sessions(None).await.unwrap().is_empty());
+    assert!(!two.heartbeat(other, LEASE).await.unwrap().alive);
+    assert_eq!(std::fs::read_dir(folder.path().join("jobs.db-sessions")).unwrap().count(), 0);
+    let worker = session_of(&one, LEASE).await;
+    let again = claim(&one, worker, 10).await;
+    assert_eq!(again.iter().map(|claimed| claimed.item.id).collect::<Vec<_>>(), items);
+    assert!(one.heartbeat(worker, LEASE).await.unwrap().alive);
+    let commits = again.iter().map(|claimed| ending(claimed, ItemStatus::Succeeded)).collect();
+    one.commit(worker, commits).await.unwrap();
+    assert_eq!(two.job(job).await.unwrap().status, JobStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_an_hour_ends_no_session_and_hides_no_dead_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("jobs.db"), SteppedClock::new());
+    let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
+    let (one, two) = (
+        SqliteStore::open_with(&path, options.clone()).await.unwrap(),
+        SqliteStore::open_with(&path, options).await.unwrap(),
+    );
+    let (_, items) = submit(&one, 3).await;
+    let (doomed, worker) = (session_of(&one, LEASE).await, session_of(&two, LEASE).await);
+    assert_eq!(claim(&one, doomed, 2).await.len(), 2);
+    clock.set_back(Duration::from_secs(3_600));
+    assert!(one.heartbeat(doomed, LEASE).await.unwrap().alive && two.heartbeat(worker, LEASE).await.unwrap().alive);
+    assert_eq!(claim(&two, worker, 10).await.len(), 1, "what is due stays due");
+    let until = two.now().await.unwrap().after(LEASE);
+    assert!(two.sessions(None).await.unwrap().iter().all(|session| session.lease_until == until));
+    drop(one);
+    let taken = claim(&two, worker, 10).await;
+    assert_eq!(taken.iter().map(|claimed| claimed.item.id).collect::<Vec<_>>(), items[..2]);
+}
+
+#[tokio::test]
 async fn a_session_whose_lock_file_is_missing_is_dead() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jobs.db");
@@ -143,21 +198,51 @@ async fn a_store_of_a_newer_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jobs.db");
     open(&path).await.close().await;
-    set_schema(&path, 99);
+    alter(&path, "INSERT INTO schema_migrations VALUES (99, 'later', 0)").await;
     let error = SqliteStore::open(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
-    assert!(error.to_string().contains("newer version") && error.to_string().contains("99"), "{error}");
+    for word in ["newer version", "99", "jobs.db"] {
+        assert!(error.to_string().contains(word), "no {word}: {error}");
+    }
 }
 
-/// Changes the number of the last migration in a closed file, where it is a plain byte after the word `records`.
-fn set_schema(path: &Path, number: u8) {
-    // The last row of its table: rowid = number. Rewriting the varint in place keeps the page valid.
-    let mut bytes = std::fs::read(path).unwrap();
-    // Record: rowid, header size, serial types (NULL for its alias, text of 5 bytes, an integer), then the name.
-    let is_row = |window: &[u8]| window.starts_with(&[3, 4, 0, 23]) && window.ends_with(b"calls");
-    let rowid = bytes.windows(10).position(is_row).unwrap();
-    bytes[rowid] = number;
-    std::fs::write(path, bytes).unwrap();
+/// Changes a store behind its back.
+async fn alter(path: &Path, sql: &'static str) -> SqliteConnection {
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    connection.execute(sql).await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn a_store_of_an_older_version_is_brought_up_with_all_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    let store = open(&path).await;
+    let (job, _) = submit(&store, 2).await;
+    store.close().await;
+    alter(&path, "DROP INDEX jobs_ended; DELETE FROM schema_migrations WHERE number > 3").await;
+    let store = open(&path).await;
+    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (4, 2));
+    store.close().await;
+    let refused = SqliteConnection::connect(&format!("sqlite://{}", path.display()));
+    let made = refused.await.unwrap().execute("CREATE INDEX jobs_ended ON jobs (ended_at)").await;
+    assert!(made.unwrap_err().to_string().contains("already exists"));
+}
+
+#[tokio::test]
+async fn whoever_only_looks_does_not_wait_for_another_process_that_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    let (job, _) = submit(&open(&path).await, 1).await;
+    let writing = alter(&path, "BEGIN IMMEDIATE; UPDATE jobs SET label = 'later'").await;
+    let options = SqliteOptions { busy_timeout: Duration::from_millis(50), ..SqliteOptions::default() };
+    let store = SqliteStore::open_with(&path, options).await.unwrap();
+    assert_eq!(store.job(job).await.unwrap().label, "bench");
+    let error = store.submit(new_job(), Vec::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert!(error.to_string().contains("locked by another process"), "{error}");
+    writing.close().await.unwrap();
+    submit(&store, 1).await;
 }
 
 #[tokio::test]
@@ -192,7 +277,7 @@ async fn many_stores_may_open_a_new_file_at_once() {
         tokio::spawn(async move { open(&path).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 3);
+        assert_eq!(opened.await.unwrap(), 4);
     }
 }
 

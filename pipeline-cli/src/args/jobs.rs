@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::PrintArgs;
+use super::number::whole;
 
 /// A job, and how to print.
 #[derive(Clone, Debug, Args)]
@@ -21,7 +22,8 @@ pub(crate) enum JobsCommand {
     /// List jobs, newest first
     List {
         /// At most this many
-        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        #[arg(allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
         limit: u32,
         /// How.
         #[command(flatten)]
@@ -35,7 +37,8 @@ pub(crate) enum JobsCommand {
         #[command(flatten)]
         job: JobAndPrint,
         /// First event to show; 1 is the first of the job
-        #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
+        #[arg(long, value_name = "SEQ", default_value_t = 1)]
+        #[arg(allow_negative_numbers = true, value_parser = whole(1..=i64::MAX))]
         from: i64,
     },
     /// Pause a job: nothing more of it starts; what runs ends
@@ -75,6 +78,7 @@ pub(crate) struct LogsArgs {
     #[command(flatten)]
     pub(crate) job: JobAndPrint,
     /// First event to show; 1 is the first of the job
-    #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    #[arg(allow_negative_numbers = true, value_parser = whole(1..=i64::MAX))]
     pub(crate) from: i64,
 }

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::PrintArgs;
+use super::number::whole;
 
 const WORKER_EXAMPLES: &str = "\
 Examples:
@@ -17,22 +18,25 @@ Ctrl-C or SIGTERM: what runs is brought to an end, nothing more is started. A se
 #[command(after_help = WORKER_EXAMPLES)]
 pub(crate) struct WorkerArgs {
     /// How many items are in work at once [default: 4 a core, at least 8]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
     pub(crate) concurrency: Option<u32>,
     /// End when nothing is left that could go on by itself
     #[arg(long)]
     pub(crate) drain: bool,
     /// How long what runs may take to end once the worker is asked to stop
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(allow_negative_numbers = true, value_parser = whole(0..=86_400_u64))]
     pub(crate) drain_timeout: u64,
     /// Serve metrics for Prometheus at http://ADDR/metrics; ADDR is HOST:PORT, or PORT on this machine only
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<String>,
     /// How often to look for work that others submitted, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MS", default_value_t = 500)]
+    #[arg(allow_negative_numbers = true, value_parser = whole(1..=3_600_000_u64))]
     pub(crate) poll: u64,
     /// How long this worker counts as alive when it is not heard of, in seconds: so long its items wait for it
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(3..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(allow_negative_numbers = true, value_parser = whole(3..=3_600_u64))]
     pub(crate) lease: u64,
     /// How.
     #[command(flatten)]

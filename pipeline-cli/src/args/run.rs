@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::PrintArgs;
+use super::number::whole;
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -47,7 +48,7 @@ pub(crate) struct RequestArgs {
     #[arg(short, long = "input", value_name = "PATH")]
     pub(crate) input: Vec<String>,
     /// How many items to make [default: one for each input]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
     pub(crate) count: Option<u32>,
     /// Folder for finished files; without one they stay in the artifact store
     #[arg(long, value_name = "DIR")]
@@ -56,13 +57,14 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
     /// Higher is served first
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(allow_negative_numbers = true, value_parser = whole(i32::MIN..=i32::MAX))]
     pub(crate) priority: i32,
     /// Take turns with the other jobs of this key
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
     /// How many jobs of the key are in work at once [default: 1]
-    #[arg(long, value_name = "N", requires = "key", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires = "key", allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
     pub(crate) key_limit: Option<u32>,
     /// Start no earlier: a time such as 2026-11-23T05:27:00Z, HH:MM (local, today or tomorrow), or +2h30m from now
     #[arg(long, value_name = "TIME")]

@@ -46,6 +46,9 @@ pub(crate) async fn run(home: &Home, output: &mut Output<'_>) -> Result<Exit, Fa
                 State::Ok,
                 format!("{} at {}, schema {}, {}, {durable}", info.backend, info.location, info.schema, info.engine),
             ));
+            if let Some(caution) = wired.caution() {
+                checks.push(check("place", State::Warning, caution));
+            }
             let jobs = wired.engine.jobs(pipeline_core::storage::JobQuery { limit: 1, ..Default::default() }).await;
             if let Err(error) = jobs {
                 checks.push(check("records", State::Wrong, pipeline_core::error::chain(&error)));

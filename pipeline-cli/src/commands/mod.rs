@@ -28,7 +28,7 @@ use crate::args::{
     ProvidersCommand, QueueCommand, WorkersCommand,
 };
 use crate::home::{Home, StoreChoice};
-use crate::output::{Exit, Failure, Format, Output};
+use crate::output::{Exit, Failure, Format, Output, notice};
 use crate::request;
 use crate::signals::Signals;
 use crate::wiring::{Tuning, Wired};
@@ -52,6 +52,9 @@ pub(crate) async fn run(
     let mut stdout = io::stdout();
     let output = &mut Output::stdout(&mut stdout, print_args(&command).output);
     let wired = open(&command, home).await?;
+    if let Some(caution) = wired.caution() {
+        notice(&format!("warning: {caution}"));
+    }
     let engine = &wired.engine;
     let outcome = match command {
         Command::Run(args) if args.dry_run => run::preview(engine, &args, output).await,

@@ -19,6 +19,12 @@ fn a_submitted_job_waits_for_a_worker_that_drains_the_queue() {
     assert_eq!((&job["status"], count(&job, "succeeded")), (&"completed".into(), 2));
     let status = bench.answer(0, &["queue", "status", "-o", "json"]);
     assert_eq!((&status["jobs"], &status["oldest_age_ms"]), (&json!({}), &Value::Null), "{status}");
+    let rates = &status["rates"];
+    assert_eq!((&rates["window_ms"], &rates["items"]), (&60_000.into(), &2.into()), "{status}");
+    assert_eq!(rates["items_per_second"].as_f64(), Some(2.0 / 60.0), "{status}");
+    assert!(rates["stages"].as_u64() > Some(2), "{status}");
+    let text = stdout(&bench.run(&["queue", "status"]));
+    assert!(text.contains("2 items ended") && text.contains("over the last minute"), "{text}");
     let text = stdout(&bench.run(&["worker", "--drain"]));
     assert!(text.contains("0 items done"), "{text}");
 }
@@ -103,8 +109,30 @@ fn a_repeated_submit_finds_the_first_job_and_another_request_is_refused() {
         assert!(stderr(&output).contains(word), "no {word}: {}", stderr(&output));
     }
     assert_eq!(bench.answer(0, &["jobs", "list", "-o", "json"]).as_array().unwrap().len(), 1);
-    let output = bench.run(&["submit", "factory", "-i", &keywords, "--idempotency-key", "a", "--at", "+1h"]);
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn a_repeated_time_of_day_is_the_same_request_whatever_it_means_by_then() {
+    let bench = Bench::new();
+    let keywords = bench.write("keywords.txt", "a");
+    // Where the clock shows another time, the next 22:00 is another one as well.
+    let submit = |zone: &str, at: &str| {
+        let arguments = ["submit", "factory", "-i", &keywords, "--idempotency-key", "night", "--at", at, "-o", "json"];
+        bench.command(&arguments).env("TZ", zone).output().unwrap()
+    };
+    let job = |zone: &str, at: &str| -> Value {
+        let output = submit(zone, at);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let first = job("UTC0", "22:00");
+    assert_eq!(job("UTC0", "22:00"), first);
+    assert_eq!(job("UTC-5", "22:00"), first, "the first one's time stays");
+    for other in ["22:01", "+1h", "2026-11-23T22:00:00Z"] {
+        let output = submit("UTC0", other);
+        assert_eq!(output.status.code(), Some(2), "{other}");
+        assert!(stderr(&output).contains("hint: use another key"), "{}", stderr(&output));
+    }
 }
 
 #[test]

@@ -32,6 +32,58 @@ fn wrong_arguments_are_refused() {
 }
 
 #[test]
+fn numbers_are_refused_with_what_is_accepted() {
+    let bench = Bench::new();
+    for (arguments, accepted) in [
+        (&["worker", "--lease", "1"][..], "from 3 to 3600"),
+        (&["worker", "--lease", "soon"], "from 3 to 3600"),
+        (&["worker", "--concurrency", "0"], "from 1 to"),
+        (&["worker", "--poll", "0"], "from 1 to 3600000"),
+        (&["worker", "--drain-timeout", "x"], "from 0 to 86400"),
+        (&["submit", "factory", "--count", "-3"], "from 1 to"),
+        (&["submit", "factory", "--priority", "high"], "from -2147483648 to"),
+        (&["submit", "factory", "--key", "a", "--key-limit", "0"], "from 1 to"),
+        (&["jobs", "list", "--limit", "0"], "from 1 to"),
+    ] {
+        refused(&bench, arguments, &[accepted]);
+    }
+    assert!(!bench.home().exists(), "nothing was made");
+}
+
+#[test]
+fn a_store_that_cannot_be_reached_is_named_without_its_password_and_nothing_is_made() {
+    let bench = Bench::new();
+    let keywords = bench.write("keywords.txt", "a");
+    let url = "postgres://me:hunter2@127.0.0.1:1/jobs";
+    for command in [
+        &["jobs", "list"][..],
+        &["queue", "status"],
+        &["worker"],
+        &["worker", "--drain"],
+        &["submit", "factory", "-i", &keywords],
+        &["run", "factory", "-i", &keywords],
+    ] {
+        let output = bench.run(&[&["--store", url], command].concat());
+        let text = stderr(&output);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{command:?}: {text}");
+        for word in ["cannot reach the store", "postgres://me@127.0.0.1:1/jobs", "hint: ", "PIPELINE_STORE"] {
+            assert!(text.contains(word), "{command:?} does not say {word}: {text}");
+        }
+        assert!(!text.contains("hunter2") && text.lines().count() == 2, "{text}");
+    }
+    assert!(!bench.home().exists(), "nothing was made");
+}
+
+#[test]
+fn a_store_that_cannot_be_looked_at_is_not_taken_for_an_empty_one() {
+    let bench = Bench::new();
+    let file = bench.write("file", "no folder");
+    let output = bench.run(&["--store", &format!("sqlite:{file}/jobs.db"), "jobs", "list"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&file), "{}", stderr(&output));
+}
+
+#[test]
 fn wrong_settings_are_refused_all_at_once() {
     let bench = Bench::new();
     let keywords = bench.write("keywords.txt", "a");
@@ -40,6 +92,9 @@ fn wrong_settings_are_refused_all_at_once() {
     refused(&bench, &with(&["--set", "generate.variatons=4"]), &["variatons", "did you mean `variations`?"]);
     refused(&bench, &with(&["--set", "generate.variations=99"]), &["99", "1 to 20"]);
     refused(&bench, &with(&["--set", "generate"]), &["generate", "stage.key=value"]);
+    // What two checks would refuse is told by the one that says more.
+    let output = bench.run(&with(&["--set", "generate.variations=0"]));
+    assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     refused(
         &bench,
         &with(&["--set", "generate.variations=x", "--set", "process.sharpen=77"]),

@@ -108,6 +108,7 @@ pub(super) fn expands(compiler: &mut Compiler<'_>) -> Vec<Option<u32>> {
         let mut count = None;
         if let Some(setting) = node.spec.and_then(|spec| spec.expands.as_ref()) {
             let value = node.settings.get(setting).cloned().unwrap_or_default();
+            let path = format!("{}.settings.{setting}", node.path);
             match value.as_u64() {
                 Some(number) if (1..=MAX_EXPAND).contains(&number) => {
                     count = u32::try_from(number).ok().filter(|number| *number > 1);
@@ -116,10 +117,12 @@ pub(super) fn expands(compiler: &mut Compiler<'_>) -> Vec<Option<u32>> {
                     }
                 }
                 None if value.is_null() => {}
-                _ => wrong.push((
-                    format!("{}.settings.{setting}", node.path),
-                    format!("{value} is not accepted; a stage makes 1 to {MAX_EXPAND} children"),
-                )),
+                // Its schema has refused it already, and says more.
+                _ if compiler
+                    .problems
+                    .iter()
+                    .any(|told| told.path == path || told.path == format!("{}.{setting}", node.definition.name)) => {}
+                _ => wrong.push((path, format!("{value} is not accepted; a stage makes 1 to {MAX_EXPAND} children"))),
             }
         }
         expands.push(count);

@@ -21,7 +21,7 @@ pub use job::{Idempotency, JobKey, JobPlan, JobQuery, JobRecord, JobStore, NewJo
 pub use ledger::{AttachReply, CallLedger, CallQuery, CallRecord, CallState, NewCall, SettleReply, Settlement};
 pub use queue::{
     AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
-    Refusal, SessionRecord, WorkQueue,
+    Rates, Refusal, SessionRecord, WorkQueue,
 };
 pub use registry::{FingerprintMark, NameRequest, Registry};
 

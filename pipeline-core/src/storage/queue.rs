@@ -84,7 +84,7 @@ pub struct Claimed {
 pub struct Claims {
     /// Units of items; each unit is of one job.
     pub units: Vec<Vec<Claimed>>,
-    /// When the earliest waiting item of an eligible job becomes claimable, if nothing else happens.
+    /// When to ask again, if nothing else happens; `None` when time alone brings nothing.
     pub next_at: Option<Timestamp>,
 }
 
@@ -151,7 +151,7 @@ pub const AGEING: Duration = Duration::from_mins(1);
 /// While only others' calls are in the way of what is due, it is worth looking again after this time.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How much stands in the queue, over the jobs that have not ended.
+/// How much stands in the queue, over the jobs that have not ended, and how fast it moves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct QueueStatus {
     /// Whether all work of the store is paused.
@@ -164,6 +164,8 @@ pub struct QueueStatus {
     pub by_gate: BTreeMap<String, u64>,
     /// Since when the longest-waiting job that could be worked on has not been served.
     pub oldest: Option<Timestamp>,
+    /// How fast it moves.
+    pub rates: Rates,
 }
 
 /// Items that have not ended.
@@ -175,6 +177,40 @@ pub struct Depth {
     pub waiting: u64,
     /// A session holds them.
     pub held: u64,
+}
+
+/// What the events of the last while tell, of the jobs that have ended since as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rates {
+    /// How long that while is; one of [`Rates::WINDOWS`].
+    pub window: Duration,
+    /// Items that ended.
+    pub items: u64,
+    /// Stages that were done.
+    pub stages: u64,
+}
+
+impl Rates {
+    /// Over how long is counted. The first is the usual one; a store takes a shorter one where it holds so much that
+    /// counting would take long.
+    pub const WINDOWS: [Duration; 3] = [Duration::from_mins(1), Duration::from_secs(10), Duration::from_secs(1)];
+
+    /// More events than this take long to count.
+    pub const ENOUGH: u64 = 20_000;
+
+    /// Returns how many items ended in a second.
+    pub fn items_per_second(&self) -> f64 {
+        self.per_second(self.items)
+    }
+
+    /// Returns how many stages were done in a second.
+    pub fn stages_per_second(&self) -> f64 {
+        self.per_second(self.stages)
+    }
+
+    fn per_second(&self, count: u64) -> f64 {
+        if self.window.is_zero() { 0.0 } else { count as f64 / self.window.as_secs_f64() }
+    }
 }
 
 /// Hands out work and takes it back.
@@ -197,8 +233,11 @@ pub struct Depth {
 ///    after the item's own events.
 /// 10. *Children* take the leaves of their parent: `planned` does not change.
 /// 11. *The store's clock* decides what is due and what is expired.
-/// 12. *Time.* `next_at` is never later than the earliest time at which an unclaimed item of a job could be handed out, as
-///     far as only time is in the way.
+/// 12. *Time.* `next_at` tells what time alone will bring. It is the earliest time at which an unclaimed item of a job that
+///     is to run becomes due, or the job's start where that is later; no later than now while one is left that a further
+///     claim would hand out. While a gate, a turn or a job's concurrency keeps back what is due, it is when that gate
+///     opens, or `LOOK_AGAIN` from now where nobody can tell. It is `None` when no time helps: who works until nothing is
+///     left ends then.
 /// 13. *Ageing.* A job that has not been served gains one point of priority a minute.
 /// 14. *Not before.* Items of a job are not handed out before its `start_at`.
 /// 15. *Turns.* Of the open jobs with one key at most `limit` have been started; the others' items are not handed out.
@@ -210,6 +249,9 @@ pub struct Depth {
 ///     before holds for every intent after it.
 /// 19. *Keep only.* `keep_only` gives back, as `close_session` does, what the session holds beside the items named, so that
 ///     a claim whose answer was lost strands nothing; those named are not touched.
+/// 20. *Rates.* `queue_status` counts the events `Ended` and `StageDone` of items that are younger than `rates.window`, of
+///     every job. The window is the first of `Rates::WINDOWS`, or a later one while more than `Rates::ENOUGH` events of
+///     the busy jobs are younger than it.
 #[async_trait]
 pub trait WorkQueue {
     /// Returns the store's time.
@@ -244,7 +286,7 @@ pub trait WorkQueue {
         seen
     }
 
-    /// Says how much stands in the queue.
+    /// Says how much stands in the queue, and how fast it moves.
     async fn queue_status(&self) -> Result<QueueStatus>;
 
     /// Writes transitions, one reply each, in order.

@@ -202,5 +202,6 @@ fn walk(folder: &Path, settings: &FilesSettings, files: &mut Vec<PathBuf>) -> Re
 
 fn unreadable(path: &str, error: std::io::Error) -> Error {
     let kind = if error.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Unavailable };
-    Error::new(kind, "cannot read input").with("input", path).because(error)
+    let accepted = "a picture, or a folder of pictures, that this user may read";
+    Error::new(kind, "cannot read input").with("input", path).with("accepted", accepted).because(error)
 }

@@ -130,7 +130,8 @@ async fn read(path: &str, settings: &KeywordsSettings) -> Result<Vec<Map<String,
     let bytes = tokio::fs::read(path).await.map_err(|error| {
         let kind =
             if error.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Unavailable };
-        Error::new(kind, "cannot read keywords").with("input", path).because(error)
+        let accepted = "a .txt file, one keyword a line, or a .csv file, that this user may read";
+        Error::new(kind, "cannot read keywords").with("input", path).with("accepted", accepted).because(error)
     })?;
     let text = String::from_utf8(bytes).map_err(|_| {
         Error::invalid("the keyword file is not text").with("input", path).with("accepted", "UTF-8 .txt or .csv")

@@ -8,6 +8,7 @@ mod items;
 mod jobs;
 mod ledger;
 mod queue;
+mod rates;
 mod registry;
 mod state;
 mod store;

@@ -15,6 +15,7 @@ use pipeline_core::storage::{
 use pipeline_core::time::Timestamp;
 
 use super::commit;
+use super::rates::rates;
 use super::state::{Item, Job, State};
 use super::store::MemoryStore;
 
@@ -132,7 +133,8 @@ impl WorkQueue for MemoryStore {
         let now = self.time();
         self.with(|state| {
             state.bury(now);
-            let mut status = QueueStatus { paused: state.paused, ..QueueStatus::default() };
+            let (paused, rates) = (state.paused, rates(state, now));
+            let mut status = QueueStatus { paused, rates, ..QueueStatus::default() };
             for job in state.jobs.values().filter(|job| job.status.is_none()) {
                 *status.jobs.entry(state.view(job).status).or_default() += 1;
                 let mut due = false;

@@ -1,4 +1,4 @@
-//! How much stands in the queue.
+//! How much stands in the queue, and how fast it moves.
 
 use pipeline_core::storage::QueueStatus;
 use pipeline_core::time::Timestamp;
@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row as _};
 
 use super::fault::Work;
 use super::store::Inner;
-use super::{gates, rows};
+use super::{gates, rates, rows};
 
 const JOBS: &str = concat!(rows::jobs!(), " WHERE turns.open");
 
@@ -20,9 +20,10 @@ pub(super) const ITEMS: &str = "SELECT items.gate, items.claimable_at IS NOT NUL
 const OLDEST: &str = "SELECT min(served_at) FROM turns WHERE eligible AND EXISTS (SELECT 1 FROM items \
      WHERE items.job = turns.job AND session IS NULL AND open AND claimable_at <= $1 OFFSET 0)";
 
-/// Says how much stands in the queue.
+/// Says how much stands in the queue, and how fast it moves.
 pub(super) async fn status(connection: &mut PgConnection, inner: &Inner) -> Work<QueueStatus> {
-    let now = inner.now(connection).await?.as_micros();
+    let time = inner.now(connection).await?;
+    let now = time.as_micros();
     let paused = sqlx::query_scalar(concat!("SELECT ", gates::paused!())).fetch_one(&mut *connection).await?;
     let mut status = QueueStatus { paused, ..QueueStatus::default() };
     for row in &sqlx::query(JOBS).fetch_all(&mut *connection).await? {
@@ -40,7 +41,8 @@ pub(super) async fn status(connection: &mut PgConnection, inner: &Inner) -> Work
             *status.by_gate.entry(gate).or_default() += count;
         }
     }
-    let oldest: Option<i64> = sqlx::query_scalar(OLDEST).bind(now).fetch_one(connection).await?;
+    let oldest: Option<i64> = sqlx::query_scalar(OLDEST).bind(now).fetch_one(&mut *connection).await?;
     status.oldest = oldest.map(Timestamp::from_micros);
+    status.rates = rates::rates(connection, time).await?;
     Ok(status)
 }

@@ -76,6 +76,13 @@ fn classify(error: sqlx::Error, location: &str) -> Error {
         }
         _ => (ErrorKind::Unexpected, "the store failed"),
     };
+    let error = match error {
+        // Without the line of the server's own source.
+        sqlx::Error::Database(told) => {
+            told.code().map_or_else(|| told.message().into(), |code| format!("{} ({code})", told.message()).into())
+        }
+        other => Box::<dyn std::error::Error + Send + Sync>::from(other),
+    };
     Error::new(kind, message).with("store", location).because(error)
 }
 

@@ -32,6 +32,7 @@ mod migrate;
 mod open;
 mod options;
 mod queue;
+mod rates;
 mod registry;
 mod rows;
 mod sessions;

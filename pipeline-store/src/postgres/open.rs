@@ -60,7 +60,7 @@ impl PostgresStore {
         let opened = tokio::time::timeout(options.acquire_timeout, prepare(&connect, &options.schema)).await;
         let version = opened
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, "the store did not answer").into()))
-            .map_err(|fault| fault.into_error(&location))?;
+            .map_err(|fault| unopened(fault, &location))?;
         let connections = options.connections.max(1);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
@@ -90,6 +90,14 @@ impl PostgresStore {
                 version,
             }),
         })
+    }
+}
+
+/// The error of a store that could not be opened; it names the store in any case.
+fn unopened(fault: Fault, location: &str) -> Error {
+    match fault {
+        Fault::Port(error) => error.with("store", location),
+        Fault::Database(_) => fault.into_error(location),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How much stands in the queue.
+//! How much stands in the queue, and how fast it moves.
 
 use pipeline_core::model::JobStatus;
 use pipeline_core::storage::QueueStatus;
@@ -6,7 +6,7 @@ use pipeline_core::time::Timestamp;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
-use super::{finish, gates, rows};
+use super::{finish, gates, rates, rows};
 
 /// Items of open jobs by what they wait for.
 const ITEMS: &str = "SELECT items.gate, \
@@ -19,7 +19,7 @@ const ITEMS: &str = "SELECT items.gate, \
 const OLDEST: &str = "SELECT min(served_at) FROM jobs WHERE ended_at IS NULL AND control = 'run' AND EXISTS (\
      SELECT 1 FROM items WHERE items.job = jobs.id AND session IS NULL AND claimable_at <= ?1)";
 
-/// Says how much stands in the queue.
+/// Says how much stands in the queue, and how fast it moves.
 pub(super) async fn status(connection: &mut SqliteConnection, now: Timestamp) -> Work<QueueStatus> {
     let mut status = QueueStatus { paused: gates::is_paused(connection).await?, ..QueueStatus::default() };
     let jobs = sqlx::query("SELECT id, control, started_at IS NOT NULL FROM jobs WHERE ended_at IS NULL")
@@ -41,7 +41,9 @@ pub(super) async fn status(connection: &mut SqliteConnection, now: Timestamp) ->
             *status.by_gate.entry(gate).or_default() += count;
         }
     }
-    let oldest: Option<i64> = sqlx::query_scalar(OLDEST).bind(now.as_micros()).fetch_one(connection).await?;
+    let oldest: Option<i64> = sqlx::query_scalar(OLDEST).bind(now.as_micros()).fetch_one(&mut *connection).await?;
     status.oldest = oldest.map(Timestamp::from_micros);
+    let open = jobs.iter().map(|row| Ok(row.try_get(0)?)).collect::<Work<_>>()?;
+    status.rates = rates::rates(connection, open, now).await?;
     Ok(status)
 }

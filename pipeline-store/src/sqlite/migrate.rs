@@ -16,6 +16,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "records", sql: include_str!("../../migrations/sqlite/0001_records.sql") },
     Migration { number: 2, name: "gates", sql: include_str!("../../migrations/sqlite/0002_gates.sql") },
     Migration { number: 3, name: "calls", sql: include_str!("../../migrations/sqlite/0003_calls.sql") },
+    Migration { number: 4, name: "rates", sql: include_str!("../../migrations/sqlite/0004_rates.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.
@@ -23,20 +24,21 @@ pub(super) fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.number)
 }
 
+/// Tells whether the schema has the newest number already; takes no lock, so that nobody who only looks waits for a writer.
+pub(super) async fn is_done(connection: &mut SqliteConnection) -> Work<bool> {
+    let known: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations')")
+            .fetch_one(&mut *connection)
+            .await?;
+    Ok(known && applied(connection).await? == newest())
+}
+
 /// Brings the schema to the newest number. The connection must be inside a write transaction.
 pub(super) async fn migrate(connection: &mut SqliteConnection, now: Timestamp) -> Work<()> {
     let table = "CREATE TABLE IF NOT EXISTS schema_migrations \
                  (number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
     connection.execute(table).await?;
-    let applied: i64 = sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM schema_migrations")
-        .fetch_one(&mut *connection)
-        .await?;
-    if applied > newest() {
-        return Err(Error::conflict("the store was written by a newer version of this program; update the program")
-            .with("store_schema", applied)
-            .with("known_schema", newest())
-            .into());
-    }
+    let applied = applied(connection).await?;
     for migration in MIGRATIONS.iter().filter(|migration| migration.number > applied) {
         sqlx::raw_sql(AssertSqlSafe(migration.sql)).execute(&mut *connection).await?;
         sqlx::query("INSERT INTO schema_migrations (number, name, applied_at) VALUES (?, ?, ?)")
@@ -48,4 +50,17 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, now: Timestamp) -
         tracing::info!(number = migration.number, name = migration.name, "migrated the store");
     }
     Ok(())
+}
+
+/// Returns the number of the newest migration applied; an error when this program does not know it.
+async fn applied(connection: &mut SqliteConnection) -> Work<i64> {
+    let applied: i64 =
+        sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM schema_migrations").fetch_one(connection).await?;
+    if applied <= newest() {
+        return Ok(applied);
+    }
+    Err(Error::conflict("the store was written by a newer version of this program; update the program")
+        .with("store_schema", applied)
+        .with("known_schema", newest())
+        .into())
 }

@@ -10,11 +10,11 @@ use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::fault::{Fault, Work};
 use super::fingerprints::Fingerprints;
-use super::migrate;
 use super::options::SqliteOptions;
 use super::pace::Pace;
 use super::presence::Presence;
 use super::store::{Inner, SqliteStore};
+use super::{migrate, mount};
 
 /// Before this one, two connections that write and checkpoint at once could lose committed writes
 /// (<https://www.sqlite.org/wal.html>, "The WAL-reset bug").
@@ -49,13 +49,36 @@ impl SqliteStore {
         // Another process may be making the same file right now; turning the log on is then refused without waiting.
         let deadline = Instant::now() + options.busy_timeout;
         loop {
-            match attempt(path.clone(), &options).await.map_err(|fault| fault.into_error(&path)) {
+            match attempt(path.clone(), &options).await.map_err(|fault| unopened(fault, &path)) {
                 Err(error) if is_locked(&error) && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                done => return done,
+                Err(error) => return Err(error),
+                Ok(store) => {
+                    if let Some(kind) = store.network() {
+                        tracing::warn!(path = %path.display(), kind, "the store lies on a network file system");
+                    }
+                    return Ok(store);
+                }
             }
         }
+    }
+}
+
+impl SqliteStore {
+    /// Returns the kind of the network file system that the file lies on, for example `nfs4`; `None` where it lies on none,
+    /// or nobody knows. From there only the processes of one machine may use the store: what another one writes at the
+    /// same time is lost, or damages the file.
+    pub fn network(&self) -> Option<&'static str> {
+        mount::network(&self.inner.path)
+    }
+}
+
+/// The error of a store that could not be opened; it names the store in any case.
+fn unopened(fault: Fault, path: &Path) -> Error {
+    match fault {
+        Fault::Port(error) => error.with("store", path.display()),
+        Fault::Database(_) => fault.into_error(path),
     }
 }
 
@@ -109,6 +132,10 @@ async fn prepare(writer: &SqlitePool, options: &SqliteOptions) -> Work<String> {
             Error::new(ErrorKind::Unsupported, "this SQLite can lose committed writes; 3.51.3 or newer is needed")
                 .with("version", &version),
         ));
+    }
+    let done = migrate::is_done(&mut *writer.acquire().await?).await?;
+    if done {
+        return Ok(version);
     }
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     migrate::migrate(&mut transaction, options.clock.now()).await?;

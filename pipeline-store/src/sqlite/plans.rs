@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{SqliteStore, claim, commit, finish, gates, ledger};
+use super::{SqliteStore, claim, commit, finish, gates, ledger, rates};
 
 async fn explain(store: &SqliteStore, sql: &str) -> String {
     let mut plan: Vec<String> = Vec::new();
@@ -29,6 +29,8 @@ async fn hot_statements_go_by_their_index_and_neither_scan_nor_sort() {
         (gates::OPEN, &["calls_open (gate=? AND deadline>?)"]),
         (gates::RECENT, &["calls_recent (gate=? AND opened_at>?)"]),
         (finish::ENDED, &["COVERING INDEX items_count (job=? AND status=? AND leaves>?)"]),
+        (rates::YOUNG, &["jobs_ended (ended_at>?)", "events USING PRIMARY KEY (job=? AND seq=?)"]),
+        (rates::COUNT, &["events USING PRIMARY KEY (job=? AND seq>?)"]),
     ];
     for (sql, indexes) in updates.chain(others) {
         let plan = explain(&store, sql).await;

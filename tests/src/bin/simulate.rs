@@ -1,34 +1,31 @@
 //! `simulate`: runs histories of engines, store, vendor and people, and says which seed breaks which invariant.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to a person")]
+#![expect(clippy::print_stdout, reason = "a program talks to a person")]
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use pipeline_testkit::simulation::{Campaign, Options, simulate};
 
-const USAGE: &str = "\
-simulate [--histories N] [--seed S] [--tell]: runs N histories (10 000) from the seed S (the time of day) on;
-  --tell prints everything that happens in the first one";
+/// Runs histories of engines, store, vendor and people, and says which seed breaks which invariant.
+#[derive(Parser)]
+struct Arguments {
+    /// How many histories
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    histories: u64,
+    /// The seed of the first one [default: the time of day]
+    #[arg(long, value_name = "S", hide_default_value = true, default_value_t = day())]
+    seed: u64,
+    /// Print everything that happens in the first one
+    #[arg(long)]
+    tell: bool,
+}
+
+fn day() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let day = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let (mut histories, mut seed, mut told) = (10_000, day.as_secs(), false);
-    while let Some(argument) = arguments.next() {
-        let mut number = || arguments.next().and_then(|value| value.parse::<u64>().ok());
-        let read = match argument.as_str() {
-            "--histories" => number().map(|value| histories = value),
-            "--seed" => number().map(|value| seed = value),
-            "--tell" => {
-                told = true;
-                Some(())
-            }
-            _ => None,
-        };
-        if read.is_none() {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
-    }
+    let Arguments { histories, seed, tell: told } = Arguments::parse();
     if told {
         let outcome = simulate(seed, &Options { told, ..Options::default() });
         for line in &outcome.lines {

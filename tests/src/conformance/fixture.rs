@@ -22,7 +22,7 @@ use pipeline_core::time::{Clock, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// A clock that moves only when told.
+/// A clock that goes only when told, and jumps as clocks of machines do when they are set.
 #[derive(Debug)]
 pub struct SteppedClock(AtomicI64);
 
@@ -30,6 +30,11 @@ impl SteppedClock {
     /// Starts somewhere in 2026.
     pub fn new() -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(1_790_000_000_000_000)))
+    }
+
+    /// Sets the clock back.
+    pub fn set_back(&self, by: Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
     /// Moves the clock on.

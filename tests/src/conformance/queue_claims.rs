@@ -179,7 +179,7 @@ pub async fn queue_11_the_stores_clock(bench: &Bench) {
     assert!(bench.store.sessions(None).await.unwrap().is_empty());
 }
 
-/// `next_at` is never later than the earliest time of an unclaimed item of an eligible job.
+/// `next_at` is the earliest time of an unclaimed item of a job that is to run, and `None` when there is none.
 pub async fn queue_12_next_at(bench: &Bench) {
     let next = async |session, job| bench.store.claim(ClaimRequest { session, limit: 1, job }).await.unwrap().next_at;
     let session = bench.session().await;
@@ -198,6 +198,8 @@ pub async fn queue_12_next_at(bench: &Bench) {
     assert_eq!(next(session, Some(job)).await, Some(at(5)));
     bench.store.control(other, Control::Pause).await.unwrap();
     assert_eq!(next(session, None).await, Some(at(5)));
+    bench.store.control(job, Control::Pause).await.unwrap();
+    assert_eq!(next(session, None).await, None, "time does not bring back what is paused");
     // When something due is left, it is at once.
     bench.submit(2).await;
     let left = next(session, None).await;

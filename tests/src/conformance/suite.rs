@@ -48,6 +48,7 @@ macro_rules! store_clauses {
             queue_17_pause_of_everything,
             queue_18_intents_ask,
             queue_19_keep_only,
+            queue_20_rates,
             gate_1_closed,
             gate_2_longest_wins,
             gate_3_concurrency,

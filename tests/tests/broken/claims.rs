@@ -73,6 +73,7 @@ impl Broken {
         let now = self.time();
         Ok(match self.breach {
             Some(Breach::NextRoundedUp) => right.map(|at| at.after(Duration::from_secs(1))),
+            Some(Breach::NextNever) => right.or(Some(now)),
             Some(Breach::DueOverlooked) => right.filter(|at| *at > now),
             Some(Breach::GateWakesNobody) => {
                 let shut = self.store.gates().await?.iter().any(|gate| gate.closed_until.is_some());

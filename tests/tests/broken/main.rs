@@ -10,6 +10,7 @@ mod items;
 mod jobs;
 mod names;
 mod queue;
+mod rates;
 mod sessions;
 mod shelf;
 mod store;

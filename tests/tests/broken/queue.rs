@@ -1,4 +1,4 @@
-//! The broken queue; what is broken is beside: sessions, claims, commits.
+//! The broken queue; what is broken is beside: sessions, claims, commits, rates.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl WorkQueue for Broken {
     }
 
     async fn queue_status(&self) -> Result<QueueStatus> {
-        self.store.queue_status().await
+        self.status().await
     }
 
     async fn commit(&self, session: SessionId, commits: Vec<Commit>) -> Result<Vec<CommitReply>> {

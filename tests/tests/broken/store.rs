@@ -236,6 +236,7 @@ crate::breaches::breaches! {
         a_next_time_rounded_up = NextRoundedUp, also queue_14_not_before, queue_15_turns, gate_6_by_itself;
         the_latest_of_the_next_times = NextIsTheLatest;
         a_next_time_that_overlooks_what_is_due = DueOverlooked;
+        a_next_time_although_no_time_helps = NextNever, also queue_15_turns;
     }
     queue_13_ageing {
         jobs_that_do_not_age = NoAgeing;
@@ -268,6 +269,11 @@ crate::breaches::breaches! {
         everything_kept = EverythingKept;
         nothing_kept = NothingKept;
         what_others_hold_given_back = OthersGiveBack;
+    }
+    queue_20_rates {
+        rates_since_the_submit = RatesSinceSubmit;
+        rates_of_the_jobs_that_are_left = RatesOfOpenJobs;
+        rates_of_one_job = RatesOfOneJob;
     }
     gate_1_closed {
         a_closed_gate_that_lets_intents_pass = ClosedGatePasses, also gate_5_breaker;

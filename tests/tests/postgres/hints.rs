@@ -8,7 +8,7 @@ use pipeline_core::storage::{GateKeeper, GateKey, JobStore, WorkQueue};
 use pipeline_testkit::cluster::Cluster;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use super::{claim, database, ending, open, session, submit};
+use super::{claim, database, ending, open, server, session, submit};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -37,11 +37,7 @@ async fn what_one_process_makes_possible_another_hears_of() {
 
 #[tokio::test]
 async fn a_listener_that_lost_its_connection_listens_again() {
-    if !Cluster::require() {
-        return;
-    }
-    let cluster = Cluster::start_volatile();
-    let url = cluster.create_database().await;
+    let Some((cluster, url)) = server(Cluster::start_volatile).await else { return };
     let (here, there) = (open(&url).await, open(&url).await);
     let seen = heard(&here, 0).await;
     cluster.terminate_backends().await;
@@ -80,11 +76,8 @@ fn told_within_a_transaction(log: &str) -> Vec<&str> {
 
 #[tokio::test]
 async fn no_hint_is_sent_within_a_transaction() {
-    if !Cluster::require() {
-        return;
-    }
-    let cluster = Cluster::start_with("-c fsync=off -c log_statement=all -c log_line_prefix=%p_");
-    let url = cluster.create_database().await;
+    let start = || Cluster::start_with("-c fsync=off -c log_statement=all -c log_line_prefix=%p_");
+    let Some((cluster, url)) = server(start).await else { return };
     let (here, there) = (open(&url).await, open(&url).await);
     let seen = heard(&here, 0).await;
     let (job, _) = submit(&there, 3).await;

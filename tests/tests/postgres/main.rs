@@ -5,6 +5,7 @@ mod hints;
 mod races;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,13 @@ use sqlx::Executor as _;
 /// Returns the address of a fresh database on the server these tests share.
 async fn database() -> Option<String> {
     Some(Cluster::shared()?.create_database().await)
+}
+
+/// Starts a server for one test alone, and returns it with the address of a fresh database.
+async fn server(start: impl FnOnce() -> Cluster) -> Option<(Cluster, String)> {
+    let cluster = Cluster::require().then(start)?;
+    let url = cluster.create_database().await;
+    Some((cluster, url))
 }
 
 /// Opens the store with a small pool.
@@ -108,7 +116,7 @@ async fn everything_is_still_there_after_closing_and_opening() {
     assert_eq!(store.item(items[0]).await.unwrap(), item);
     assert_eq!(store.history(items[0]).await.unwrap(), history);
     let info = store.info();
-    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("postgres", 3, true));
+    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("postgres", 4, true));
     assert!(info.engine.starts_with("PostgreSQL 1"), "{info:?}");
     // The time is the database's.
     let told = store.now().await.unwrap();
@@ -373,7 +381,7 @@ async fn many_stores_may_open_a_new_database_at_once() {
         tokio::spawn(async move { open(&url).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 3);
+        assert_eq!(opened.await.unwrap(), 4);
     }
 }
 
@@ -386,7 +394,25 @@ async fn a_store_of_a_newer_version_is_refused() {
     pool.close().await;
     let error = PostgresStore::connect(&url).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
-    assert!(error.to_string().contains("newer version") && error.to_string().contains("99"), "{error}");
+    for word in ["newer version", "99", "postgres://postgres@localhost"] {
+        assert!(error.to_string().contains(word), "no {word}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_ended_between_two_migrations_is_gone_on_for() {
+    let Some(url) = database().await else { return };
+    let store = open(&url).await;
+    let (job, _) = submit(&store, 2).await;
+    store.close().await;
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    let before = "DROP INDEX pipeline.jobs_ended; DELETE FROM pipeline.schema_migrations WHERE number > 3";
+    pool.execute(before).await.unwrap();
+    let store = open(&url).await;
+    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (4, 2));
+    let made: bool =
+        sqlx::query_scalar("SELECT to_regclass('pipeline.jobs_ended') IS NOT NULL").fetch_one(&pool).await.unwrap();
+    assert!(made);
 }
 
 #[tokio::test]
@@ -463,12 +489,47 @@ async fn no_error_and_no_description_shows_the_password() {
 }
 
 #[tokio::test]
-async fn a_server_that_ends_loses_nothing_it_acknowledged() {
+async fn a_wrong_password_is_refused_at_once_and_told_by_nobody() {
     if !Cluster::require() {
         return;
     }
-    let cluster = Cluster::start();
-    let url = cluster.create_database().await;
+    let folder = tempfile::tempdir().unwrap();
+    // The server is another user.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let rules = folder.path().join("hba.conf");
+    std::fs::write(&rules, "local all postgres trust\nlocal all all scram-sha-256\n").unwrap();
+    let settings = format!("-c fsync=off -c hba_file={}", rules.display());
+    let Some((cluster, url)) = server(|| Cluster::start_with(&settings)).await else { return };
+    cluster.administer("CREATE ROLE worker LOGIN SUPERUSER PASSWORD 'right'").await;
+    let with = |user: &str| url.replace("postgres@", user);
+    open(&with("worker:right@")).await.close().await;
+    for user in ["worker:hunter2@", "worker@", "nobody:hunter2@"] {
+        let begun = Instant::now();
+        let error = PostgresStore::connect(&with(user)).await.unwrap_err();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{user}");
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
+        let text = chain(&error);
+        assert!(text.contains("user or password") && text.contains("@localhost") && !text.contains("line"), "{text}");
+        assert!(!text.contains("hunter2") && !format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_named_and_not_waited_for() {
+    // Takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let options = PostgresOptions { acquire_timeout: Duration::from_millis(200), ..small() };
+    let url = format!("postgres://me:hunter2@127.0.0.1:{port}/jobs");
+    let error = PostgresStore::connect_with(&url, options).await.unwrap_err();
+    assert_eq!((error.kind(), error.retryability()), (ErrorKind::Unavailable, Retryability::Transient), "{error:?}");
+    let text = chain(&error);
+    assert!(text.contains(&format!("postgres://me@127.0.0.1:{port}/jobs")) && !text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_ends_loses_nothing_it_acknowledged() {
+    let Some((cluster, url)) = server(Cluster::start).await else { return };
     let options = PostgresOptions { acquire_timeout: Duration::from_secs(1), ..small() };
     let store = PostgresStore::connect_with(&url, options).await.unwrap();
     let (job, items) = submit(&store, 6).await;
@@ -548,11 +609,8 @@ async fn a_heart_on_a_thread_of_its_own_does_not_wait_behind_work() {
 
 #[tokio::test]
 async fn releases_put_no_warning_into_the_log() {
-    if !Cluster::require() {
-        return;
-    }
-    let cluster = Cluster::start_volatile();
-    let store = open(&cluster.create_database().await).await;
+    let Some((cluster, url)) = server(Cluster::start_volatile).await else { return };
+    let store = open(&url).await;
     let worker = session(&store).await;
     submit(&store, 3).await;
     finish(&store, worker, &claim(&store, worker, 3).await, ItemStatus::Succeeded).await;
@@ -596,12 +654,8 @@ async fn an_item_costs_the_same_in_a_large_job_as_in_a_small_one() {
 
 #[tokio::test]
 async fn hot_statements_go_by_their_index_and_read_no_more_than_they_need() {
-    if !Cluster::require() {
-        return;
-    }
     // One in earnest: entries of taken items are passed by only once their commit is on the disk.
-    let cluster = Cluster::start();
-    let url = cluster.create_database().await;
+    let Some((_cluster, url)) = server(Cluster::start).await else { return };
     let store = open(&url).await;
     let worker = session(&store).await;
     // Plans are made while the tables are small, and have to do when they are not.

@@ -258,6 +258,10 @@ async fn hammer(
         }
     }
     let before = calls(main).await.len();
+    // On a busy machine the first takes a while.
+    while calls(main).await.len() == before {
+        tokio::task::yield_now().await;
+    }
     stop(main).await;
     let acknowledged = calls(main).await.len();
     stopped.store(true, Ordering::SeqCst);
@@ -266,7 +270,7 @@ async fn hammer(
         passed += worker.await.unwrap();
     }
     assert_eq!(calls(main).await.len(), acknowledged, "an intent was written after the acknowledgement");
-    assert!(passed > 0 && acknowledged >= before, "nothing was tried");
+    assert!(passed > 0 && acknowledged > before, "nothing was tried");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

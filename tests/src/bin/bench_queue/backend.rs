@@ -24,19 +24,19 @@ pub(crate) async fn open(address: &str) -> Arc<dyn Store> {
 /// Where stores of a kind are made: `memory`, `normal` and `full` (SQLite), `postgres` (a throwaway server that waits for
 /// the disk).
 pub(crate) struct Backend {
-    kind: &'static str,
+    kind: String,
     folder: tempfile::TempDir,
     cluster: Option<Cluster>,
 }
 
 impl Backend {
     /// Starts what a kind needs; `None`, and said so, where it is not installed.
-    pub(crate) fn start(kind: &'static str) -> Option<Self> {
+    pub(crate) fn start(kind: &str) -> Option<Self> {
         if kind == "postgres" && !Cluster::require() {
             return None;
         }
         let cluster = (kind == "postgres").then(Cluster::start);
-        Some(Self { kind, folder: tempfile::tempdir().unwrap(), cluster })
+        Some(Self { kind: kind.to_owned(), folder: tempfile::tempdir().unwrap(), cluster })
     }
 
     /// The address of a fresh store.

@@ -18,92 +18,80 @@ mod scale;
 mod table;
 mod worker;
 
+use clap::{Parser, ValueEnum};
+
 use table::Table;
 
-const USAGE: &str = "\
-bench-queue [table]   [--items N] [--concurrency N] [--repeat N] [--only NAME] [--no-peers]
-bench-queue scale     [--store normal|full|postgres] [--items N]   an item's cost beside N (1 000 000) others
-bench-queue latency   [--store …] [--rate N] [--seconds N]         from enqueue to start, across processes
-bench-queue idle      [--store …] [--seconds N]                    what a worker uses that has nothing to do
-bench-queue memory    [--store …] [--items N] [--seconds N]        what a worker uses beside N queued items";
-
+/// Measures the queue: items of one stage that does nothing, with events, results and fencing on.
+#[derive(Parser)]
 struct Options {
-    what: String,
+    /// What to measure
+    #[arg(value_enum, default_value = "table")]
+    what: What,
+    /// How many items [default: 10 000 for `table`, 1 000 000 otherwise]
+    #[arg(long, value_name = "N")]
     items: Option<u32>,
+    /// How many items a worker has in work at once
+    #[arg(long, value_name = "N", default_value_t = 256)]
     concurrency: u32,
+    /// How often to measure each row
+    #[arg(long, value_name = "N", default_value_t = 1)]
     repeat: u32,
+    /// How many items a second are enqueued
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
     rate: u32,
+    /// How long to measure
+    #[arg(long, value_name = "N", default_value_t = 20)]
     seconds: u64,
-    store: Option<&'static str>,
+    /// Which store [default: normal for `scale` and `memory`, postgres otherwise]
+    #[arg(long, value_parser = ["normal", "full", "postgres"])]
+    store: Option<String>,
+    /// Only the rows whose name has this in it
+    #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    peers: bool,
+    /// Leave the peers out
+    #[arg(long)]
+    no_peers: bool,
+    /// Be the worker of another of these processes, on the store at this address
+    #[arg(long, value_name = "ADDRESS", hide = true)]
     work: Option<String>,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    /// Items a second, beside the peers
+    Table,
+    /// An item's cost beside so many others
+    Scale,
+    /// From enqueue to start, across processes
+    Latency,
+    /// What a worker uses that has nothing to do
+    Idle,
+    /// What a worker uses beside so many queued items
+    Memory,
+}
+
 fn main() {
-    let options = read();
+    let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(run(options));
 }
 
 async fn run(options: Options) {
-    let store = options.store;
+    let store = options.store.as_deref();
     let million = options.items.unwrap_or(1_000_000);
     if let Some(address) = &options.work {
         return worker::work(address, options.seconds, options.concurrency).await;
     }
-    match options.what.as_str() {
-        "scale" => scale::print(store.unwrap_or("normal"), million).await,
-        "latency" => worker::latency(store.unwrap_or("postgres"), options.rate, options.seconds).await,
-        "idle" => worker::idle(store.unwrap_or("postgres"), options.seconds).await,
-        "memory" => worker::memory(store.unwrap_or("normal"), million, options.seconds).await,
-        _ => {
-            let Options { concurrency, repeat, only, peers, .. } = options;
-            Table { items: options.items.unwrap_or(10_000), concurrency, repeat, only, peers }.print().await;
+    match options.what {
+        What::Scale => scale::print(store.unwrap_or("normal"), million).await,
+        What::Latency => worker::latency(store.unwrap_or("postgres"), options.rate, options.seconds).await,
+        What::Idle => worker::idle(store.unwrap_or("postgres"), options.seconds).await,
+        What::Memory => worker::memory(store.unwrap_or("normal"), million, options.seconds).await,
+        What::Table => {
+            let Options { concurrency, repeat, only, no_peers, .. } = options;
+            let items = options.items.unwrap_or(10_000);
+            Table { items, concurrency, repeat, only, peers: !no_peers }.print().await;
         }
     }
-}
-
-fn read() -> Options {
-    let mut options = Options {
-        what: "table".to_owned(),
-        items: None,
-        concurrency: 256,
-        repeat: 1,
-        rate: 1_000,
-        seconds: 20,
-        store: None,
-        only: None,
-        peers: true,
-        work: None,
-    };
-    let mut given = std::env::args().skip(1);
-    while let Some(option) = given.next() {
-        let mut value = || given.next().unwrap_or_else(|| wrong(&format!("{option} needs a value")));
-        let number = |text: String| text.parse().unwrap_or_else(|_| wrong(&format!("`{text}` is not a number")));
-        match option.as_str() {
-            "table" | "scale" | "latency" | "idle" | "memory" => options.what = option,
-            "--items" => options.items = Some(number(value())),
-            "--concurrency" => options.concurrency = number(value()),
-            "--repeat" => options.repeat = number(value()),
-            "--rate" => options.rate = number(value()),
-            "--seconds" => options.seconds = u64::from(number(value())),
-            "--only" => options.only = Some(value()),
-            "--work" => options.work = Some(value()),
-            "--no-peers" => options.peers = false,
-            "--store" => {
-                let wanted = value();
-                let known = ["normal", "full", "postgres"].into_iter().find(|kind| *kind == wanted);
-                options.store = Some(known.unwrap_or_else(|| wrong(&format!("there is no store `{wanted}`"))));
-            }
-            _ => wrong(&format!("unknown option {option}")),
-        }
-    }
-    options
-}
-
-fn wrong(problem: &str) -> ! {
-    eprintln!("{problem}\nusage:\n{USAGE}");
-    #[expect(clippy::exit, reason = "a program that was asked for something it does not know")]
-    std::process::exit(2)
 }

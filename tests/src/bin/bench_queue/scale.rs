@@ -17,7 +17,7 @@ const TIMED: u32 = 10_000;
 const BATCH: u32 = 256;
 
 /// Prints what an item costs with an empty store, with `backlog` queued, and with `backlog` finished.
-pub(crate) async fn print(kind: &'static str, backlog: u32) {
+pub(crate) async fn print(kind: &str, backlog: u32) {
     let Some(backend) = Backend::start(kind) else { return };
     let store = open(&backend.fresh().await).await;
     let session = SessionId::from_uuid(uuid());

@@ -47,7 +47,7 @@ fn start(address: &str, seconds: u64) -> std::process::Child {
 }
 
 /// Enqueues `rate` items a second, ten a job, from this process, while another one works.
-pub(crate) async fn latency(kind: &'static str, rate: u32, seconds: u64) {
+pub(crate) async fn latency(kind: &str, rate: u32, seconds: u64) {
     let Some(backend) = Backend::start(kind) else { return };
     let address = backend.fresh().await;
     let engine = enqueuer(&address).await;
@@ -64,7 +64,7 @@ pub(crate) async fn latency(kind: &'static str, rate: u32, seconds: u64) {
 }
 
 /// What a worker uses that has nothing to do.
-pub(crate) async fn idle(kind: &'static str, seconds: u64) {
+pub(crate) async fn idle(kind: &str, seconds: u64) {
     let Some(backend) = Backend::start(kind) else { return };
     let address = backend.fresh().await;
     println!("{kind}: a worker that has nothing to do, {seconds} s");
@@ -72,7 +72,7 @@ pub(crate) async fn idle(kind: &'static str, seconds: u64) {
 }
 
 /// What a worker uses while it works beside `backlog` queued items.
-pub(crate) async fn memory(kind: &'static str, backlog: u32, seconds: u64) {
+pub(crate) async fn memory(kind: &str, backlog: u32, seconds: u64) {
     let Some(backend) = Backend::start(kind) else { return };
     let address = backend.fresh().await;
     let engine = enqueuer(&address).await;

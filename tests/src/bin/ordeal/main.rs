@@ -20,30 +20,61 @@ mod zombie;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str = "\
-ordeal kills   [--kills N] [--store S] [--vendor V] [--workers N] [--seed N]   workers and submits are killed
-ordeal zombie  [--items N] [--vendor V]                                        three workers; one killed, one stopped
-ordeal outages [--restarts N] [--terminations N] [--vendor V] [--seed N]       PostgreSQL is restarted and cut off
-ordeal lines   [--vendor V]                                                    connections to store, S3, vendor break
-ordeal disk    [--items N] [--vendor V]                                        the disk is full for a while (needs root)
-ordeal order                                                                   files, then records (needs strace)
-
-  --store S     sqlite (a fresh file, the default), postgres (a throwaway server), or the postgres:// URL of an empty
-                database
-  --vendor V    idempotent (the default), resumable or plain";
+use clap::{Parser, ValueEnum};
 
 /// No ordeal takes longer.
 const LIMIT: Duration = Duration::from_mins(30);
 
+/// What the real program must endure while it spends money, and whether nothing was lost or paid twice.
+#[derive(Parser)]
 struct Options {
+    /// What it must endure
+    #[arg(value_enum)]
+    what: What,
+    /// How many processes are killed
+    #[arg(long, value_name = "N", default_value_t = 100)]
     kills: u32,
+    /// How many items the job has
+    #[arg(long, value_name = "N", default_value_t = 5_000)]
     items: u32,
+    /// How often PostgreSQL is restarted
+    #[arg(long, value_name = "N", default_value_t = 20)]
     restarts: u32,
+    /// How many connections of PostgreSQL are cut off
+    #[arg(long, value_name = "N", default_value_t = 200)]
     terminations: u32,
+    /// sqlite (a fresh file), postgres (a throwaway server), or the postgres:// URL of an empty database
+    #[arg(long, default_value = "sqlite", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     store: String,
+    /// What the vendor knows of an order that comes again
+    #[arg(long, default_value = "idempotent", value_parser = ["idempotent", "resumable", "plain"])]
     vendor: String,
-    workers: usize,
+    /// How many workers there are
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    workers: u32,
+    /// Draws the delays [default: one for each process]
+    #[arg(long, value_name = "N", hide_default_value = true, default_value_t = drawn(), value_parser = clap::value_parser!(u64).range(1..))]
     seed: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    /// Workers and submits are killed
+    Kills,
+    /// Three workers; one is killed, one stopped
+    Zombie,
+    /// PostgreSQL is restarted and cut off
+    Outages,
+    /// Connections to store, S3 and vendor break
+    Lines,
+    /// The disk is full for a while (needs root)
+    Disk,
+    /// Files reach the disk before the records that name them (needs strace)
+    Order,
+}
+
+fn drawn() -> u64 {
+    u64::from(std::process::id()) * 2_654_435_761 + 1
 }
 
 /// A small generator: the order of events depends on the machine anyway; only the delays are drawn.
@@ -60,55 +91,20 @@ impl Draw {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut options = Options {
-        kills: 100,
-        items: 5_000,
-        restarts: 20,
-        terminations: 200,
-        store: "sqlite".to_owned(),
-        vendor: "idempotent".to_owned(),
-        workers: 2,
-        seed: u64::from(std::process::id()) * 2_654_435_761 + 1,
-    };
-    let mut given = std::env::args().skip(1);
-    let what = given.next().unwrap_or_default();
-    while let Some(option) = given.next() {
-        let value = given.next().unwrap_or_default();
-        let number = value.parse::<u32>().ok();
-        match (option.as_str(), number) {
-            ("--kills", Some(number)) => options.kills = number,
-            ("--items", Some(number)) => options.items = number,
-            ("--restarts", Some(number)) => options.restarts = number,
-            ("--terminations", Some(number)) => options.terminations = number,
-            ("--workers", Some(number)) if number > 0 => options.workers = number as usize,
-            ("--seed", Some(number)) if number > 0 => options.seed = u64::from(number),
-            ("--store", _) if !value.is_empty() => options.store = value,
-            ("--vendor", _) if ["idempotent", "resumable", "plain"].contains(&value.as_str()) => options.vendor = value,
-            _ => {
-                eprintln!("{option} {value}: not understood\n{USAGE}");
-                return ExitCode::from(2);
-            }
-        }
-    }
+    let options = Options::parse();
     let ordeal = async {
-        Some(match what.as_str() {
-            "kills" => kills::run(&options).await,
-            "zombie" => zombie::run(&options).await,
-            "outages" => outages::run(&options).await,
-            "lines" => lines::run(&options).await,
-            "disk" => disk::run(&options).await,
-            "order" => order::run(&options).await,
-            _ => return None,
-        })
-    };
-    let problems = match tokio::time::timeout(LIMIT, ordeal).await {
-        Ok(Some(problems)) => problems,
-        Ok(None) => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
+        match options.what {
+            What::Kills => kills::run(&options).await,
+            What::Zombie => zombie::run(&options).await,
+            What::Outages => outages::run(&options).await,
+            What::Lines => lines::run(&options).await,
+            What::Disk => disk::run(&options).await,
+            What::Order => order::run(&options).await,
         }
-        Err(_) => vec![format!("it has not ended in {} minutes", LIMIT.as_secs() / 60)],
     };
+    let problems = tokio::time::timeout(LIMIT, ordeal)
+        .await
+        .unwrap_or_else(|_| vec![format!("it has not ended in {} minutes", LIMIT.as_secs() / 60)]);
     for problem in &problems {
         println!("VIOLATION: {problem}");
     }
