@@ -7,6 +7,7 @@
 mod artifacts;
 mod clock;
 mod memory;
+mod migration;
 mod postgres;
 mod sqlite;
 

@@ -131,15 +131,18 @@ async fn a_process_that_claims_and_hangs() {
     std::future::pending::<()>().await;
 }
 
+/// Opens the same file twice, with one clock.
+async fn two_with(clock: &Arc<SteppedClock>, folder: &Path) -> (SqliteStore, SqliteStore) {
+    let (path, clock) = (folder.join("jobs.db"), Arc::clone(clock));
+    let options = SqliteOptions { clock, ..SqliteOptions::default() };
+    let one = SqliteStore::open_with(&path, options.clone()).await.unwrap();
+    (one, SqliteStore::open_with(&path, options).await.unwrap())
+}
+
 #[tokio::test]
 async fn a_clock_that_jumps_an_hour_ahead_ends_every_session_and_loses_no_work() {
-    let folder = tempfile::tempdir().unwrap();
-    let (path, clock) = (folder.path().join("jobs.db"), SteppedClock::new());
-    let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
-    let (one, two) = (
-        SqliteStore::open_with(&path, options.clone()).await.unwrap(),
-        SqliteStore::open_with(&path, options).await.unwrap(),
-    );
+    let (folder, clock) = (tempfile::tempdir().unwrap(), SteppedClock::new());
+    let (one, two) = two_with(&clock, folder.path()).await;
     let (job, items) = submit(&one, 3).await;
     let (worker, other) = (session_of(&one, LEASE).await, session_of(&two, LEASE).await);
     let held = claim(&one, worker, 2).await;
@@ -162,13 +165,8 @@ async fn a_clock_that_jumps_an_hour_ahead_ends_every_session_and_loses_no_work()
 
 #[tokio::test]
 async fn a_clock_set_back_an_hour_ends_no_session_and_hides_no_dead_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let (path, clock) = (folder.path().join("jobs.db"), SteppedClock::new());
-    let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
-    let (one, two) = (
-        SqliteStore::open_with(&path, options.clone()).await.unwrap(),
-        SqliteStore::open_with(&path, options).await.unwrap(),
-    );
+    let (folder, clock) = (tempfile::tempdir().unwrap(), SteppedClock::new());
+    let (one, two) = two_with(&clock, folder.path()).await;
     let (_, items) = submit(&one, 3).await;
     let (doomed, worker) = (session_of(&one, LEASE).await, session_of(&two, LEASE).await);
     assert_eq!(claim(&one, doomed, 2).await.len(), 2);

@@ -167,7 +167,8 @@ pub fn breaker_pause(outages: u32) -> Option<Duration> {
 ///    limit says, over all processes.
 /// 4. *Rate.* In no minute do more intents pass than its limit says, over all processes.
 /// 5. *Breaker.* Five outages in a row close the gate ([`breaker_pause`]); then one call at a time passes until one
-///    succeeds. Any answer of the provider that is not an outage ends the row.
+///    succeeds. Any answer of the provider that is not an outage ends the row. What breaks while the gate is closed was
+///    sent before, and is not counted: calls that break together would add up to a long pause.
 /// 6. *By itself.* A gate opens when its time has come; `claim` then hands out what waited.
 #[async_trait]
 pub trait GateKeeper {

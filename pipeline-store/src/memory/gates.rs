@@ -28,6 +28,9 @@ impl State {
     /// Counts an answer of a provider, or that there was none.
     pub(super) fn heard(&mut self, key: &GateKey, outage: bool, now: Timestamp) {
         let gate = self.gates.entry(key.clone()).or_default();
+        if outage && gate.closed_until.is_some_and(|until| until > now) {
+            return;
+        }
         gate.outages = if outage { gate.outages.saturating_add(1) } else { 0 };
         if let Some(pause) = breaker_pause(gate.outages) {
             let reason = format!("{} outages in a row", gate.outages);

@@ -110,14 +110,13 @@ pub(super) fn limits(row: &PgRow, column: usize) -> Work<Limits> {
     Ok(Limits { concurrency: limit(column)?, per_minute: limit(column + 1)? })
 }
 
-/// Counts an outage of a provider; enough of them close its gate.
+/// Counts an outage of a provider whose gate is open; enough of them close it.
 pub(super) async fn fail(connection: &mut PgConnection, key: &str, now: Timestamp) -> Work<()> {
     locks::gates(connection, &[key], &[true]).await?;
+    let sql = "UPDATE gates SET outages = outages + 1 \
+               WHERE key = $1 AND (closed_until IS NULL OR closed_until <= $2) RETURNING outages";
     let outages: Option<i64> =
-        sqlx::query_scalar("UPDATE gates SET outages = outages + 1 WHERE key = $1 RETURNING outages")
-            .bind(key)
-            .fetch_optional(&mut *connection)
-            .await?;
+        sqlx::query_scalar(sql).bind(key).bind(now.as_micros()).fetch_optional(&mut *connection).await?;
     let outages = outages.and_then(|outages| u32::try_from(outages).ok()).unwrap_or(0);
     match breaker_pause(outages) {
         Some(pause) => close(connection, key, pause, &format!("{outages} outages in a row"), now).await,

@@ -1,16 +1,10 @@
 //! The migrations of the PostgreSQL schema, applied in order, each in a transaction of its own.
 
-use pipeline_core::error::Error;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::fault::Work;
 use super::store::clock;
-
-struct Migration {
-    number: i64,
-    name: &'static str,
-    sql: &'static str,
-}
+use crate::migration::{self, Migration};
 
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "records", sql: include_str!("../../migrations/postgres/0001_records.sql") },
@@ -21,7 +15,7 @@ const MIGRATIONS: &[Migration] = &[
 
 /// Returns the number of the newest migration this program knows.
 pub(super) fn newest() -> i64 {
-    MIGRATIONS.last().map_or(0, |migration| migration.number)
+    migration::newest(MIGRATIONS)
 }
 
 /// Brings the schema to the newest number. Several processes may do so at once; one that is interrupted leaves no half
@@ -32,7 +26,7 @@ pub(super) async fn migrate(connection: &mut PgConnection, schema: &str) -> Work
         .bind(format!("{schema}.schema_migrations"))
         .fetch_one(&mut *connection)
         .await?;
-    if known && check(applied(connection).await?)? == newest() {
+    if known && applied(connection).await? == newest() {
         return Ok(());
     }
     while step(connection, schema).await? {}
@@ -56,7 +50,7 @@ async fn step(connection: &mut PgConnection, schema: &str) -> Work<bool> {
     let table = "CREATE TABLE IF NOT EXISTS schema_migrations \
                  (number bigint NOT NULL PRIMARY KEY, name text NOT NULL, applied_at bigint NOT NULL)";
     sqlx::raw_sql(table).execute(&mut *transaction).await?;
-    let applied = check(applied(&mut transaction).await?)?;
+    let applied = applied(&mut transaction).await?;
     let Some(migration) = MIGRATIONS.iter().find(|migration| migration.number > applied) else {
         transaction.commit().await?;
         return Ok(false);
@@ -76,16 +70,9 @@ async fn step(connection: &mut PgConnection, schema: &str) -> Work<bool> {
     Ok(true)
 }
 
+/// Returns the number of the newest migration applied; an error when this program does not know it.
 async fn applied(connection: &mut PgConnection) -> Work<i64> {
-    Ok(sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM schema_migrations").fetch_one(connection).await?)
-}
-
-fn check(applied: i64) -> Work<i64> {
-    if applied <= newest() {
-        return Ok(applied);
-    }
-    Err(Error::conflict("the store was written by a newer version of this program; update the program")
-        .with("store_schema", applied)
-        .with("known_schema", newest())
-        .into())
+    let applied =
+        sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM schema_migrations").fetch_one(connection).await?;
+    Ok(migration::check(applied, MIGRATIONS)?)
 }

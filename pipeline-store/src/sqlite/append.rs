@@ -12,11 +12,10 @@ use sqlx::SqliteConnection;
 use super::bulk::{Bound, Bulk};
 use super::fault::Work;
 
-static INSERT: Bulk = Bulk::new(
+static INSERT: Bulk = Bulk::insert(
     "INSERT INTO results (id, item, stage, round, attempt, provider, cost, started_at, ended_at, verdict, files, fields) \
      SELECT * FROM (",
     12,
-    ") WHERE column1 IS NOT NULL",
 );
 
 pub(super) const USED: &str = "UPDATE call_items SET used = 1 FROM json_each(?1) AS given \

@@ -30,6 +30,11 @@ impl Bulk {
         Self { before, columns, after, texts: [const { OnceLock::new() }; LENGTHS.len()] }
     }
 
+    /// Inserts rows of so many values; `into` is `INSERT INTO … (…) SELECT * FROM (`.
+    pub(super) const fn insert(into: &'static str, columns: usize) -> Self {
+        Self::new(into, columns, ") WHERE column1 IS NOT NULL")
+    }
+
     /// Returns the statement in each of its lengths: SQLite does not run all of them in the same way.
     #[cfg(test)]
     pub(super) fn texts(&'static self) -> impl Iterator<Item = &'static str> {

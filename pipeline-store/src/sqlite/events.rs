@@ -36,8 +36,7 @@ pub(super) async fn append(
     Ok(())
 }
 
-static INSERT: Bulk =
-    Bulk::new("INSERT INTO events (job, seq, at, body) SELECT * FROM (", 4, ") WHERE column1 IS NOT NULL");
+static INSERT: Bulk = Bulk::insert("INSERT INTO events (job, seq, at, body) SELECT * FROM (", 4);
 
 #[async_trait]
 impl EventLog for SqliteStore {

@@ -27,6 +27,14 @@ pub(super) const HELD: &str = "SELECT count(DISTINCT coalesce(unit, id)) FROM it
 
 const COLUMNS: &str = "SELECT key, closed_until, outages, concurrency, per_minute, reason FROM gates ORDER BY key";
 
+/// Whether all work of the store is paused.
+macro_rules! paused {
+    () => {
+        "EXISTS (SELECT 1 FROM switches WHERE name = 'paused' AND on_ = 1)"
+    };
+}
+pub(super) use paused;
+
 /// Makes gates known, so that claims ask for them.
 pub(super) async fn know<'a>(connection: &mut SqliteConnection, keys: impl Iterator<Item = &'a GateKey>) -> Work<()> {
     let keys: BTreeSet<&str> = keys.map(GateKey::as_str).collect();
@@ -120,8 +128,11 @@ pub(super) async fn heard(connection: &mut SqliteConnection, key: &GateKey, outa
             .await?;
         return Ok(());
     }
-    let outages: u32 = sqlx::query_scalar("UPDATE gates SET outages = outages + 1 WHERE key = ? RETURNING outages")
+    let sql = "UPDATE gates SET outages = outages + 1 \
+               WHERE key = ? AND (closed_until IS NULL OR closed_until <= ?) RETURNING outages";
+    let outages: u32 = sqlx::query_scalar(sql)
         .bind(key.as_str())
+        .bind(now.as_micros())
         .fetch_optional(&mut *connection)
         .await?
         .unwrap_or(0);
@@ -152,8 +163,7 @@ async fn close(
 
 /// Tells whether all work of the store is paused.
 pub(super) async fn is_paused(connection: &mut SqliteConnection) -> Work<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM switches WHERE name = 'paused' AND on_ = 1)";
-    Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
+    Ok(sqlx::query_scalar(concat!("SELECT ", paused!())).fetch_one(connection).await?)
 }
 
 /// Stops all work of the store, or lets it go on.

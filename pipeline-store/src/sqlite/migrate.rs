@@ -1,16 +1,10 @@
 //! The migrations of the SQLite schema, applied in order inside one transaction.
 
-use pipeline_core::error::Error;
 use pipeline_core::time::Timestamp;
 use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
 
 use super::fault::Work;
-
-struct Migration {
-    number: i64,
-    name: &'static str,
-    sql: &'static str,
-}
+use crate::migration::{self, Migration};
 
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "records", sql: include_str!("../../migrations/sqlite/0001_records.sql") },
@@ -21,7 +15,7 @@ const MIGRATIONS: &[Migration] = &[
 
 /// Returns the number of the newest migration this program knows.
 pub(super) fn newest() -> i64 {
-    MIGRATIONS.last().map_or(0, |migration| migration.number)
+    migration::newest(MIGRATIONS)
 }
 
 /// Tells whether the schema has the newest number already; takes no lock, so that nobody who only looks waits for a writer.
@@ -56,11 +50,5 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, now: Timestamp) -
 async fn applied(connection: &mut SqliteConnection) -> Work<i64> {
     let applied: i64 =
         sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM schema_migrations").fetch_one(connection).await?;
-    if applied <= newest() {
-        return Ok(applied);
-    }
-    Err(Error::conflict("the store was written by a newer version of this program; update the program")
-        .with("store_schema", applied)
-        .with("known_schema", newest())
-        .into())
+    Ok(migration::check(applied, MIGRATIONS)?)
 }

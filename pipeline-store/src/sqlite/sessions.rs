@@ -12,7 +12,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
 use super::store::Inner;
-use super::{finish, rows};
+use super::{finish, gates, rows};
 
 /// Registers a session.
 pub(super) async fn open(
@@ -53,10 +53,12 @@ pub(super) async fn beat(
         return Ok(None);
     }
     // A pause of everything is one of every job.
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "SELECT id, iif(control = 'run', 'pause', control) FROM jobs WHERE id IN (SELECT job FROM items WHERE session = ?) \
-         AND (control <> 'run' OR EXISTS (SELECT 1 FROM switches WHERE name = 'paused' AND on_ = 1)) ORDER BY id",
-    )
+         AND (control <> 'run' OR ",
+        gates::paused!(),
+        ") ORDER BY id"
+    ))
     .bind(session.to_string())
     .fetch_all(connection)
     .await?;
@@ -81,12 +83,9 @@ struct Entry {
 
 /// Reads all sessions, and whether everything is paused.
 pub(super) async fn roll(connection: &mut SqliteConnection) -> Work<Roll> {
-    let rows = sqlx::query(
-        "SELECT id, focus, lease_until, locked, \
-         EXISTS (SELECT 1 FROM switches WHERE name = 'paused' AND on_ = 1) FROM sessions",
-    )
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(concat!("SELECT id, focus, lease_until, locked, ", gates::paused!(), " FROM sessions"))
+        .fetch_all(connection)
+        .await?;
     let read = |row: &SqliteRow| {
         Ok(Entry {
             id: rows::word(row, 0)?,

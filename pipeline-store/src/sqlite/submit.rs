@@ -10,11 +10,10 @@ use super::bulk::{Bound, Bulk};
 use super::fault::Work;
 use super::{events, finish, gates};
 
-static INSERT: Bulk = Bulk::new(
+static INSERT: Bulk = Bulk::insert(
     "INSERT INTO items (id, job, parent, ordinal, slot, status, leaves, steps, replaced, claimable_at, unit, name, \
      input, machine, updated_at, gate) SELECT * FROM (",
     16,
-    ") WHERE column1 IS NOT NULL",
 );
 
 /// Stores a job, its items and what there is to tell.

@@ -161,6 +161,8 @@ pub async fn gate_5_breaker(bench: &Bench) {
         fail(index, outage).await;
     }
     assert_eq!((gate(bench).await.outages, gate(bench).await.closed_until), (0, None), "an answer ends the row");
+    let (stray, commit) = intent(&items[7], Limits::default());
+    assert_eq!(bench.commit(session, commit).await, CommitReply::Applied);
     for index in 0..5 {
         assert_eq!(gate(bench).await.closed_until, None);
         fail(index, true).await;
@@ -169,6 +171,8 @@ pub async fn gate_5_breaker(bench: &Bench) {
     assert_eq!((gate(bench).await.outages, gate(bench).await.closed_until), (5, Some(until)));
     let refused = CommitReply::Refused(Refusal::Gate(Some(until)));
     assert_eq!(bench.commit(session, intent(&items[5], Limits::default()).1).await, refused);
+    bench.store.settle(settled(stray.id, CallState::Failed, true)).await.unwrap();
+    assert_eq!((gate(bench).await.outages, gate(bench).await.closed_until), (5, Some(until)), "sent before");
     bench.clock.advance(Duration::from_secs(10));
     let (probe, commit) = intent(&items[5], Limits::default());
     assert_eq!(bench.commit(session, commit).await, CommitReply::Applied);

@@ -691,8 +691,11 @@ impl Auditor {
         model.hopeless.extend(hopeless);
         if let Some(key) = key {
             let gate = model.gates.entry(key).or_default();
-            gate.outages = if settlement.outage { gate.outages + 1 } else { 0 };
-            if let Some(pause) = breaker_pause(gate.outages) {
+            let stray = settlement.outage && gate.closed_until.is_some_and(|until| until > now);
+            if !stray {
+                gate.outages = if settlement.outage { gate.outages + 1 } else { 0 };
+            }
+            if let Some(pause) = breaker_pause(gate.outages).filter(|_| !stray) {
                 self.world.reached("gate closed by the breaker");
                 gate.closed_until = gate.closed_until.max(Some(now.after(pause)));
             }

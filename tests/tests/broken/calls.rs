@@ -1,5 +1,7 @@
 //! A broken ledger.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::id::CallId;
@@ -38,6 +40,12 @@ impl CallLedger for Broken {
                 let tripped =
                     |gate: &GateRecord| Some(&gate.key) == known.gate.as_ref() && gate.outages >= BREAKER_TRIPS_AT;
                 settlement.outage &= !self.store.gates().await?.iter().any(tripped);
+            }
+            Some(Breach::StrayOutageCounts) if settlement.outage => {
+                let mut closed = self.store.gates().await?.into_iter().filter(|gate| gate.closed_until.is_some());
+                if let Some(gate) = closed.find(|gate| Some(&gate.key) == known.gate.as_ref()) {
+                    self.store.close_gate(gate.key, Duration::from_secs(20), "one more").await?;
+                }
             }
             _ => {}
         }

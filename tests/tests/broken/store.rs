@@ -298,6 +298,7 @@ crate::breaches::breaches! {
         outages_that_are_not_counted = OutagesNotCounted;
         a_breaker_that_lets_many_try = ManyTry;
         a_failed_try_that_ends_the_row = FailedTryEndsRow;
+        a_stray_outage_that_makes_the_pause_longer = StrayOutageCounts;
     }
     gate_6_by_itself {
         a_pause_in_minutes_for_seconds = PauseTooLong, also gate_1_closed, gate_2_longest_wins;
