@@ -1,5 +1,9 @@
 //! One item's walk while this process holds it: events in, commits out, stages started.
 
+mod end;
+mod ledger;
+mod writing;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,42 +11,25 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
-use pipeline_core::error::chain;
-use pipeline_core::executor::{Effect, Event, ItemMachine, NewChild, Outcome, Resume, StageState, Wait};
-use pipeline_core::id::{CallId, HoldId, ItemId, ResultId, Token};
-use pipeline_core::model::{Control, Failure, FailureCode, ItemStatus, Money};
-use pipeline_core::pipeline::{GroupBy, Role, StageIndex};
-use pipeline_core::stage::{Output, StageEnd, Task};
-use pipeline_core::storage::{
-    CallQuery, CallState, Claimed, Commit, CommitReply, GateKey, ItemRecord, NewCall, NewItem, Refusal, ResultRecord,
-    Settlement,
-};
+use pipeline_core::executor::{Effect, Event, ItemMachine, Resume, Wait};
+use pipeline_core::id::Token;
+use pipeline_core::model::Control;
+use pipeline_core::pipeline::StageIndex;
+use pipeline_core::stage::Task;
+use pipeline_core::storage::{Claimed, CommitReply, ItemRecord};
 use pipeline_core::time::Timestamp;
-use pipeline_core::{Error, ErrorKind, Result, Retryability};
+use pipeline_core::{Error, ErrorKind, Result};
 
 use super::calls::{Caller, IntentRequest};
-use super::committer::{Committer, Receipt, Ticket, Tickets};
+use super::committer::{Committer, Receipt, Tickets};
 use super::context::RunContext;
 use super::inputs::{self, Results};
 use super::job::{JobContext, Place};
 use super::run::{Signals, Stop};
 use super::shared::Shared;
 
-/// What one try of a stage came to.
-pub(crate) type RunOutcome = Result<StageEnd>;
-
-/// The end of a try: all items of a shared one take it at the same moment and with the same draw, so that what waits
-/// for another try together is due together, and is claimed together.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) outcome: RunOutcome,
-    /// The calls whose answers it has used up.
-    pub(crate) used: Vec<CallId>,
-    /// What it is written together with: the ends of the others of a shared try.
-    pub(crate) ticket: Option<Ticket>,
-    pub(crate) at: Timestamp,
-    pub(crate) draw: u64,
-}
+use end::Made;
+pub(crate) use end::{Ended, late};
 
 /// A try that is to be started.
 #[derive(Debug)]
@@ -50,14 +37,6 @@ pub(crate) struct Start {
     pub(crate) stage: StageIndex,
     pub(crate) attempt: u32,
     pub(crate) task: Task,
-}
-
-/// What a try leaves beside the next state.
-#[derive(Debug, Default)]
-struct Made {
-    result: Option<(StageIndex, ResultRecord)>,
-    used: Vec<CallId>,
-    ticket: Option<Ticket>,
 }
 
 #[derive(Debug)]
@@ -294,48 +273,9 @@ impl Walk {
         self.machine.is_ended()
     }
 
-    /// Says of the calls an ended item has left open that nobody knows what became of them. Whoever sent one may still
-    /// record its answer.
-    pub(crate) async fn disown(&self) -> Result<()> {
-        let query = CallQuery { item: Some(self.item.id), states: vec![CallState::Open], ..CallQuery::default() };
-        for call in self.shared.store.calls(query).await? {
-            let failure = Failure {
-                code: FailureCode::OutcomeUnknown,
-                retry: Retryability::Indeterminate,
-                message: "the item ended while the call was open".to_owned(),
-            };
-            let settlement = Settlement {
-                call: call.id,
-                state: CallState::Unknown,
-                sending: Some(call.sending),
-                cost: Money::ZERO,
-                response: None,
-                failure: Some(failure),
-                external_id: None,
-                outage: false,
-            };
-            self.shared.store.settle(settlement).await?;
-        }
-        Ok(())
-    }
-
     /// Tells whether another claim has superseded this one.
     pub(crate) fn is_superseded(&self) -> bool {
         self.superseded
-    }
-
-    /// Returns the calls for a stage that the item has not used up yet, open or answered, oldest first.
-    pub(crate) async fn unused_calls(&self, stage: StageIndex) -> Result<Vec<CallId>> {
-        let Some(planned) = self.job.plan.stage(stage) else { return Ok(Vec::new()) };
-        let query = CallQuery {
-            job: Some(self.job.id),
-            item: Some(self.item.id),
-            stage: Some(planned.name.clone()),
-            unused: true,
-            ..CallQuery::default()
-        };
-        let calls = self.shared.store.calls(query).await?.into_iter();
-        Ok(calls.filter(|call| call.round == self.machine.round).map(|call| call.id).collect())
     }
 
     /// Returns what the item's walk is traced as.
@@ -398,11 +338,6 @@ impl Walk {
         Ok(())
     }
 
-    /// An end that comes from here.
-    fn end(&self, outcome: RunOutcome) -> Ended {
-        Ended { outcome, used: Vec::new(), ticket: None, at: self.shared.now(), draw: self.shared.draw() }
-    }
-
     async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Result<()> {
         let (id, Ended { outcome, used, ticket, at, draw }) = match ended {
             Ok(ended) => ended,
@@ -417,80 +352,6 @@ impl Walk {
         let made = Made { result: made.map(|result| (stage, result)), used, ticket };
         let starts = self.apply_at(at, draw, &event, made)?;
         self.go_on(starts).await
-    }
-
-    /// Says in the executor's words what a try came to.
-    fn event(
-        &self,
-        stage: StageIndex,
-        attempt: u32,
-        (started_at, ended_at): (Timestamp, Timestamp),
-        outcome: RunOutcome,
-    ) -> (Event, Option<ResultRecord>) {
-        let finished = |outcome| Event::Finished { stage, attempt, outcome };
-        let planned = self.job.plan.stage(stage);
-        match outcome {
-            Ok(StageEnd::Done(output)) => {
-                let verdict = output.verdict.clone();
-                let check = planned.is_some_and(|stage| stage.role == Role::Check);
-                let Some(record) = self.record(stage, attempt, (started_at, ended_at), output) else {
-                    return (finished(failure(&Error::unexpected("there is no such stage"))), None);
-                };
-                let result = record.id;
-                match (check, verdict) {
-                    (true, Some(verdict)) => (finished(Outcome::Judged { result, verdict }), Some(record)),
-                    (false, None) => (finished(Outcome::Output { result }), Some(record)),
-                    (true, None) => (finished(failure(&Error::corrupt("the check gave no verdict"))), None),
-                    (false, Some(_)) => {
-                        (finished(failure(&Error::corrupt("a stage that is no check gave a verdict"))), None)
-                    }
-                }
-            }
-            Ok(StageEnd::Suspended { resume, poll_after }) => {
-                let poll_at = ended_at.after(poll_after);
-                (Event::Suspended { stage, attempt, resume, poll_at }, None)
-            }
-            Err(error) if error.retryability() == Retryability::Indeterminate => {
-                let hold = HoldId::from_uuid(self.shared.uuid());
-                let wait = Wait::Person { hold, reason: chain(&error) };
-                (Event::Deferred { stage, attempt, wait }, None)
-            }
-            Err(error) if error.kind() == ErrorKind::RateLimited && is_throttled(&error) => {
-                // All that comes to the gate waits there, not this item alone.
-                let event = match self.job.gate(stage) {
-                    Some(gate) => {
-                        Event::Deferred { stage, attempt, wait: Wait::Gate { key: gate.key.as_str().to_owned() } }
-                    }
-                    None => finished(failure(&error)),
-                };
-                (event, None)
-            }
-            Err(error) => (finished(failure(&error)), None),
-        }
-    }
-
-    fn record(
-        &self,
-        stage: StageIndex,
-        attempt: u32,
-        (started_at, ended_at): (Timestamp, Timestamp),
-        output: Output,
-    ) -> Option<ResultRecord> {
-        let Output { fields, files, verdict, provider, cost } = output;
-        Some(ResultRecord {
-            id: ResultId::from_uuid(self.shared.uuid()),
-            item: self.item.id,
-            stage: self.job.plan.stage(stage)?.name.clone(),
-            round: self.machine.round,
-            attempt,
-            fields,
-            files,
-            verdict,
-            provider,
-            cost,
-            started_at,
-            ended_at,
-        })
     }
 
     fn task(&self, stage: StageIndex, attempt: u32, resume: Option<Resume>) -> Task {
@@ -508,95 +369,6 @@ impl Walk {
             resume,
         }
     }
-
-    async fn intend(&mut self, call: NewCall) -> Result<()> {
-        let machine = self.machine.clone();
-        let mut commit = self.commit_of(&machine, self.shared.now());
-        let gate = call.gate.as_ref().map(|pass| pass.key.clone());
-        commit.calls = vec![call];
-        // Rides with whatever of this item still waits to be written.
-        let mut receipt = Some(self.committer.put(commit));
-        self.unanswered = None;
-        match answered(&mut receipt).await? {
-            CommitReply::Applied => Ok(()),
-            CommitReply::Superseded => {
-                self.superseded = true;
-                Err(Error::new(ErrorKind::Cancelled, "the item was taken over before the call was made"))
-            }
-            CommitReply::Refused(refusal) => Err(self.refused(refusal, gate).await?),
-        }
-    }
-
-    /// Says why a call may not be made now, so that the item waits for the right thing.
-    async fn refused(&mut self, refusal: Refusal, gate: Option<GateKey>) -> Result<Error> {
-        Ok(match refusal {
-            Refusal::Cancelled => {
-                // Known here before the heartbeat brings it.
-                self.job.control.set(Control::Cancel);
-                self.step(&Event::CancelRequested).await?;
-                Error::new(ErrorKind::Cancelled, "the job is being cancelled")
-            }
-            Refusal::Settled => Error::new(ErrorKind::Conflict, "the call was just settled by whoever sent it before")
-                .retry(Retryability::Throttled { after: Some(std::time::Duration::ZERO) }),
-            Refusal::Paused => Error::new(ErrorKind::Unavailable, "the job is paused")
-                .retry(Retryability::Throttled { after: Some(std::time::Duration::ZERO) }),
-            Refusal::Gate(until) => {
-                let after = until.map(|until| until.since(self.shared.now()));
-                let key = gate.map(|key| key.to_string()).unwrap_or_default();
-                Error::new(ErrorKind::RateLimited, "the gate is closed or full")
-                    .with("gate", key)
-                    .retry(Retryability::Throttled { after })
-            }
-        })
-    }
-
-    fn commit_of(&self, next: &ItemMachine, now: Timestamp) -> Commit {
-        let plan = &self.job.plan;
-        let running = next.stages.iter().any(|state| matches!(state, StageState::Running { .. }));
-        let status = if next.expanded.is_some() { ItemStatus::Succeeded } else { next.status(plan) };
-        Commit {
-            item: self.item.id,
-            job: self.job.id,
-            token: self.token,
-            machine: next.clone(),
-            status,
-            claimable_at: if running { None } else { next.due(plan, now) },
-            unit: self.unit(next, self.item.parent),
-            gate: self.job.gate_of(next),
-            results: Vec::new(),
-            calls: Vec::new(),
-            used: Vec::new(),
-            children: Vec::new(),
-            events: Vec::new(),
-            release: !running,
-        }
-    }
-
-    fn child(&self, child: NewChild, siblings: u32) -> NewItem {
-        NewItem {
-            id: child.id,
-            parent: Some(self.item.id),
-            ordinal: self.item.ordinal,
-            slot: self.item.slot * siblings + child.slot,
-            name: self.item.name.clone(),
-            input: self.item.input.clone(),
-            unit: self.unit(&child.machine, Some(self.item.id)),
-            gate: self.job.gate_of(&child.machine),
-            status: child.machine.status(&self.job.plan),
-            machine: child.machine,
-        }
-    }
-
-    /// Siblings whose next stage one call may serve are claimed together.
-    fn unit(&self, machine: &ItemMachine, parent: Option<ItemId>) -> Option<ItemId> {
-        let grouped = machine.stages.iter().zip(&self.job.plan.stages).any(|(state, stage)| {
-            // One that runs is there too: after a crash the same siblings go on together.
-            let open =
-                matches!(state, StageState::Ready { .. } | StageState::Waiting { .. } | StageState::Running { .. });
-            open && stage.group.is_some_and(|group| group.by == GroupBy::Siblings)
-        });
-        parent.filter(|_| grouped)
-    }
 }
 
 async fn answered(receipt: &mut Option<Receipt>) -> Result<CommitReply> {
@@ -605,17 +377,4 @@ async fn answered(receipt: &mut Option<Receipt>) -> Result<CommitReply> {
         Some(receipt) => receipt.await.map_err(|_| gone())?,
         None => Err(gone()),
     }
-}
-
-fn is_throttled(error: &Error) -> bool {
-    matches!(error.retryability(), Retryability::Throttled { .. })
-}
-
-fn failure(error: &Error) -> Outcome {
-    Outcome::Failure { failure: Failure::from(error) }
-}
-
-/// The error of a run that took too long.
-pub(crate) fn late(limit: std::time::Duration) -> Error {
-    Error::new(ErrorKind::Timeout, "the stage took too long").with("timeout_seconds", limit.as_secs_f64())
 }
