@@ -1,5 +1,5 @@
 // The queues that `bench-queue` measures beside this one: N items that do nothing, enqueued in bulk and then drained.
-// Usage: node peers.mjs N [postgres://…]. Redis is started here, on a free port, when `redis-server` is on the path.
+// Usage: node peers.mjs N [postgres://… [PEER]]. Redis is started here, on a free port, when `redis-server` is on the path.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const items = Number(process.argv[2] ?? 10000);
-const database = process.argv[3];
+const database = process.argv[3] || undefined;
+const only = process.argv[4];
+const limitSeconds = 120;
 
 const row = (name, durable, enqueue, process_) =>
   console.log(
@@ -81,20 +83,25 @@ async function graphile(batched) {
   const enqueued = performance.now() - start;
   const drained = performance.now();
   let done = 0;
-  const preset = batched
-    ? { worker: { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 } }
-    : {};
-  await new Promise((resolve, reject) => {
-    run({
-      connectionString: database,
-      logger,
-      concurrency: 50,
-      pollInterval: 100,
-      preset,
-      taskList: { noop: async () => void (++done === items && setTimeout(resolve, 0)) },
-    }).then((runner) => runner.promise.catch(reject), reject);
+  const batches = { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 };
+  let ended, broke;
+  const everyOne = new Promise((resolve, reject) => ([ended, broke] = [resolve, reject]));
+  const runner = await run({
+    connectionString: database,
+    logger,
+    concurrency: 50,
+    pollInterval: 100,
+    preset: batched ? { worker: batches } : {},
+    taskList: { noop: async () => void (++done === items && ended()) },
   });
-  row(`graphile-worker${batched ? ', batched' : ''}`, 'survives power failure (fsync)', enqueued, performance.now() - drained);
+  runner.promise.catch(broke);
+  await everyOne;
+  // A task ends before its completion is written.
+  const left = () => utils.withPgClient((client) => client.query('select count(*)::int as jobs from graphile_worker.jobs'));
+  while ((await left()).rows[0].jobs > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  const took = performance.now() - drained;
+  row(`graphile-worker${batched ? ', batched' : ''}`, 'survives power failure (fsync)', enqueued, took);
+  await runner.stop();
   await utils.release();
 }
 
@@ -120,16 +127,25 @@ async function pgboss() {
   await boss.stop({ graceful: false });
 }
 
-const peers = [
-  () => bullmq('everysec', 'loses up to a second with the power'),
-  () => bullmq('always', 'survives power failure (fsync)'),
-];
-if (database) peers.push(() => graphile(false), () => graphile(true), pgboss);
-for (const peer of peers) {
-  try {
-    await peer();
-  } catch (error) {
-    console.error(`peer: ${error.message}`);
-  }
+const peers = {
+  'bullmq-everysec': () => bullmq('everysec', 'loses up to a second with the power'),
+  'bullmq-always': () => bullmq('always', 'survives power failure (fsync)'),
+};
+if (database) Object.assign(peers, { graphile: () => graphile(false), 'graphile-batched': () => graphile(true), 'pg-boss': pgboss });
+
+// Each in a process group of its own, so that one that hangs neither hides nor disturbs the next.
+const apart = (name) =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, [process.argv[1], String(items), database ?? '', name], { stdio: 'inherit', detached: true });
+    const limit = setTimeout(() => {
+      console.error(`peer ${name}: not done after ${limitSeconds} s`);
+      process.kill(-child.pid, 'SIGKILL');
+    }, limitSeconds * 1000);
+    child.once('exit', () => resolve(clearTimeout(limit)));
+  });
+
+if (only) {
+  await peers[only]().catch((error) => console.error(`peer ${only}: ${error.message}`));
+  process.exit(0);
 }
-process.exit(0);
+for (const name of Object.keys(peers)) await apart(name);

@@ -77,6 +77,8 @@ pub struct Claimed {
     pub item: ItemRecord,
     /// The fence for every commit on it.
     pub token: Token,
+    /// It was never handed out before. A server that crashes and forgets a claim may say so again.
+    pub first: bool,
 }
 
 /// What a claim brings.
@@ -216,7 +218,8 @@ impl Rates {
 /// Hands out work and takes it back.
 ///
 /// # Contract
-/// 1. *One holder.* An item is held by at most one live session; every claim raises its token.
+/// 1. *One holder.* An item is held by at most one live session; every claim raises its token, and tells whether it is
+///    the item's first.
 /// 2. *Fence.* A commit whose token is not the item's current one, or whose session is gone, changes nothing and is
 ///    `Superseded`. Other commits of the same batch are not touched by that.
 /// 3. *Atomic.* Machine, results, calls, children, events and counters of one commit appear together or not at all; so

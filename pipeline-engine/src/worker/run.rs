@@ -110,7 +110,19 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
     let mut failing = Failing::default();
     // How many hints of other processes were heard.
     let mut stirred = 0;
+    let mut ended_walks = Vec::new();
     loop {
+        // All that have ended, so that what they leave does not pile up while claims are quicker than this loop.
+        ended_walks.extend(std::iter::from_fn(|| walks.try_join_next_with_id()));
+        for ended in ended_walks.drain(..) {
+            held.remove(&ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id));
+            let early = |error| Err(Error::unexpected("a walk ended early").because(error));
+            if let Err(error) = ended.map_or_else(early, |(_, outcome)| outcome) {
+                // A walk ends early only when the store keeps failing; nothing is lost, the items are resumable.
+                walks.shutdown().await;
+                return Err(error);
+            }
+        }
         let asked = stop.get();
         if lost.get() {
             walks.shutdown().await;
@@ -188,16 +200,7 @@ async fn work(shared: &Arc<Shared>, committer: &Committer, session: &Session, op
         }
         tokio::select! {
             biased;
-            Some(ended) = walks.join_next_with_id(), if busy => {
-                held.remove(&ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id));
-                let early = |error| Err(Error::unexpected("a walk ended early").because(error));
-                let outcome = ended.map_or_else(early, |(_, outcome)| outcome);
-                if let Err(error) = outcome {
-                    // A walk ends early only when the store keeps failing; nothing is lost, the items are resumable.
-                    walks.shutdown().await;
-                    return Err(error);
-                }
-            }
+            Some(ended) = walks.join_next_with_id(), if busy => ended_walks.push(ended),
             () = bell => {}
             hints = shared.store.stirred(stirred) => stirred = hints,
             () = stop.changed() => {}

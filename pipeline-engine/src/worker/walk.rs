@@ -55,6 +55,8 @@ pub(crate) struct Walk {
     pub(crate) job: Arc<JobContext>,
     item: ItemRecord,
     token: Token,
+    /// It was never handed out before.
+    first: bool,
     machine: ItemMachine,
     results: Results,
     runs: JoinSet<Ended>,
@@ -76,7 +78,7 @@ impl Walk {
         claimed: Claimed,
         results: Results,
     ) -> Self {
-        let Claimed { mut item, token } = claimed;
+        let Claimed { mut item, token, first } = claimed;
         // The machine is kept once: the record's copy would be stale after the first step.
         let machine = std::mem::replace(&mut item.machine, ItemMachine::new(item.id, &job.plan));
         Self {
@@ -85,6 +87,7 @@ impl Walk {
             job: Arc::clone(job),
             item,
             token,
+            first,
             machine,
             results,
             runs: JoinSet::new(),
@@ -263,9 +266,7 @@ impl Walk {
     /// Tells whether tries may start before it is durable that the item runs: they touch nothing outside, and the item was
     /// never handed out before. After a crash it is handed out again, and then nothing of it runs ahead.
     pub(crate) fn may_run_ahead(&self, starts: &[Start]) -> bool {
-        self.token == Token(1)
-            && !starts.is_empty()
-            && starts.iter().all(|start| self.job.is_self_contained(start.stage))
+        self.first && !starts.is_empty() && starts.iter().all(|start| self.job.is_self_contained(start.stage))
     }
 
     /// Tells whether nothing of the item can change any more.

@@ -253,7 +253,7 @@ fn serve(state: &mut State, session: SessionId, id: JobId, want: usize, now: Tim
             item.token = Token(item.token.0 + 1);
             item.record.updated_at = now;
         });
-        state.items.get(&id).map(|item| Claimed { item: item.view(), token: item.token })
+        state.items.get(&id).map(|item| Claimed { item: item.view(), token: item.token, first: item.token == Token(1) })
     };
     units.into_iter().map(|unit| unit.into_iter().filter_map(&mut hand_over).collect()).collect()
 }

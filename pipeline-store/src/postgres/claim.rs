@@ -123,24 +123,24 @@ pub(super) const WAKE: &str = "WITH over AS MATERIALIZED (SELECT id FROM items W
 pub(super) const TAKE: &str = concat!(
     "WITH room AS MATERIALIZED (SELECT * FROM unnest($2::text[], $3::bigint[]) AS room (gate, most)), \
      found AS MATERIALIZED (SELECT due.*, room.gate, room.most FROM room CROSS JOIN LATERAL (\
-     SELECT id, unit, ordinal, slot FROM items WHERE job = $1 AND items.gate = room.gate AND claimable_at = 0 \
+     SELECT id, unit, ordinal, slot, token FROM items WHERE job = $1 AND items.gate = room.gate AND claimable_at = 0 \
      AND session IS NULL AND open AND (unit IS NULL OR pg_try_advisory_xact_lock(uuid_hash_extended(unit, 7305))) \
      ORDER BY ordinal, slot LIMIT $4 FOR UPDATE SKIP LOCKED) AS due), \
-     units AS MATERIALIZED (SELECT unit, array_agg(id) AS ids, min(ARRAY[ordinal, slot]) AS place, \
+     units AS MATERIALIZED (SELECT unit, array_agg(id) AS ids, bool_and(token = 0) AS first, min(ARRAY[ordinal, slot]) AS place, \
      (array_agg(gate ORDER BY ordinal, slot))[1] AS gate, (array_agg(most ORDER BY ordinal, slot))[1] AS most \
      FROM found GROUP BY coalesce(unit, id), unit), \
      ranked AS MATERIALIZED (SELECT units.*, row_number() OVER (PARTITION BY gate ORDER BY place) AS nth FROM units), \
-     picked AS MATERIALIZED (SELECT unit, ids, gate FROM ranked WHERE most IS NULL OR nth <= most \
+     picked AS MATERIALIZED (SELECT unit, ids, first, gate FROM ranked WHERE most IS NULL OR nth <= most \
      ORDER BY place LIMIT $5), \
-     wanted AS MATERIALIZED (SELECT unnest(ids) AS id, gate FROM picked WHERE unit IS NULL UNION ALL \
-     SELECT mate.id, picked.gate FROM picked CROSS JOIN LATERAL (SELECT items.id FROM items \
+     wanted AS MATERIALIZED (SELECT unnest(ids) AS id, first, gate FROM picked WHERE unit IS NULL UNION ALL \
+     SELECT mate.id, mate.token = 0, picked.gate FROM picked CROSS JOIN LATERAL (SELECT items.id, items.token FROM items \
      WHERE items.unit = picked.unit AND items.job = $1 AND claimable_at <= $6 AND session IS NULL AND open \
      FOR UPDATE) AS mate WHERE picked.unit IS NOT NULL) \
      UPDATE items SET session = $7, updated_at = $6, \
      token = greatest(token + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
      FROM wanted JOIN item_inputs ON item_inputs.item = wanted.id WHERE items.id = wanted.id RETURNING ",
     rows::item_columns!(),
-    ", wanted.gate"
+    ", wanted.first, wanted.gate"
 );
 
 /// Notes that jobs were served, and tells the earliest time something of an open job is due, and which gates are in the
@@ -443,7 +443,7 @@ impl Claim<'_> {
         let mut taken = Vec::with_capacity(rows.len());
         for row in rows {
             let (claimed, unit) = rows::claimed(row)?;
-            taken.push((claimed, unit, row.try_get::<String, _>(13)?));
+            taken.push((claimed, unit, row.try_get::<String, _>(14)?));
         }
         taken.sort_by_key(|(claimed, _, _)| (claimed.item.ordinal, claimed.item.slot, claimed.item.id));
         let mut places = HashMap::new();

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::fault::Work;
 
-/// The columns [`item`] and [`claimed`] read, in order.
+/// The columns [`item`] and [`claimed`] read, in order; the second also reads whether the claim is the first.
 macro_rules! item_columns {
     () => {
         "items.id, items.job, item_inputs.parent, items.ordinal, items.slot, item_inputs.name, item_inputs.input, \
@@ -158,7 +158,7 @@ pub(super) fn item(row: &PgRow) -> Work<ItemRecord> {
 
 /// Reads an item as handed out, with its unit.
 pub(super) fn claimed(row: &PgRow) -> Work<(Claimed, Option<ItemId>)> {
-    let claimed = Claimed { item: item(row)?, token: Token(row.try_get(11)?) };
+    let claimed = Claimed { item: item(row)?, token: Token(row.try_get(11)?), first: row.try_get(13)? };
     Ok((claimed, maybe_uuid(row, 12)?.map(ItemId::from_uuid)))
 }
 

@@ -11,7 +11,12 @@ use super::options::Synchronous;
 /// A connection that replaces a broken one waits, so a wrong memory can only say that it does not: then the next
 /// durable transaction turns the wait on again, which is harmless.
 #[derive(Debug, Default)]
-pub(super) struct Pace(AtomicBool);
+pub(super) struct Pace {
+    light: AtomicBool,
+    /// A planted bug: transactions that take the lock only when they first write.
+    #[cfg(test)]
+    pub(super) deferred: AtomicBool,
+}
 
 impl Pace {
     /// Begins a transaction that waits for the disk, or not.
@@ -21,15 +26,17 @@ impl Pace {
         synchronous: Synchronous,
     ) -> Result<Transaction<'c, Sqlite>, sqlx::Error> {
         let light = synchronous == Synchronous::Normal;
-        let begin = match (self.0.load(Ordering::SeqCst) == light, light) {
+        let begin = match (self.light.load(Ordering::SeqCst) == light, light) {
             (true, _) => "BEGIN IMMEDIATE",
             (false, true) => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
             (false, false) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
         };
+        #[cfg(test)]
+        let begin = if self.deferred.load(Ordering::SeqCst) { "BEGIN DEFERRED" } else { begin };
         // Marked before the change, so that a failure between the two cannot leave it light and unmarked.
-        self.0.fetch_or(light, Ordering::SeqCst);
+        self.light.fetch_or(light, Ordering::SeqCst);
         let transaction = connection.begin_with(begin).await?;
-        self.0.store(light, Ordering::SeqCst);
+        self.light.store(light, Ordering::SeqCst);
         Ok(transaction)
     }
 }

@@ -115,7 +115,8 @@ pub(super) fn item(row: &SqliteRow) -> Work<ItemRecord> {
 
 /// Reads an item as handed out, with its unit.
 pub(super) fn claimed(row: &SqliteRow) -> Work<(Claimed, Option<ItemId>)> {
-    Ok((Claimed { item: item(row)?, token: Token(row.try_get(11)?) }, maybe_word(row, 12)?))
+    let token = Token(row.try_get(11)?);
+    Ok((Claimed { item: item(row)?, token, first: token == Token(1) }, maybe_word(row, 12)?))
 }
 
 /// Reads a job; `counts` and `steps_done` come from its items.

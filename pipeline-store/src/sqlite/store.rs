@@ -174,7 +174,11 @@ impl Store for SqliteStore {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
     use pipeline_core::ErrorKind;
+    use tokio::sync::Notify;
 
     use super::*;
 
@@ -201,5 +205,58 @@ mod tests {
         let kept: i64 =
             sqlx::query_scalar("SELECT count(*) FROM ballast").fetch_one(&store.inner.readers).await.unwrap();
         assert_eq!(kept, 2);
+    }
+
+    /// Adds one to what a transaction reads; between the two it says so, and waits a moment for another to be done.
+    async fn add_one(store: &SqliteStore, has_read: Arc<Notify>, other: Option<Arc<Notify>>) -> Result<()> {
+        let done = store.write(move |connection, _| {
+            Box::pin(async move {
+                let count: i64 = sqlx::query_scalar("SELECT n FROM counter").fetch_one(&mut *connection).await?;
+                has_read.notify_one();
+                if let Some(other) = other {
+                    tokio::time::timeout(Duration::from_secs(1), other.notified()).await.ok();
+                }
+                sqlx::query("UPDATE counter SET n = ?").bind(count + 1).execute(connection).await?;
+                Ok(())
+            })
+        });
+        done.await
+    }
+
+    /// Two processes read and then write at the same time; returns how that ends for the first, and the sum.
+    async fn overlap(deferred: bool) -> (Result<()>, i64) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        let (one, two) = (SqliteStore::open(&path).await.unwrap(), SqliteStore::open(&path).await.unwrap());
+        sqlx::raw_sql("CREATE TABLE counter (n INTEGER); INSERT INTO counter VALUES (0)")
+            .execute(&one.inner.writer)
+            .await
+            .unwrap();
+        one.inner.pace.deferred.store(deferred, Ordering::SeqCst);
+        two.inner.pace.deferred.store(deferred, Ordering::SeqCst);
+        let (has_read, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let second = async {
+            has_read.notified().await;
+            let second = add_one(&two, Arc::default(), None).await;
+            done.notify_one();
+            second
+        };
+        let (first, second) = tokio::join!(add_one(&one, Arc::clone(&has_read), Some(Arc::clone(&done))), second);
+        second.unwrap();
+        let sum = sqlx::query_scalar("SELECT n FROM counter").fetch_one(&one.inner.readers).await.unwrap();
+        (first, sum)
+    }
+
+    #[tokio::test]
+    async fn what_a_transaction_has_read_holds_until_it_writes() {
+        let (first, sum) = overlap(false).await;
+        first.unwrap();
+        assert_eq!(sum, 2);
+    }
+
+    #[tokio::test]
+    async fn the_planted_deferred_begin_is_found() {
+        let (first, sum) = overlap(true).await;
+        assert_eq!((first.unwrap_err().kind(), sum), (ErrorKind::Unavailable, 1), "SQLITE_BUSY_SNAPSHOT");
     }
 }

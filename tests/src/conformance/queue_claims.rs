@@ -15,7 +15,7 @@ fn ids(claimed: &[Claimed]) -> Vec<ItemId> {
     claimed.iter().map(|claimed| claimed.item.id).collect()
 }
 
-/// An item is held by at most one live session, and every claim raises its token.
+/// An item is held by at most one live session, and every claim raises its token and tells whether it is the first.
 pub async fn queue_1_one_holder(bench: &Bench) {
     let (_, items) = bench.submit(40).await;
     let other = bench.reopen().await;
@@ -31,6 +31,7 @@ pub async fn queue_1_one_holder(bench: &Bench) {
     assert_eq!(all.len(), 40, "claims overlap or leave something");
     assert_eq!(ids(&all).into_iter().collect::<BTreeSet<_>>(), items.iter().copied().collect());
     assert!(bench.claim(one, 10).await.is_empty());
+    assert!(all.iter().all(|claimed| claimed.first));
     let first = all.iter().find(|claimed| claimed.item.id == items[0]).unwrap();
     assert_eq!(first.item.status, ItemStatus::Running);
     bench.store.close_session(one).await.unwrap();
@@ -38,7 +39,7 @@ pub async fn queue_1_one_holder(bench: &Bench) {
     let three = bench.session().await;
     let again = bench.claim(three, 1).await;
     assert_eq!(again[0].item.id, items[0]);
-    assert!(again[0].token > first.token);
+    assert!(again[0].token > first.token && !again[0].first);
     let unknown = ClaimRequest { session: SessionId::from_uuid(uuid()), limit: 1, job: None };
     assert_eq!(bench.store.claim(unknown).await.unwrap_err().kind(), ErrorKind::Conflict);
 }

@@ -37,6 +37,11 @@ impl Broken {
                     claimed.token = notes.first.get(&claimed.item.id).copied().unwrap_or(claimed.token);
                 }
             }
+            Some(Breach::EachClaimIsTheFirst | Breach::NoClaimIsTheFirst) => {
+                for claimed in claims.units.iter_mut().flatten() {
+                    claimed.first = self.is(Breach::EachClaimIsTheFirst);
+                }
+            }
             Some(Breach::StartForgotten) => {
                 for state in claims.units.iter_mut().flatten().flat_map(|claimed| &mut claimed.item.machine.stages) {
                     if let StageState::Running { attempt, .. } = *state {
@@ -146,7 +151,7 @@ impl Broken {
         let mut claims = self.store.claim(request).await?;
         for (id, (_, token)) in meanwhile {
             if !before.contains_key(&id) {
-                claims.units.push(vec![Claimed { item: self.store.item(id).await?, token }]);
+                claims.units.push(vec![Claimed { item: self.store.item(id).await?, token, first: true }]);
             }
         }
         Ok(claims)

@@ -179,6 +179,8 @@ crate::breaches::breaches! {
         two_claims_at_once_that_hand_out_the_same = HandedOutTwice;
         a_claim_that_does_not_raise_the_token = TokenNotRaised,
             also queue_2_fence, queue_7_dead_sessions, queue_19_keep_only;
+        a_claim_that_is_always_the_first = EachClaimIsTheFirst;
+        a_claim_that_is_never_the_first = NoClaimIsTheFirst;
     }
     queue_2_fence {
         a_token_that_is_not_compared = TokenNotCompared, also queue_18_intents_ask, ledger_7_used_up;

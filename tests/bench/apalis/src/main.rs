@@ -16,7 +16,7 @@ async fn main() {
     let pool = SqlitePool::connect(&url).await.unwrap();
     SqliteStorage::setup(&pool).await.unwrap();
     let config = Config::default().queue("noop").batch_size(100);
-    let mut backend = SqliteStorage::new_with_config(&pool, &config);
+    let mut backend = SqliteStorage::new(&pool).with_config(config);
     let begun = Instant::now();
     let mut tasks = stream::iter((0..items).map(|number| TaskBuilder::new(number).build()));
     backend.push_all(&mut tasks).await.unwrap();

@@ -2,7 +2,8 @@
 //! `cargo run --release -p pipeline-testkit --bin bench-queue [-- OPTION…]`.
 //!
 //! Every row says how durable an acknowledged item is. The peers are measured by `tests/bench/peers.mjs` in the same run
-//! when their packages are installed there (`npm ci` in that folder) and `redis-server` is on the path.
+//! when their packages are installed there (`npm ci` in that folder) and `redis-server` is on the path; the first run
+//! builds the one in Rust.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -31,8 +32,8 @@ struct Options {
     /// How many items [default: 10 000 for `table`, 1 000 000 otherwise]
     #[arg(long, value_name = "N")]
     items: Option<u32>,
-    /// How many items a worker has in work at once
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    /// How many items a worker has in work at once; the peers have 50, more made none of them faster
+    #[arg(long, value_name = "N", default_value_t = 512)]
     concurrency: u32,
     /// How often to measure each row
     #[arg(long, value_name = "N", default_value_t = 1)]

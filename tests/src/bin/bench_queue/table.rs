@@ -79,14 +79,22 @@ impl Table {
         }
         let backend = Backend::start("postgres");
         let mut node = Command::new("node");
-        node.arg("peers.mjs").arg(self.items.to_string()).current_dir(folder);
+        node.arg("peers.mjs").arg(self.items.to_string()).current_dir(&folder);
         if let Some(backend) = &backend {
             node.arg(backend.fresh().await);
         }
-        match node.status() {
-            Ok(status) if status.success() => {}
-            Ok(status) => eprintln!("peers: {status}"),
-            Err(error) => eprintln!("peers: cannot run node: {error}"),
-        }
+        run("node", &mut node);
+        // A package of its own: its database driver cannot be linked beside this one's.
+        let mut apalis = Command::new("cargo");
+        apalis.args(["run", "--quiet", "--release", "--locked", "--"]).arg(self.items.to_string());
+        run("apalis", apalis.current_dir(folder.join("apalis")));
+    }
+}
+
+fn run(name: &str, command: &mut Command) {
+    match command.status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => eprintln!("peers: {name}: {status}"),
+        Err(error) => eprintln!("peers: {name} cannot be run: {error}"),
     }
 }
