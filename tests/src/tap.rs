@@ -11,8 +11,9 @@ use pipeline_core::model::Control;
 use pipeline_core::storage::{
     AttachReply, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
     FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery,
-    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, SessionRecord,
-    SettleReply, Settlement, StageTally, Store, StoreInfo, WorkQueue,
+    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk,
+    ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally,
+    Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
@@ -139,6 +140,8 @@ pass_on!(JobStore by tap {
     job(id: JobId) -> JobRecord;
     jobs(query: JobQuery) -> Vec<JobRecord>;
     plan(id: JobId) -> JobPlan;
+    revise(id: JobId, plan: JobPlan) -> u32;
+    revision(id: JobId, number: u32) -> JobPlan;
     abandon(id: JobId) -> JobRecord;
 });
 
@@ -175,6 +178,11 @@ pass_on!(GateKeeper {
     close_gate(key: GateKey, pause: Duration, reason: &str) -> ();
     open_gate(key: GateKey) -> ();
     gates() -> Vec<GateRecord>;
+});
+
+pass_on!(ReviewDesk {
+    rule(by: Reviewer, rulings: Vec<Ruling>) -> Vec<RulingReply>;
+    reviews(query: ReviewQuery) -> Vec<ReviewRecord>;
 });
 
 pass_on!(EventLog {

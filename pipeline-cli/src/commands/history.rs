@@ -115,6 +115,7 @@ fn about_job(body: &EventBody) -> String {
     match body {
         EventBody::Submitted { planned } => format!("submitted, {planned} planned"),
         EventBody::Controlled { control } => format!("asked to {control}"),
+        EventBody::Reopened => "opened again by a review".to_owned(),
         EventBody::Finished { status, counts } => format!("ended: {status}, {}", super::summary::parts(counts)),
         EventBody::Item { what, .. } => happened(what),
     }
@@ -143,7 +144,7 @@ fn happened(what: &ItemEvent) -> String {
         ItemEvent::Recovered { crashes } => format!("taken over after the process ended ({crashes} times so far)"),
         ItemEvent::Expanded { stage, children } => format!("{stage} makes {children} of it"),
         ItemEvent::Decided { decision, round } => match decision {
-            Decision::Retry { .. } => format!("a person wants it again: round {round}"),
+            Decision::Retry(_) => format!("a person wants it again: round {round}"),
             Decision::Approve => format!("a person approved it: round {round}"),
             Decision::Discard => "a person discarded it".to_owned(),
         },

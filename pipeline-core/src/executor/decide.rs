@@ -3,7 +3,7 @@
 use crate::model::ItemStatus;
 use crate::pipeline::{Plan, Role, StageIndex};
 
-use super::event::Decision;
+use super::event::{Decision, Retry};
 use super::state::{ItemMachine, StageState, Stop, Why};
 use super::step::{Walk, illegal};
 use super::transition::{IllegalTransition, ItemEvent};
@@ -29,6 +29,9 @@ pub enum RetryRefused {
         /// `max_rounds`.
         rounds: u32,
     },
+    /// A start and single stages were named.
+    #[error("a retry is from a stage on, or of single stages, not both")]
+    FromAndOnly,
     /// There is no such stage.
     #[error("the pipeline has no stage {0}")]
     NoSuchStage(StageIndex),
@@ -46,14 +49,14 @@ pub enum RetryRefused {
 }
 
 impl ItemMachine {
-    /// Returns the stage a retry would start from, or why there can be none.
+    /// Returns the first stage a retry would walk again, or why there can be none.
     ///
     /// Without `from` it is the pipeline's `retry_from` stage when everything before it is there, else the first stage
     /// that ended the walk, else the stage that made the item out of its parent, else the first stage.
     ///
     /// # Errors
     /// [`RetryRefused`] with the reason.
-    pub fn can_retry(&self, plan: &Plan, from: Option<StageIndex>) -> Result<StageIndex, RetryRefused> {
+    pub fn can_retry(&self, plan: &Plan, retry: &Retry) -> Result<StageIndex, RetryRefused> {
         if self.expanded.is_some() {
             return Err(RetryRefused::Expanded);
         }
@@ -69,19 +72,32 @@ impl ItemMachine {
         if self.round >= plan.max_rounds {
             return Err(RetryRefused::NoRoundsLeft { rounds: plan.max_rounds });
         }
-        match from {
-            Some(index) => self.ready_to_start(plan, index).map(|()| index),
+        if let Some(index) = retry.skip.iter().find(|index| plan.stage(**index).is_none()) {
+            return Err(RetryRefused::NoSuchStage(*index));
+        }
+        if let Some(first) = retry.only.iter().min() {
+            if retry.from.is_some() {
+                return Err(RetryRefused::FromAndOnly);
+            }
+            for index in &retry.only {
+                self.ready_to_start(plan, *index, &retry.only)?;
+            }
+            return Ok(*first);
+        }
+        let index = match retry.from {
+            Some(index) => index,
             None => {
-                let default = plan.retry_from.filter(|index| self.ready_to_start(plan, *index).is_ok());
+                let default = plan.retry_from.filter(|index| self.ready_to_start(plan, *index, &[]).is_ok());
                 let stopped = self.stop().map(|(index, _)| index);
                 let made = self.slots.last().map(|(index, _)| *index);
-                let index = default.or(stopped).or(made).unwrap_or(0);
-                self.ready_to_start(plan, index).map(|()| index)
+                default.or(stopped).or(made).unwrap_or(0)
             }
-        }
+        };
+        self.ready_to_start(plan, index, &[]).map(|()| index)
     }
 
-    fn ready_to_start(&self, plan: &Plan, index: StageIndex) -> Result<(), RetryRefused> {
+    /// Tells whether what a stage needs is there, or is among those that are done again.
+    fn ready_to_start(&self, plan: &Plan, index: StageIndex, again: &[StageIndex]) -> Result<(), RetryRefused> {
         let stage = plan.stage(index).ok_or(RetryRefused::NoSuchStage(index))?;
         let inside = plan.suffix(index);
         for (expanded, _) in &self.slots {
@@ -94,7 +110,7 @@ impl ItemMachine {
             let check = plan.stage(need).is_some_and(|stage| stage.role == Role::Check);
             // Checks are not repeated: one that stopped the item counts as made.
             let there = state.is_through() || (check && matches!(state, StageState::Stopped { .. }));
-            if before && !there {
+            if before && !there && !again.contains(&need) {
                 let need = plan.stage(need).map(|stage| stage.name.to_string()).unwrap_or_default();
                 return Err(RetryRefused::MissingInput { stage: stage.name.to_string(), need });
             }
@@ -104,11 +120,11 @@ impl ItemMachine {
 }
 
 impl Walk {
-    pub(super) fn decided(&mut self, plan: &Plan, decision: Decision) -> Result<bool, IllegalTransition> {
+    pub(super) fn decided(&mut self, plan: &Plan, decision: &Decision) -> Result<bool, IllegalTransition> {
         match decision {
-            Decision::Retry { from } => {
-                let from = self.next.can_retry(plan, from).map_err(|why| illegal("retry", why.to_string()))?;
-                self.retry(plan, from);
+            Decision::Retry(retry) => {
+                let from = self.next.can_retry(plan, retry).map_err(|why| illegal("retry", why.to_string()))?;
+                self.retry(plan, from, retry);
             }
             Decision::Approve => self.approve(plan)?,
             Decision::Discard => {
@@ -120,17 +136,27 @@ impl Walk {
                 }
             }
         }
-        self.events.push(ItemEvent::Decided { decision, round: self.next.round });
+        self.events.push(ItemEvent::Decided { decision: decision.clone(), round: self.next.round });
         Ok(true)
     }
 
     /// Begins a round: the suffix walks again. Checks before it are not repeated; what an earlier stop kept from
     /// starting, and work that failed beside the suffix, walks again too.
-    fn retry(&mut self, plan: &Plan, from: StageIndex) {
-        let inside = plan.suffix(from);
+    fn retry(&mut self, plan: &Plan, from: StageIndex, retry: &Retry) {
+        let mut inside = plan.suffix(from);
+        if !retry.only.is_empty() {
+            inside = (0..plan.stages.len()).map(|index| retry.only.contains(&index)).collect();
+        }
         for (index, stage) in plan.stages.iter().enumerate() {
             let Some(state) = self.next.stages.get(index) else { continue };
             let next = match state {
+                StageState::Done { .. } if retry.skip.contains(&index) => state.clone(),
+                StageState::Stopped { result, .. } | StageState::Skipped { result, .. }
+                    if retry.skip.contains(&index) =>
+                {
+                    StageState::Skipped { why: Why::NotRepeated, result: *result }
+                }
+                _ if retry.skip.contains(&index) => StageState::Skipped { why: Why::NotRepeated, result: None },
                 _ if inside.get(index) == Some(&true) => StageState::Blocked,
                 StageState::Stopped { result, .. } if stage.role == Role::Check => {
                     StageState::Skipped { why: Why::NotRepeated, result: *result }
@@ -141,6 +167,7 @@ impl Walk {
             self.set(index, next);
         }
         self.begin_round();
+        self.next.revision = retry.revision;
     }
 
     /// Goes on after the checks that stopped the item. `max_rounds` bounds retries only: whatever has been tried, a

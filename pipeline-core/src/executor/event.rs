@@ -32,15 +32,40 @@ pub enum Outcome {
     },
 }
 
+/// What a retry walks again, and with which settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// The first stage of the new round; `None` takes the pipeline's.
+    pub from: Option<StageIndex>,
+    /// Of what is done, only these stages are done again; empty means everything from the start on. Excludes `from`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<StageIndex>,
+    /// These are left as they are: what is done stays done, what is not is passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<StageIndex>,
+    /// Which of the job's settings the round has; 0 are those of the submit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u32,
+}
+
+impl Retry {
+    /// Walks again from a stage; `None` takes the pipeline's.
+    pub fn from(from: Option<StageIndex>) -> Self {
+        Self { from, ..Self::default() }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+pub(super) fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// A person's decision about an ended item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Decision {
-    /// Walk again from a stage; `None` takes the pipeline's.
-    Retry {
-        /// The first stage of the new round.
-        from: Option<StageIndex>,
-    },
+    /// Walk again.
+    Retry(Retry),
     /// Go on after the check.
     Approve,
     /// Mark as not wanted; the state stays.

@@ -16,6 +16,6 @@ mod transition;
 
 pub use backoff::backoff;
 pub use decide::RetryRefused;
-pub use event::{Decision, Event, Outcome};
+pub use event::{Decision, Event, Outcome, Retry};
 pub use state::{ItemMachine, MACHINE_FORMAT, Resume, StageState, Stop, Wait, Why};
 pub use transition::{Effect, IllegalTransition, ItemEvent, NewChild, Transition};

@@ -7,6 +7,8 @@ use crate::model::Failure;
 use crate::pipeline::{Plan, StageIndex};
 use crate::time::Timestamp;
 
+use super::event::is_zero;
+
 /// The number of this layout; every older one needs a fixture.
 pub const MACHINE_FORMAT: u32 = 1;
 
@@ -61,7 +63,7 @@ pub enum Why {
     InputUsed,
     /// A person let the item go on in spite of the check.
     Approved,
-    /// A retry started after this check; checks are not repeated unless named.
+    /// A retry started after this check, or left this stage out; checks are not repeated unless named.
     NotRepeated,
     /// The item had stopped before it could start.
     ItemStopped,
@@ -173,6 +175,9 @@ pub struct ItemMachine {
     pub id: ItemId,
     /// From 1.
     pub round: u32,
+    /// Which of the job's settings this round has; 0 are those of the submit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u32,
     /// How many leaves it stands for; 0 once expanded.
     pub leaves: u32,
     /// For each expansion it came out of: the stage and the slot.
@@ -205,6 +210,7 @@ impl ItemMachine {
             format: MACHINE_FORMAT,
             id,
             round: 1,
+            revision: 0,
             leaves: plan.leaves_per_item(),
             slots: Vec::new(),
             expanded: None,

@@ -58,7 +58,7 @@ impl ItemMachine {
             }
             Event::Woke { released } => walk.woke(now, *released),
             Event::CancelRequested => walk.cancel_requested(),
-            Event::Decided { decision } => walk.decided(plan, *decision)?,
+            Event::Decided { decision } => walk.decided(plan, decision)?,
         };
         if !accepted {
             return Ok(Transition {

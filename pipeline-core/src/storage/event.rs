@@ -30,6 +30,8 @@ pub enum EventBody {
         /// What was asked.
         control: Control,
     },
+    /// The job had ended, and a review began something of it anew.
+    Reopened,
     /// The job ended.
     Finished {
         /// As what.

@@ -139,6 +139,9 @@ pub struct JobQuery {
 ///     submit and stores nothing; another body is a `Conflict`.
 /// 11. *Abandon* cancels a job and takes its items from whoever holds them: every item and the job end at once, and what
 ///     the former holders commit is superseded. Calls in flight can still be settled.
+/// 12. *Revisions.* `revise` stores further settings of a job and returns their number, from 1; a plan whose hash the job
+///     has already gives the number that has (0 for the plan of the submit). `revision` returns what was stored, byte for
+///     byte equal after serialisation; 0 is `plan`. An unknown job or number is `NotFound`.
 #[async_trait]
 pub trait JobStore {
     /// Stores a job with its items.
@@ -152,6 +155,12 @@ pub trait JobStore {
 
     /// Returns what a job does.
     async fn plan(&self, id: JobId) -> Result<JobPlan>;
+
+    /// Stores settings for a new round of some of a job's items, and returns the number of the revision.
+    async fn revise(&self, id: JobId, plan: JobPlan) -> Result<u32>;
+
+    /// Returns a revision of what a job does; 0 is that of the submit.
+    async fn revision(&self, id: JobId, number: u32) -> Result<JobPlan>;
 
     /// Writes the control column.
     async fn control(&self, id: JobId, control: Control) -> Result<JobRecord>;

@@ -10,6 +10,7 @@ mod job;
 mod ledger;
 mod queue;
 mod registry;
+mod review;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ pub use queue::{
     Rates, Refusal, SessionRecord, WorkQueue,
 };
 pub use registry::{FingerprintMark, NameRequest, Registry};
+pub use review::{ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply};
 
 /// What a store says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -42,7 +44,18 @@ pub struct StoreInfo {
 
 /// A complete record store.
 pub trait Store:
-    JobStore + ItemStore + WorkQueue + CallLedger + GateKeeper + EventLog + Registry + fmt::Debug + Send + Sync + 'static
+    JobStore
+    + ItemStore
+    + WorkQueue
+    + CallLedger
+    + GateKeeper
+    + ReviewDesk
+    + EventLog
+    + Registry
+    + fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
     /// Says what and where it is.
     fn info(&self) -> StoreInfo;

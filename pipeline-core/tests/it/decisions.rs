@@ -2,7 +2,7 @@
 
 use pipeline_core::Retryability;
 use pipeline_core::executor::{
-    Decision, Event, ItemEvent, ItemMachine, Outcome, RetryRefused, StageState, Stop, Transition, Why,
+    Decision, Event, ItemEvent, ItemMachine, Outcome, Retry, RetryRefused, StageState, Stop, Transition, Why,
 };
 use pipeline_core::expression::Condition;
 use pipeline_core::model::{ItemStatus, Reason, Verdict};
@@ -39,7 +39,7 @@ fn rejected(stage: usize) -> Event {
 }
 
 fn retry(from: Option<usize>) -> Event {
-    Event::Decided { decision: Decision::Retry { from } }
+    Event::Decided { decision: Decision::Retry(Retry::from(from)) }
 }
 
 const APPROVE: Event = Event::Decided { decision: Decision::Approve };
@@ -86,7 +86,7 @@ fn a_condition_that_cannot_be_evaluated_is_no_check_to_approve() {
     let machine = walk(&plan, &ItemMachine::new(item(), &plan), &[Event::Claimed, done(0)]);
     assert_eq!(machine.status(&plan), ItemStatus::Undecided);
     assert!(refused(&plan, &machine, Decision::Approve).contains("by a check"));
-    assert_eq!(machine.can_retry(&plan, None), Ok(1));
+    assert_eq!(machine.can_retry(&plan, &Retry::from(None)), Ok(1));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_failed_branch_beside_the_check_cannot_be_approved() {
 fn a_person_can_approve_when_no_retries_are_left() {
     let (mut plan, machine) = rejected_item();
     plan.max_rounds = 1;
-    assert_eq!(machine.can_retry(&plan, None), Err(RetryRefused::NoRoundsLeft { rounds: 1 }));
+    assert_eq!(machine.can_retry(&plan, &Retry::from(None)), Err(RetryRefused::NoRoundsLeft { rounds: 1 }));
     assert_eq!(step(&plan, &machine, &APPROVE).next.round, 2);
 }
 
@@ -131,36 +131,36 @@ fn a_retry_starts_from_the_named_stage_and_does_not_repeat_checks_before_it() {
 #[test]
 fn a_retry_without_a_stage_takes_the_pipelines_then_the_one_that_stopped_then_the_first() {
     let (mut plan, machine) = rejected_item();
-    assert_eq!(machine.can_retry(&plan, None), Ok(1));
+    assert_eq!(machine.can_retry(&plan, &Retry::from(None)), Ok(1));
     plan.retry_from = Some(0);
-    assert_eq!(machine.can_retry(&plan, None), Ok(0));
+    assert_eq!(machine.can_retry(&plan, &Retry::from(None)), Ok(0));
     plan.retry_from = None;
     let good = walk(&plan, &step(&plan, &machine, &APPROVE).next, &[Event::Claimed, done(2)]);
-    assert_eq!(good.can_retry(&plan, None), Ok(0));
+    assert_eq!(good.can_retry(&plan, &Retry::from(None)), Ok(0));
     // What the pipeline's stage needs is not there: the failed stage goes first.
     plan.retry_from = Some(2);
     let failed = [Event::Claimed, finished(0, failure(Retryability::Permanent))];
     let failed = walk(&plan, &ItemMachine::new(item(), &plan), &failed);
-    assert_eq!(failed.can_retry(&plan, None), Ok(0));
+    assert_eq!(failed.can_retry(&plan, &Retry::from(None)), Ok(0));
 }
 
 #[test]
 fn a_retry_is_refused_with_the_reason() {
     let (plan, machine) = rejected_item();
     let open = ItemMachine::new(item(), &plan);
-    assert_eq!(open.can_retry(&plan, None), Err(RetryRefused::NotEnded));
-    assert_eq!(machine.can_retry(&plan, Some(3)), Err(RetryRefused::NoSuchStage(3)));
+    assert_eq!(open.can_retry(&plan, &Retry::from(None)), Err(RetryRefused::NotEnded));
+    assert_eq!(machine.can_retry(&plan, &Retry::from(Some(3))), Err(RetryRefused::NoSuchStage(3)));
     let cancelled = walk(&plan, &open, &[Event::CancelRequested]);
     assert_eq!(cancelled.status(&plan), ItemStatus::Cancelled);
-    assert_eq!(cancelled.can_retry(&plan, None), Err(RetryRefused::Cancelled));
+    assert_eq!(cancelled.can_retry(&plan, &Retry::from(None)), Err(RetryRefused::Cancelled));
     let failed = walk(&plan, &open, &[Event::Claimed, finished(0, failure(Retryability::Permanent))]);
     let missing = RetryRefused::MissingInput { stage: "s1".to_owned(), need: "s0".to_owned() };
-    assert_eq!(failed.can_retry(&plan, Some(1)), Err(missing));
-    assert!(refused(&plan, &failed, Decision::Retry { from: Some(1) }).contains("`s1` needs `s0`"));
+    assert_eq!(failed.can_retry(&plan, &Retry::from(Some(1))), Err(missing));
+    assert!(refused(&plan, &failed, Decision::Retry(Retry::from(Some(1)))).contains("`s1` needs `s0`"));
     let last = ItemMachine { round: 3, ..machine.clone() };
-    assert_eq!(last.can_retry(&plan, None), Err(RetryRefused::NoRoundsLeft { rounds: 3 }));
+    assert_eq!(last.can_retry(&plan, &Retry::from(None)), Err(RetryRefused::NoRoundsLeft { rounds: 3 }));
     let one_left = ItemMachine { round: 2, ..machine };
-    assert_eq!(one_left.can_retry(&plan, None), Ok(1));
+    assert_eq!(one_left.can_retry(&plan, &Retry::from(None)), Ok(1));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_filtered_item_is_not_retried() {
     let plan = plan(vec![work(&[]).when("no.go")]);
     let machine = walk(&plan, &ItemMachine::new(item(), &plan), &[Event::Claimed]);
     assert_eq!(machine.status(&plan), ItemStatus::Filtered);
-    assert_eq!(machine.can_retry(&plan, None), Err(RetryRefused::Filtered));
+    assert_eq!(machine.can_retry(&plan, &Retry::from(None)), Err(RetryRefused::Filtered));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Replacing an item by its children.
 
 use pipeline_core::executor::{
-    Decision, Effect, Event, ItemMachine, Outcome, RetryRefused, StageState, Transition, Why,
+    Decision, Effect, Event, ItemMachine, Outcome, Retry, RetryRefused, StageState, Transition, Why,
 };
 use pipeline_core::pipeline::Plan;
 use pipeline_core::time::Timestamp;
@@ -39,11 +39,11 @@ fn an_expanded_item_never_expands_again() {
         let again = step(&plan, &expanded, &event);
         assert!(again.ignored && again.children.is_empty(), "{event:?}");
     }
-    for decision in [Decision::Approve, Decision::Discard, Decision::Retry { from: None }] {
+    for decision in [Decision::Approve, Decision::Discard, Decision::Retry(Retry::from(None))] {
         let event = Event::Decided { decision };
         assert!(expanded.step(&plan, &facts(), Timestamp::EPOCH, 0, &event).is_err(), "{event:?}");
     }
-    assert_eq!(expanded.can_retry(&plan, None), Err(RetryRefused::Expanded));
+    assert_eq!(expanded.can_retry(&plan, &Retry::from(None)), Err(RetryRefused::Expanded));
     assert_eq!(expanded.due(&plan, Timestamp::EPOCH), None);
 }
 
@@ -98,10 +98,10 @@ fn a_child_is_retried_from_the_stage_that_made_it_and_not_from_before() {
     for event in [Event::Claimed, done(1), done(2)] {
         child = step(&plan, &child, &event).next;
     }
-    assert_eq!(child.can_retry(&plan, None), Ok(1));
-    assert_eq!(child.can_retry(&plan, Some(2)), Ok(2));
-    assert_eq!(child.can_retry(&plan, Some(0)), Err(RetryRefused::BeforeExpansion("s0".to_owned())));
-    let again = step(&plan, &child, &Event::Decided { decision: Decision::Retry { from: Some(1) } });
+    assert_eq!(child.can_retry(&plan, &Retry::from(None)), Ok(1));
+    assert_eq!(child.can_retry(&plan, &Retry::from(Some(2))), Ok(2));
+    assert_eq!(child.can_retry(&plan, &Retry::from(Some(0))), Err(RetryRefused::BeforeExpansion("s0".to_owned())));
+    let again = step(&plan, &child, &Event::Decided { decision: Decision::Retry(Retry::from(Some(1))) });
     assert!(again.children.is_empty() && again.effects.is_empty());
     assert_eq!(again.next.stages[1], StageState::Ready { attempt: 1 });
 }

@@ -2,7 +2,8 @@
 
 use pipeline_core::Retryability;
 use pipeline_core::executor::{
-    Decision, Effect, Event, IllegalTransition, ItemEvent, ItemMachine, Outcome, Resume, StageState, Stop, Wait, Why,
+    Decision, Effect, Event, IllegalTransition, ItemEvent, ItemMachine, Outcome, Resume, Retry, StageState, Stop, Wait,
+    Why,
 };
 use pipeline_core::model::{FailureCode, ItemStatus};
 use pipeline_core::time::Timestamp;
@@ -65,7 +66,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         (stage.clone(), 0_u32..5).prop_map(|(stage, attempt)| {
             Event::Suspended { stage, attempt, resume: Resume("task".to_owned()), poll_at: Timestamp::EPOCH }
         }),
-        proptest::option::of(stage).prop_map(|from| Event::Decided { decision: Decision::Retry { from } }),
+        proptest::option::of(stage).prop_map(|from| Event::Decided { decision: Decision::Retry(Retry::from(from)) }),
         Just(Event::Decided { decision: Decision::Approve }),
         Just(Event::Decided { decision: Decision::Discard }),
     ]
@@ -266,7 +267,7 @@ proptest! {
         for step in &world.log {
             let began = step.transition.next.round - step.before.round;
             match step.event {
-                Event::Decided { decision: Decision::Retry { .. } } => {
+                Event::Decided { decision: Decision::Retry(_) } => {
                     prop_assert_eq!(began, 1);
                     prop_assert!(step.transition.next.round <= world.plan.max_rounds);
                 }

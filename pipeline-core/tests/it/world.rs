@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pipeline_core::executor::{Decision, Event, ItemMachine, Outcome, Resume, StageState, Transition, Wait};
+use pipeline_core::executor::{Decision, Event, ItemMachine, Outcome, Resume, Retry, StageState, Transition, Wait};
 use pipeline_core::expression::Facts;
 use pipeline_core::id::{CallId, HoldId, ItemId};
 use pipeline_core::model::{Counts, Failure, FailureCode, Reason, Verdict};
@@ -133,8 +133,8 @@ impl World {
     fn decision(&mut self) -> Option<Event> {
         let count = self.plan.stages.len();
         let decision = match self.pick(6) {
-            1 => Decision::Retry { from: None },
-            2 => Decision::Retry { from: Some(self.pick(count + 1)) },
+            1 => Decision::Retry(Retry::from(None)),
+            2 => Decision::Retry(Retry::from(Some(self.pick(count + 1)))),
             3 => Decision::Approve,
             4 => Decision::Discard,
             5 => return Some(Event::Woke { released: true }),

@@ -62,6 +62,28 @@ impl JobStore for MemoryStore {
         self.with(|state| Ok(state.job(id)?.new.plan.clone()))
     }
 
+    async fn revise(&self, id: JobId, plan: JobPlan) -> Result<u32> {
+        self.with(|state| {
+            let job = state.job_mut(id)?;
+            let known = std::iter::once(&job.new.plan).chain(&job.revisions);
+            let place = known.into_iter().position(|known| known.plan.hash == plan.plan.hash);
+            let number = place.unwrap_or_else(|| {
+                job.revisions.push(plan);
+                job.revisions.len()
+            });
+            Ok(u32::try_from(number).unwrap_or(u32::MAX))
+        })
+    }
+
+    async fn revision(&self, id: JobId, number: u32) -> Result<JobPlan> {
+        self.with(|state| {
+            let job = state.job(id)?;
+            let place = (number as usize).checked_sub(1);
+            let plan = place.map_or(Some(&job.new.plan), |place| job.revisions.get(place));
+            plan.cloned().ok_or_else(|| no_revision(id, number))
+        })
+    }
+
     async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {
         let now = self.time();
         self.with(|state| {
@@ -97,6 +119,10 @@ impl JobStore for MemoryStore {
     }
 }
 
+fn no_revision(id: JobId, number: u32) -> Error {
+    Error::not_found("the job has no such revision of its settings").with("job", id).with("revision", number)
+}
+
 /// Returns the job of an earlier submit with the same key.
 fn submitted(state: &State, job: &NewJob) -> Result<Option<JobId>> {
     let Some(wanted) = &job.idempotency else { return Ok(None) };
@@ -125,6 +151,7 @@ impl EventLog for MemoryStore {
 fn begin(new: NewJob, now: Timestamp) -> Job {
     Job {
         new,
+        revisions: Vec::new(),
         control: Control::Run,
         status: None,
         cost: Money::ZERO,

@@ -6,7 +6,8 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId, Token};
 use pipeline_core::model::{Control, Counts, ItemStatus, JobStatus, Limits, Money};
 use pipeline_core::storage::{
-    CallRecord, EventBody, EventRecord, GateKey, ItemRecord, JobRecord, NewItem, NewJob, ResultRecord, SessionRecord,
+    CallRecord, EventBody, EventRecord, GateKey, ItemRecord, JobPlan, JobRecord, NewItem, NewJob, ResultRecord,
+    ReviewRecord, SessionRecord,
 };
 use pipeline_core::time::Timestamp;
 
@@ -24,6 +25,7 @@ pub(super) struct State {
     pub(super) gates: BTreeMap<GateKey, Gate>,
     pub(super) paused: bool,
     pub(super) names: HashMap<(String, String), (JobId, ItemId)>,
+    pub(super) reviews: Vec<ReviewRecord>,
     pub(super) fingerprints: HashMap<(JobId, String), Vec<(ItemId, u64)>>,
 }
 
@@ -39,6 +41,8 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) new: NewJob,
+    /// Settings of later rounds; the first has the number 1.
+    pub(super) revisions: Vec<JobPlan>,
     pub(super) control: Control,
     /// Only once ended.
     pub(super) status: Option<JobStatus>,

@@ -12,7 +12,7 @@ use super::bell::Bell;
 use super::fault::Work;
 use super::finish::{self, Changes};
 use super::store::{Begin, PostgresStore};
-use super::{locks, rows, sessions, submit};
+use super::{locks, revisions, rows, sessions, submit};
 
 const ONE: &str = concat!(rows::jobs!(), " WHERE jobs.id = $1");
 
@@ -72,16 +72,18 @@ impl JobStore for PostgresStore {
     }
 
     async fn plan(&self, id: JobId) -> Result<JobPlan> {
-        self.read(id, |connection, id| {
-            Box::pin(async move {
-                let row = sqlx::query("SELECT body FROM plans WHERE job = $1")
-                    .bind(id.as_uuid())
-                    .fetch_optional(connection)
-                    .await?;
-                rows::json(&row.ok_or_else(|| missing(*id))?, 0)
-            })
+        self.revision(id, 0).await
+    }
+
+    async fn revise(&self, id: JobId, plan: JobPlan) -> Result<u32> {
+        self.write(Begin::Durable, (id, plan), |connection, _, (id, plan)| {
+            Box::pin(revisions::revise(connection, *id, plan))
         })
         .await
+    }
+
+    async fn revision(&self, id: JobId, number: u32) -> Result<JobPlan> {
+        self.read((id, number), |connection, (id, number)| Box::pin(revisions::read(connection, *id, *number))).await
     }
 
     async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {

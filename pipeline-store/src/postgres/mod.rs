@@ -34,6 +34,8 @@ mod options;
 mod queue;
 mod rates;
 mod registry;
+mod reviews;
+mod revisions;
 mod rows;
 mod sessions;
 mod store;

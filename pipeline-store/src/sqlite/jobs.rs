@@ -10,7 +10,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
 use super::store::SqliteStore;
-use super::{events, finish, rows, sessions, submit};
+use super::{events, finish, revisions, rows, sessions, submit};
 
 #[async_trait]
 impl JobStore for SqliteStore {
@@ -43,16 +43,15 @@ impl JobStore for SqliteStore {
     }
 
     async fn plan(&self, id: JobId) -> Result<JobPlan> {
-        self.read(move |connection| {
-            Box::pin(async move {
-                let row = sqlx::query("SELECT body FROM plans WHERE job = ?")
-                    .bind(id.to_string())
-                    .fetch_optional(connection)
-                    .await?;
-                rows::json(&row.ok_or_else(|| missing(id))?, 0)
-            })
-        })
-        .await
+        self.revision(id, 0).await
+    }
+
+    async fn revise(&self, id: JobId, plan: JobPlan) -> Result<u32> {
+        self.write(move |connection, _| Box::pin(async move { revisions::revise(connection, id, &plan).await })).await
+    }
+
+    async fn revision(&self, id: JobId, number: u32) -> Result<JobPlan> {
+        self.read(move |connection| Box::pin(revisions::read(connection, id, number))).await
     }
 
     async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {

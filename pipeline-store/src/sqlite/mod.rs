@@ -29,6 +29,8 @@ mod presence;
 mod queue;
 mod rates;
 mod registry;
+mod reviews;
+mod revisions;
 mod rows;
 mod sessions;
 mod store;

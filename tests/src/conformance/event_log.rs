@@ -80,7 +80,7 @@ pub async fn event_3_nothing_early(bench: &Bench) {
                     EventBody::Finished { .. } => {
                         assert!(bench.store.job(job).await.unwrap().ended_at.is_some());
                     }
-                    EventBody::Submitted { .. } | EventBody::Controlled { .. } => {}
+                    EventBody::Submitted { .. } | EventBody::Controlled { .. } | EventBody::Reopened => {}
                 }
             }
             tokio::task::yield_now().await;

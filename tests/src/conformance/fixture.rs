@@ -205,6 +205,7 @@ pub fn machine(id: ItemId, leaves: u32, stages: &[StageState; 2]) -> ItemMachine
         format: MACHINE_FORMAT,
         id,
         round: 1,
+        revision: 0,
         leaves,
         slots: Vec::new(),
         expanded: None,

@@ -1,10 +1,11 @@
-//! Clauses 1 to 6 and 9 of `JobStore`.
+//! Clauses 1 to 6, 9, 10 and 12 of `JobStore`.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
 use pipeline_core::ErrorKind;
 use pipeline_core::id::{Digest, EventSeq, JobId};
 use pipeline_core::model::{Control, ItemStatus, JobStatus};
-use pipeline_core::storage::{EventBody, Idempotency, JobQuery, NewJob};
+use pipeline_core::storage::{EventBody, Idempotency, JobPlan, JobQuery, NewJob};
+use serde_json::json;
 
 use super::fixture::{Bench, new_item, new_job, uuid};
 
@@ -142,4 +143,41 @@ pub async fn job_10_repeated_submit(bench: &Bench) {
         store.submit(wish("eve", b"x"), vec![new_item(0)]),
     );
     assert_eq!(one.unwrap().id, two.unwrap().id, "two at once are one");
+}
+
+/// Further settings get numbers, the same ones the same number; each is returned as stored.
+pub async fn job_12_revisions(bench: &Bench) {
+    let (job, _) = bench.submit(1).await;
+    let (other, _) = bench.submit(1).await;
+    let plan = bench.store.plan(job).await.unwrap();
+    let revised = |text: &str| {
+        let mut revised = plan.clone();
+        revised.plan.hash = Digest::of(text.as_bytes());
+        revised.settings = json!({ "z": text, "a": [0.1 + 0.2, u64::MAX] });
+        revised
+    };
+    let (one, two) = (revised("one"), revised("two"));
+    assert_eq!(bench.store.revise(job, plan.clone()).await.unwrap(), 0);
+    assert_eq!(bench.store.revise(job, one.clone()).await.unwrap(), 1);
+    assert_eq!(bench.store.revise(job, two.clone()).await.unwrap(), 2);
+    let again = JobPlan { settings: json!({}), ..one.clone() };
+    assert_eq!(bench.store.revise(job, again).await.unwrap(), 1);
+    assert_eq!(bench.store.revise(other, two.clone()).await.unwrap(), 1);
+    let store = bench.reopen().await;
+    assert_eq!(store.revision(job, 0).await.unwrap().plan.hash, plan.plan.hash);
+    for (number, stored) in [(1, &one), (2, &two)] {
+        let read = store.revision(job, number).await.unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), serde_json::to_string(stored).unwrap());
+    }
+    let nobody = JobId::from_uuid(uuid());
+    for (job, number) in [(job, 3), (other, 2), (nobody, 0), (nobody, 1)] {
+        assert_eq!(store.revision(job, number).await.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    assert_eq!(store.revise(nobody, plan.clone()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    // At once, each gets a number of its own.
+    let (many, three) = (revised("many"), revised("three"));
+    let (a, b) = tokio::join!(bench.store.revise(job, many), store.revise(job, three));
+    let mut numbers = [a.unwrap(), b.unwrap()];
+    numbers.sort_unstable();
+    assert_eq!(numbers, [3, 4]);
 }

@@ -10,8 +10,9 @@ use pipeline_core::model::Control;
 use pipeline_core::storage::{
     AttachReply, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
     FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery,
-    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, SessionRecord,
-    SettleReply, Settlement, StageTally, Store, StoreInfo, WorkQueue,
+    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk,
+    ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally,
+    Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
@@ -57,6 +58,14 @@ impl JobStore for Audited {
         self.store.plan(id).await
     }
 
+    async fn revise(&self, id: JobId, plan: JobPlan) -> Result<u32> {
+        self.store.revise(id, plan).await
+    }
+
+    async fn revision(&self, id: JobId, number: u32) -> Result<JobPlan> {
+        self.store.revision(id, number).await
+    }
+
     async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {
         self.auditor.bury();
         let reply = self.store.control(id, control).await;
@@ -69,6 +78,17 @@ impl JobStore for Audited {
         let reply = self.store.abandon(id).await;
         self.auditor.abandoned(id, &reply).await;
         reply
+    }
+}
+
+#[async_trait]
+impl ReviewDesk for Audited {
+    async fn rule(&self, by: Reviewer, rulings: Vec<Ruling>) -> Result<Vec<RulingReply>> {
+        self.store.rule(by, rulings).await
+    }
+
+    async fn reviews(&self, query: ReviewQuery) -> Result<Vec<ReviewRecord>> {
+        self.store.reviews(query).await
     }
 }
 

@@ -100,6 +100,25 @@ impl JobStore for Broken {
         Ok(plan)
     }
 
+    async fn revise(&self, id: JobId, mut plan: JobPlan) -> Result<u32> {
+        if self.is(Breach::SameRevisedAgain) {
+            let next = self.notes().revised.get(&id).map_or(1, |number| number + 1);
+            plan.plan.hash = Digest::of(&next.to_be_bytes());
+        }
+        let number = self.store.revise(id, plan).await?;
+        self.notes().revised.insert(id, number);
+        Ok(number)
+    }
+
+    async fn revision(&self, id: JobId, number: u32) -> Result<JobPlan> {
+        let last = self.notes().revised.get(&id).copied().unwrap_or(0);
+        match self.store.revision(id, number).await {
+            Ok(_) if self.is(Breach::RevisionReplacesPlan) && number == 0 => self.store.revision(id, last).await,
+            Err(_) if self.is(Breach::UnknownRevisionIsThePlan) => self.plan(id).await,
+            answer => answer,
+        }
+    }
+
     async fn control(&self, id: JobId, control: Control) -> Result<JobRecord> {
         let before = self.store.job(id).await.ok();
         match (self.breach, before) {
@@ -143,6 +162,10 @@ impl Broken {
             }
             Some(Breach::ClaimTold) if record.started_at.is_some() => record.last_event.0 += 1,
             Some(Breach::EndedWhenSubmitted) => record.ended_at = record.ended_at.map(|_| record.created_at),
+            Some(Breach::EndedStaysEnded) => {
+                record.ended_at = self.notes().ends.get(&record.id).copied().unwrap_or(record.ended_at);
+            }
+            Some(Breach::MarkOpens) if self.notes().ends.contains_key(&record.id) => record.ended_at = None,
             Some(Breach::FailuresOverlooked) if record.status == JobStatus::CompletedWithFailures => {
                 record.status = JobStatus::Completed;
             }

@@ -11,6 +11,7 @@ mod jobs;
 mod names;
 mod queue;
 mod rates;
+mod reviews;
 mod sessions;
 mod shelf;
 mod store;

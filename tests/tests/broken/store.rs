@@ -67,6 +67,10 @@ pub(crate) struct Notes {
     pub(crate) names: BTreeMap<(String, String), ItemId>,
     /// Whose fingerprints were stored, in order.
     pub(crate) marked: Vec<ItemId>,
+    /// Jobs whose end is told wrongly, and when it was.
+    pub(crate) ends: BTreeMap<JobId, Option<Timestamp>>,
+    /// The last revision of a job.
+    pub(crate) revised: BTreeMap<JobId, u32>,
 }
 
 impl Broken {
@@ -106,7 +110,7 @@ fn bench(breach: Option<Breach>) -> Bench {
 crate::breaches::breaches! {
     Breach of STORE_CLAUSES, in bench;
     job_1_durable_submit {
-        a_submit_that_a_crash_undoes = SubmitLost, also queue_3_atomic;
+        a_submit_that_a_crash_undoes = SubmitLost, also queue_3_atomic, review_2_together;
         a_refused_submit_that_leaves_its_first_items = PartOfASubmitKept;
     }
     job_2_whole_submit {
@@ -152,6 +156,11 @@ crate::breaches::breaches! {
     job_11_abandon {
         an_abandoned_job_that_waits_for_its_holders = AbandonWaits;
         a_call_of_an_abandoned_job_that_cannot_be_settled = AbandonedCallLost;
+    }
+    job_12_revisions {
+        a_revision_that_takes_the_place_of_the_plan = RevisionReplacesPlan;
+        the_same_settings_stored_again = SameRevisedAgain;
+        an_unknown_revision_that_is_the_plan = UnknownRevisionIsThePlan;
     }
     item_1_not_found {
         an_unknown_item_that_is_corrupt = MissingItemCorrupt, also job_1_durable_submit;
@@ -224,7 +233,7 @@ crate::breaches::breaches! {
     queue_9_the_end {
         the_end_of_the_job_told_before_that_of_its_item = FinishedFirst, also job_8_cancel;
         a_job_that_ended_when_it_was_submitted = EndedWhenSubmitted;
-        failures_shown_as_success = FailuresOverlooked;
+        failures_shown_as_success = FailuresOverlooked, also review_3_the_job_opens;
     }
     queue_10_children {
         a_parent_that_keeps_its_leaves = ParentKeepsLeaves, also job_8_cancel;
@@ -248,7 +257,7 @@ crate::breaches::breaches! {
         a_start_that_is_ignored = StartIgnored;
     }
     queue_15_turns {
-        a_key_that_is_ignored = TurnsIgnored;
+        a_key_that_is_ignored = TurnsIgnored, also review_3_the_job_opens;
         one_turn_a_key_whatever_its_limit = OneTurnAKey;
     }
     queue_16_job_concurrency {
@@ -343,13 +352,34 @@ crate::breaches::breaches! {
         a_call_opened_again_with_its_old_deadline = DeadlineKept;
         an_intent_of_a_settled_call_that_is_accepted = SettledIntentAccepted;
     }
+    review_1_only_what_was_read {
+        a_ruling_on_an_older_state_that_counts = StaleRuled;
+    }
+    review_2_together {
+        a_review_that_is_not_told = ReviewsUntold, also review_4_a_mark;
+        a_reason_that_is_lost = ReasonsLost;
+    }
+    review_3_the_job_opens {
+        a_job_that_stays_ended = EndedStaysEnded;
+    }
+    review_4_a_mark {
+        a_mark_that_opens_the_job = MarkOpens;
+    }
+    review_5_append_only {
+        reviews_newest_first = ReviewsBackwards, also review_2_together;
+        a_beginning_that_is_ignored = ReviewsSkipNothing;
+        reviews_of_every_job = ReviewsOfAllJobs;
+    }
+    review_6_not_found {
+        a_ruling_on_nothing_that_only_has_no_effect = MissingRuled;
+    }
     event_1_gapless {
         a_gap_after_a_control = GapAfterControl, also job_8_cancel;
-        the_events_of_items_backwards = ItemEventsBackwards, also queue_9_the_end;
+        the_events_of_items_backwards = ItemEventsBackwards, also queue_9_the_end, review_2_together;
     }
     event_2_replay {
         a_limit_of_events_that_is_ignored = EventLimitIgnored;
-        events_that_a_crash_takes = EventsLost;
+        events_that_a_crash_takes = EventsLost, also review_2_together;
     }
     event_3_nothing_early {
         events_written_before_their_state = EventsFirst, also queue_3_atomic, queue_18_intents_ask;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use pipeline_core::executor::{Decision, Event, RetryRefused};
+use pipeline_core::executor::{Decision, Event, Retry, RetryRefused};
 use pipeline_core::expression::Facts;
 use pipeline_core::settings::JOB_SECTION;
 use pipeline_core::time::Timestamp;
@@ -86,12 +86,12 @@ async fn an_item_has_no_more_rounds_than_allowed() {
         let ended = machine.stages.clone();
         for round in 1..most {
             assert_eq!(machine.round, round);
-            assert_eq!(machine.can_retry(&run.plan, None), Ok(0));
-            let retry = Event::Decided { decision: Decision::Retry { from: None } };
+            assert_eq!(machine.can_retry(&run.plan, &Retry::from(None)), Ok(0));
+            let retry = Event::Decided { decision: Decision::Retry(Retry::from(None)) };
             let now = Timestamp::from_micros(0);
             machine = machine.step(&run.plan, &Facts::new(), now, 0, &retry).unwrap().next;
             machine.stages.clone_from(&ended);
         }
-        assert_eq!(machine.can_retry(&run.plan, None), Err(RetryRefused::NoRoundsLeft { rounds: most }));
+        assert_eq!(machine.can_retry(&run.plan, &Retry::from(None)), Err(RetryRefused::NoRoundsLeft { rounds: most }));
     }
 }

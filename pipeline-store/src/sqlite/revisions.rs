@@ -1,0 +1,48 @@
+//! Settings of a job for later rounds.
+
+use pipeline_core::error::Error;
+use pipeline_core::id::JobId;
+use pipeline_core::storage::JobPlan;
+use sqlx::SqliteConnection;
+
+use super::fault::Work;
+use super::rows;
+
+/// Stores a revision and returns its number; one that is there already gives its own.
+pub(super) async fn revise(connection: &mut SqliteConnection, job: JobId, plan: &JobPlan) -> Work<u32> {
+    if read(connection, job, 0).await?.plan.hash == plan.plan.hash {
+        return Ok(0);
+    }
+    sqlx::query(
+        "INSERT INTO revisions (job, number, hash, body) \
+         SELECT ?1, 1 + (SELECT count(*) FROM revisions WHERE job = ?1), ?2, ?3 WHERE true ON CONFLICT (job, hash) DO NOTHING",
+    )
+    .bind(job.to_string())
+    .bind(plan.plan.hash.to_hex())
+    .bind(serde_json::to_string(plan)?)
+    .execute(&mut *connection)
+    .await?;
+    let row = sqlx::query("SELECT number FROM revisions WHERE job = ? AND hash = ?")
+        .bind(job.to_string())
+        .bind(plan.plan.hash.to_hex())
+        .fetch_one(connection)
+        .await?;
+    rows::number(&row, 0)
+}
+
+/// Returns a revision; 0 is the plan of the submit.
+pub(super) async fn read(connection: &mut SqliteConnection, job: JobId, number: u32) -> Work<JobPlan> {
+    let row = sqlx::query(
+        "SELECT body FROM plans WHERE job = ?1 AND ?2 = 0 UNION ALL \
+         SELECT body FROM revisions WHERE job = ?1 AND number = ?2",
+    )
+    .bind(job.to_string())
+    .bind(number)
+    .fetch_optional(connection)
+    .await?;
+    let missing = || match number {
+        0 => Error::not_found("there is no such job").with("job", job),
+        _ => Error::not_found("the job has no such revision of its settings").with("job", job).with("revision", number),
+    };
+    rows::json(&row.ok_or_else(missing)?, 0)
+}
