@@ -16,7 +16,9 @@ use crate::output::{Format, LogLevel};
 
 use number::whole;
 
-pub(crate) use jobs::{CancelArgs, JobAndPrint, JobsCommand, LogsArgs};
+pub(crate) use jobs::{
+    CancelArgs, JobAndPrint, JobsCommand, LogsArgs, RerunArgs, RetryJobArgs, ReviewerArgs, RoundArgs, WhoseSettings,
+};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
 
@@ -87,7 +89,7 @@ pub(crate) enum Command {
     /// Look at pipelines: presets and files
     #[command(subcommand)]
     Pipelines(PipelinesCommand),
-    /// Look at jobs, follow, pause, cancel and resume them
+    /// Look at jobs, follow, pause, cancel, resume, retry and rerun them
     #[command(subcommand)]
     Jobs(JobsCommand),
     /// Look at the queue, pause and resume all work
@@ -99,7 +101,7 @@ pub(crate) enum Command {
     /// Look at the gates before providers, close and open them
     #[command(subcommand)]
     Gates(GatesCommand),
-    /// Look at the items of a job
+    /// Look at the items of a job, and decide about those that ended
     #[command(subcommand)]
     Items(ItemsCommand),
     /// Print a job's event history
@@ -183,6 +185,33 @@ pub(crate) enum ItemsCommand {
         #[command(flatten)]
         print: PrintArgs,
     },
+    /// Let rejected or undecided items go on after the check that stopped them
+    Approve(ReviewArgs),
+    /// Mark items as not wanted; their state stays
+    Discard(ReviewArgs),
+    /// Begin another round of items: what is done before stays, checks are not repeated unless named
+    Retry {
+        /// Which items.
+        #[command(flatten)]
+        review: ReviewArgs,
+        /// What is done again.
+        #[command(flatten)]
+        round: RoundArgs,
+    },
+}
+
+/// Items, and who decides about them.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReviewArgs {
+    /// Ids of items, or the beginnings of them (at least 4 characters)
+    #[arg(value_name = "ITEM", required = true)]
+    pub(crate) items: Vec<String>,
+    /// Who and why.
+    #[command(flatten)]
+    pub(crate) by: ReviewerArgs,
+    /// How.
+    #[command(flatten)]
+    pub(crate) print: PrintArgs,
 }
 
 /// Commands about settings.

@@ -13,6 +13,8 @@ mod engine;
 mod metrics;
 mod preview;
 mod request;
+mod rerun;
+mod review;
 mod submit;
 mod watch;
 
@@ -28,5 +30,7 @@ pub use engine::{Engine, RunSummary};
 pub use metrics::MetricsSnapshot;
 pub use preview::{Preview, StagePreview};
 pub use request::{JobRequest, PipelineSource};
+pub use rerun::{RerunRequest, RerunSettings};
+pub use review::{RetryRequest, Reviewed, Wish};
 pub use submit::SubmitError;
 pub use watch::Watch;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use pipeline_core::id::Digest;
+use pipeline_core::id::{Digest, JobId};
 use pipeline_core::settings::{Layer, Origin, Problem, Problems};
 use pipeline_core::storage::{Idempotency, JobKey};
 use pipeline_core::time::Timestamp;
@@ -47,6 +47,10 @@ pub struct JobRequest {
     pub(crate) start_at: Option<Timestamp>,
     pub(crate) start_asked: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    /// The job it is made from.
+    pub(crate) parent: Option<JobId>,
+    /// The seed where the settings name none.
+    pub(crate) seed: Option<u64>,
 }
 
 impl JobRequest {
@@ -66,6 +70,8 @@ impl JobRequest {
             start_at: None,
             start_asked: None,
             idempotency_key: None,
+            parent: None,
+            seed: None,
         }
     }
 

@@ -70,6 +70,7 @@ impl Engine {
             .map(|(ordinal, item)| new_item(&self.shared, &compiled.plan, ordinal, item))
             .collect();
         let id = JobId::from_uuid(self.shared.uuid());
+        let recipe = definition::recipe(&request);
         let idempotency = request.idempotency(compiled.plan.hash);
         let label = request.label.unwrap_or_else(|| default_label(&compiled.plan, id));
         let settings = serde_json::to_value(&compiled.resolved)
@@ -79,9 +80,9 @@ impl Engine {
             label,
             owner: request.owner,
             priority: request.priority,
-            plan: JobPlan { plan: compiled.plan, settings },
+            plan: JobPlan { plan: compiled.plan, settings, recipe: Some(recipe) },
             out: out.map(|out| out.to_string_lossy().into_owned()),
-            parent: None,
+            parent: request.parent,
             key: request.key,
             start_at: request.start_at,
             idempotency,
@@ -123,7 +124,11 @@ impl Engine {
         Ok(Prepared { compiled, items, out })
     }
 
-    fn compile_definition(&self, request: &JobRequest, definition: &Definition) -> Result<Compiled, Problems> {
+    pub(crate) fn compile_definition(
+        &self,
+        request: &JobRequest,
+        definition: &Definition,
+    ) -> Result<Compiled, Problems> {
         let mut layers = request.layers.clone();
         if !request.keywords.is_empty() {
             for stage in definition.stages.iter().filter(|stage| stage.kind == "source.keywords") {
@@ -146,7 +151,7 @@ impl Engine {
             }
         }
         // A JSON number is exact only below 2^53; a seed travels through files and people's hands.
-        let (providers, seed) = (self.provider_names(), self.shared.draw() >> 11);
+        let (providers, seed) = (self.provider_names(), request.seed.unwrap_or_else(|| self.shared.draw() >> 11));
         let mut compiled = compile(definition, &self.catalog, &providers, &layers, seed)?;
         let relative = absolute_folders(&compiled);
         if !relative.is_empty() {

@@ -1,6 +1,8 @@
 //! Arguments of the commands about jobs.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+
+use pipeline_core::model::ItemStatus;
 
 use super::PrintArgs;
 use super::number::whole;
@@ -49,6 +51,94 @@ pub(crate) enum JobsCommand {
     Cancel(CancelArgs),
     /// Go on with an interrupted or paused job, in this process
     Resume(JobAndPrint),
+    /// Begin another round of items that ended: what is done before stays, checks are not repeated unless named
+    Retry(RetryJobArgs),
+    /// Make new jobs from old ones: the same pipeline and inputs, executed from the beginning
+    Rerun(RerunArgs),
+}
+
+/// What a retry does again, and with which settings.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RoundArgs {
+    /// First stage of the new round [default: the pipeline's `retry_from`, or the stage that ended the item]
+    #[arg(long, value_name = "STAGE", conflicts_with = "only")]
+    pub(crate) from: Option<String>,
+    /// Do only these stages again (repeatable)
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Leave these stages as they are (repeatable)
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+    /// Set one setting for the new round (repeatable)
+    #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// Who decides, and why.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReviewerArgs {
+    /// Who decides [default: the system's user]
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) actor: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Only say what would become of each item
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `jobs retry`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RetryJobArgs {
+    /// Which job and how.
+    #[command(flatten)]
+    pub(crate) job: JobAndPrint,
+    /// Only items in this state (repeatable) [default: rejected, undecided, failed]
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) status: Vec<ItemStatus>,
+    /// What is done again.
+    #[command(flatten)]
+    pub(crate) round: RoundArgs,
+    /// Who and why.
+    #[command(flatten)]
+    pub(crate) by: ReviewerArgs,
+    /// Do not ask before
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// Arguments of `jobs rerun`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RerunArgs {
+    /// Ids of jobs, the beginnings of them (at least 4 characters), or their labels; several run one after another
+    #[arg(value_name = "JOB", required = true)]
+    pub(crate) jobs: Vec<String>,
+    /// Whose settings: as they were resolved then, or what pipeline and defaults say today
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
+    pub(crate) settings: WhoseSettings,
+    /// Set one setting; wins over the others (repeatable)
+    #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Name of the new job, for people
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+    /// Take turns with the other jobs of this key [default: the old job's, or one of their own when there are several]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub(crate) print: PrintArgs,
+}
+
+/// Whose settings a rerun has.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum WhoseSettings {
+    /// Those of the old job, as resolved then
+    #[default]
+    AsRun,
+    /// What pipeline and defaults say today, under what the old request said itself
+    Current,
 }
 
 /// Arguments of `jobs cancel`.

@@ -12,6 +12,7 @@ use pipeline_engine::Engine;
 use crate::lookup;
 use crate::output::{Exit, Failure, Output, Row, Table, bytes, duration, money, plain, short, timestamp};
 
+use super::rounds::Rounds;
 use super::why::{reasons, stopped, waits, why};
 
 /// How many items are asked for at once.
@@ -59,7 +60,8 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(lookup::no_item(text)),
         found => found?,
     };
-    let plan = engine.store().plan(item.job).await?.plan;
+    let plan = engine.store().revision(item.job, item.machine.revision).await?.plan;
+    let rounds = Rounds::load(engine, &item).await?;
     let reason = why(engine, &plan, &item).await?;
     let image = image(&item, &history);
     if !output.is_table() {
@@ -71,6 +73,8 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
             let states = states.map(|(stage, state)| json!({"stage": stage.name, "kind": stage.kind, "state": state}));
             fields.insert("stages".to_owned(), states.collect());
             fields.insert("results".to_owned(), json!(history));
+            fields.insert("reviews".to_owned(), json!(rounds.reviews));
+            fields.insert("files".to_owned(), rounds.files(&history).map(|file| file.value()).collect());
         }
         output.value(&shown)?;
         return Ok(Exit::Good);
@@ -115,6 +119,7 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     }
     output.text("\n")?;
     output.table(&table)?;
+    rounds.print(&history, output)?;
     Ok(Exit::Good)
 }
 

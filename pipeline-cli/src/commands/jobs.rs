@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use pipeline_core::ErrorKind;
+use pipeline_core::id::JobId;
 use pipeline_core::model::Counts;
+use pipeline_core::settings::Resolved;
 use pipeline_core::storage::{JobQuery, JobRecord, SessionRecord};
 use pipeline_core::time::Timestamp;
 use pipeline_engine::Engine;
@@ -80,6 +82,11 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
             fields.insert("plan_hash".to_owned(), json!(stored.plan.hash));
             fields.insert("seed".to_owned(), json!(stored.plan.seed));
             fields.insert("stages".to_owned(), Value::Array(stages));
+            if let Some(parent) = job.parent {
+                let changed = lineage(engine, parent, &stored.settings).await?;
+                let changed = changed.into_iter().map(|(name, was, is)| json!({"setting": name, "was": was, "is": is}));
+                fields.insert("changed".to_owned(), changed.collect());
+            }
             fields.insert("settings".to_owned(), stored.settings);
             fields.insert("held_by".to_owned(), json!(holders.iter().map(holder_value).collect::<Vec<_>>()));
         }
@@ -104,6 +111,12 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     ];
     if job.key.is_some() {
         pairs.push(("key", key(&job)));
+    }
+    if let Some(parent) = job.parent {
+        pairs.push(("made from", parent.to_string()));
+        let changed = lineage(engine, parent, &stored.settings).await?;
+        let changed: Vec<String> = changed.iter().map(|(name, was, is)| format!("{name}: {was} -> {is}")).collect();
+        pairs.push(("changed", if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") }));
     }
     if let Some(at) = job.start_at {
         pairs.push(("starts", timestamp(at)));
@@ -144,6 +157,16 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         notice(&format!("warning: {} is not applied ({})", warning.setting, warning.reason));
     }
     Ok(Exit::Good)
+}
+
+/// Returns which settings a job has otherwise than the one it was made from; nothing when that is gone.
+async fn lineage(engine: &Engine, parent: JobId, settings: &Value) -> Result<Vec<(String, Value, Value)>, Failure> {
+    let was = match engine.store().plan(parent).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        plan => plan?.settings,
+    };
+    let read = |settings: &Value| serde_json::from_value::<Resolved>(settings.clone()).unwrap_or_default();
+    Ok(read(&was).differences(&read(settings)))
 }
 
 /// Stops a job for now.

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod config;
+mod confirm;
 mod doctor;
 mod drive;
 mod gates;
@@ -11,6 +12,9 @@ mod jobs;
 mod pipelines;
 mod providers;
 mod queue;
+mod rerun;
+mod review;
+mod rounds;
 mod run;
 mod summary;
 mod why;
@@ -87,6 +91,11 @@ pub(crate) async fn run(
             items::list(engine, &job.job, status, limit, output).await
         }
         Command::Items(ItemsCommand::Show { item, .. }) => items::show(engine, &item, output).await,
+        Command::Items(ItemsCommand::Approve(args)) => review::approve(engine, &args, output).await,
+        Command::Items(ItemsCommand::Discard(args)) => review::discard(engine, &args, output).await,
+        Command::Items(ItemsCommand::Retry { review, round }) => review::retry(engine, &review, &round, output).await,
+        Command::Jobs(JobsCommand::Retry(args)) => review::retry_job(engine, &args, output).await,
+        Command::Jobs(JobsCommand::Rerun(args)) => rerun::rerun(engine, &args, output).await,
         Command::Logs(args) => history::logs(engine, &args.job.job, args.from, output).await,
         Command::Config(ConfigCommand::Show { pipeline, origin, changed }) => {
             config::show(engine, &pipeline.pipeline, origin, changed, output)
@@ -138,6 +147,11 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         Command::Jobs(JobsCommand::Resume(_)) if home.has_records() => Wired::work(home, Tuning::default()).await,
         Command::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_)) => Wired::open(home).await,
         Command::Gates(_) => Wired::preview(home).await,
+        // What is decided has to know the providers and their gates.
+        Command::Jobs(JobsCommand::Retry(_) | JobsCommand::Rerun(_))
+        | Command::Items(ItemsCommand::Approve(_) | ItemsCommand::Discard(_) | ItemsCommand::Retry { .. }) => {
+            Wired::preview(home).await
+        }
         Command::Jobs(_) | Command::Queue(_) | Command::Workers(_) | Command::Items(_) | Command::Logs(_) => {
             Wired::read(home).await
         }
@@ -162,6 +176,11 @@ fn print_args(command: &Command) -> PrintArgs {
         | Command::Items(ItemsCommand::Show { print, .. }) => *print,
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
         Command::Jobs(JobsCommand::Cancel(args)) => args.print,
+        Command::Jobs(JobsCommand::Retry(args)) => args.job.print,
+        Command::Jobs(JobsCommand::Rerun(args)) => args.print,
+        Command::Items(
+            ItemsCommand::Approve(review) | ItemsCommand::Discard(review) | ItemsCommand::Retry { review, .. },
+        ) => review.print,
         Command::Jobs(
             JobsCommand::Show(args) | JobsCommand::Pause(args) | JobsCommand::Unpause(args) | JobsCommand::Resume(args),
         ) => args.print,

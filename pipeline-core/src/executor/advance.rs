@@ -13,15 +13,16 @@ impl Walk {
     pub(super) fn advance(mut self, before: &ItemMachine, around: Surroundings<'_>, event: &Event) -> Transition {
         self.settle(around);
         let mut children = Vec::new();
-        if let Some((index, count)) = self.next.expanding(around.plan) {
+        // A decision comes from a person, not from a worker that holds the item: what is ready waits for a claim.
+        let decided = matches!(event, Event::Decided { .. });
+        if let Some((index, count)) = self.next.expanding(around.plan).filter(|_| !decided) {
             children = self.next.children(around.plan, index, count);
             self.next.leaves = 0;
             self.next.expanded = Some(count);
             if let Some(stage) = around.plan.stage(index) {
                 self.events.push(ItemEvent::Expanded { stage: stage.name.clone(), children: count });
             }
-        } else if !matches!(event, Event::Decided { .. }) {
-            // A decision comes from a person, not from a worker that holds the item: what is ready waits for a claim.
+        } else if !decided {
             self.start(around.plan);
         }
         let began = !before.is_ended() || self.next.round != before.round;

@@ -115,6 +115,25 @@ impl Resolved {
         })
     }
 
+    /// Returns every setting whose value differs, as `(section.key, value here, value there)`; `Null` where there is none.
+    pub fn differences(&self, other: &Self) -> Vec<(String, Value, Value)> {
+        let mut found = Vec::new();
+        for (name, section) in self.iter() {
+            for (key, setting) in section.iter() {
+                let there = other.get(name, key).map_or(Value::Null, |setting| setting.value.clone());
+                if setting.value != there {
+                    found.push((format!("{name}.{key}"), setting.value.clone(), there));
+                }
+            }
+        }
+        for (name, section) in other.iter() {
+            for (key, setting) in section.iter().filter(|(key, _)| self.get(name, key).is_none()) {
+                found.push((format!("{name}.{key}"), Value::Null, setting.value.clone()));
+            }
+        }
+        found
+    }
+
     /// Prints one line for each setting, for example `generate.variations = 4  (argument --set)`.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();

@@ -62,6 +62,26 @@ pub struct JobPlan {
     pub plan: Plan,
     /// Every setting with its value and origin, for people. Holds no secrets.
     pub settings: Value,
+    /// What it was made from; `None` for jobs of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
+}
+
+/// What a job was made from beside its settings, so that another one can be made from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The preset, when it was one.
+    pub preset: Option<String>,
+    /// The pipeline's definition as it was.
+    pub definition: String,
+    /// Whether that is JSON; otherwise it is TOML.
+    pub json: bool,
+    /// What problems in it are reported with.
+    pub file: String,
+    /// The inputs that were given.
+    pub inputs: Vec<String>,
+    /// How many items were asked for.
+    pub count: Option<u32>,
 }
 
 /// A stored job.

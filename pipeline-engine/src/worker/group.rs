@@ -7,36 +7,48 @@ use futures::future::try_join_all;
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
-use pipeline_core::executor::{Event, backoff};
-use pipeline_core::id::{CallId, ResultId};
+use pipeline_core::executor::{Event, ItemMachine, backoff};
+use pipeline_core::id::CallId;
 use pipeline_core::pipeline::StageIndex;
 use pipeline_core::storage::Claimed;
 use pipeline_core::{Error, Result};
 
 use super::committer::Committer;
-use super::inputs::Results;
+use super::inputs;
 use super::run::Signals;
 use super::shared::Shared;
 use super::walk::{Ended, Start, Walk, late};
 
-/// Walks the items of one unit until none of them is held any more.
-#[tracing::instrument(
-    name = "job",
-    level = "debug",
-    skip_all,
-    fields(id = unit.first().map(|claimed| tracing::field::display(claimed.item.job)))
-)]
+/// Walks the items of one unit until none of them is held any more. Those whose rounds have the same settings go together.
 pub(crate) async fn walk_unit(
     shared: Arc<Shared>,
     committer: Committer,
     unit: Vec<Claimed>,
     signals: Signals,
 ) -> Result<()> {
+    let mut parts: BTreeMap<u32, Vec<Claimed>> = BTreeMap::new();
+    for claimed in unit {
+        parts.entry(claimed.item.machine.revision).or_default().push(claimed);
+    }
+    let walk = |part| walk_together(Arc::clone(&shared), committer.clone(), part, signals.clone());
+    try_join_all(parts.into_values().map(walk)).await?;
+    Ok(())
+}
+
+/// Walks items of one unit and one revision.
+#[tracing::instrument(
+    name = "job",
+    level = "debug",
+    skip_all,
+    fields(id = unit.first().map(|claimed| tracing::field::display(claimed.item.job)))
+)]
+async fn walk_together(shared: Arc<Shared>, committer: Committer, unit: Vec<Claimed>, signals: Signals) -> Result<()> {
     let Some(first) = unit.first() else { return Ok(()) };
-    let job = shared.job(first.item.job).await?;
+    let job = shared.job(first.item.job, first.item.machine.revision).await?;
     // The first item's place in the job; one shared call needs no more, but what follows it does.
     let mut place = Some(job.place().await);
-    let mut results = load(&shared, &unit).await?;
+    let machines: Vec<&ItemMachine> = unit.iter().map(|claimed| &claimed.item.machine).collect();
+    let mut results = inputs::load(&shared, &machines).await?;
     let mut walks = Vec::with_capacity(unit.len());
     let mut apart = Vec::with_capacity(unit.len());
     // Only the same try is shared: the ledger keeps one a call.
@@ -161,28 +173,4 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         }
     };
     tokio::spawn(work.instrument(span));
-}
-
-/// Loads what the items' stages have recorded so far, in one read.
-async fn load(
-    shared: &Shared,
-    unit: &[Claimed],
-) -> Result<std::collections::HashMap<pipeline_core::id::ItemId, Results>> {
-    let mut ids: Vec<ResultId> =
-        unit.iter().flat_map(|claimed| claimed.item.machine.results().map(|(_, id)| id)).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.is_empty() {
-        return Ok(std::collections::HashMap::new());
-    }
-    let found = shared.store.results(ids).await?;
-    let by_id: std::collections::HashMap<ResultId, _> = found.into_iter().map(|result| (result.id, result)).collect();
-    Ok(unit
-        .iter()
-        .map(|claimed| {
-            let own = claimed.item.machine.results();
-            let results = own.filter_map(|(index, id)| by_id.get(&id).map(|result| (index, result.clone()))).collect();
-            (claimed.item.id, results)
-        })
-        .collect())
 }

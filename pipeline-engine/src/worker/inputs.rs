@@ -4,17 +4,37 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use pipeline_core::Result;
 use pipeline_core::executor::{ItemMachine, StageState, Why};
 use pipeline_core::expression::Facts;
+use pipeline_core::id::{ItemId, ResultId};
 use pipeline_core::model::Artifact;
 use pipeline_core::pipeline::{Plan, StageIndex};
 use pipeline_core::stage::Inputs;
 use pipeline_core::storage::ResultRecord;
 
 use super::job::JobContext;
+use super::shared::Shared;
 
 /// The results an item's stages refer to, by stage.
 pub(crate) type Results = HashMap<StageIndex, ResultRecord>;
+
+/// Loads what the stages of items have recorded so far, in one read.
+pub(crate) async fn load(shared: &Shared, machines: &[&ItemMachine]) -> Result<HashMap<ItemId, Results>> {
+    let mut ids: Vec<ResultId> = machines.iter().flat_map(|machine| machine.results().map(|(_, id)| id)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = shared.store.results(ids).await?;
+    let by_id: HashMap<ResultId, _> = found.into_iter().map(|result| (result.id, result)).collect();
+    let of = |machine: &&ItemMachine| {
+        let own = machine.results().filter_map(|(index, id)| by_id.get(&id).map(|result| (index, result.clone())));
+        (machine.id, own.collect())
+    };
+    Ok(machines.iter().map(of).collect())
+}
 
 /// Returns what conditions see: every output by stage name, and as `item` what was planned and what the source found.
 pub(crate) fn facts(plan: &Plan, input: &Map<String, Value>, results: &Results) -> Facts {

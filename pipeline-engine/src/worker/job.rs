@@ -7,9 +7,9 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use pipeline_core::executor::{ItemMachine, StageState, Wait};
-use pipeline_core::id::JobId;
+use pipeline_core::id::{ItemId, JobId};
 use pipeline_core::model::Control;
-use pipeline_core::pipeline::{Plan, StageIndex};
+use pipeline_core::pipeline::{GroupBy, Plan, StageIndex};
 use pipeline_core::provider::Repeat;
 use pipeline_core::stage::Stage;
 use pipeline_core::storage::{GateKey, GatePass};
@@ -40,7 +40,11 @@ pub(crate) struct Place(#[expect(dead_code, reason = "it is only kept")] Option<
 pub(crate) struct JobContext {
     pub(crate) id: JobId,
     pub(crate) plan: Plan,
-    pub(crate) control: Signal<Control>,
+    /// One for all revisions of the job.
+    pub(crate) control: Arc<Signal<Control>>,
+    /// The job as it was submitted, which stays as long as a revision does.
+    #[expect(dead_code, reason = "it is only kept")]
+    submitted: Option<Arc<JobContext>>,
     /// Whether any stage has a condition; without one nothing needs the facts.
     pub(crate) conditional: bool,
     /// The setting `job.concurrency`: so many of its items may be in work at once in this process.
@@ -70,7 +74,14 @@ impl JobContext {
         let ancestors = (0..plan.stages.len()).map(before).collect();
         let conditional = plan.stages.iter().any(|stage| stage.when.is_some());
         let places = plan.concurrency.map(|most| Arc::new(Semaphore::new(most.max(1) as usize)));
-        Self { id, plan, control: Signal::new(Control::Run), conditional, places, stages, ancestors }
+        let control = Arc::new(Signal::new(Control::Run));
+        Self { id, plan, control, submitted: None, conditional, places, stages, ancestors }
+    }
+
+    /// Makes it a revision of a job: control and places are the job's.
+    pub(crate) fn revising(self, submitted: Arc<Self>) -> Self {
+        let (control, places) = (Arc::clone(&submitted.control), submitted.places.clone());
+        Self { control, places, submitted: Some(submitted), ..self }
     }
 
     /// Waits until the job's own limit lets one more item be in work; the place is free again when it is dropped.
@@ -119,6 +130,17 @@ impl JobContext {
             }
         }
         gate
+    }
+
+    /// Siblings whose next stage one call may serve are claimed together.
+    pub(crate) fn unit_of(&self, machine: &ItemMachine, parent: Option<ItemId>) -> Option<ItemId> {
+        let grouped = machine.stages.iter().zip(&self.plan.stages).any(|(state, stage)| {
+            // One that runs is there too: after a crash the same siblings go on together.
+            let open =
+                matches!(state, StageState::Ready { .. } | StageState::Waiting { .. } | StageState::Running { .. });
+            open && stage.group.is_some_and(|group| group.by == GroupBy::Siblings)
+        });
+        parent.filter(|_| grouped)
     }
 
     /// Tells whether a stage may start before what it reads is durable.

@@ -4,7 +4,7 @@ mod calls;
 mod committer;
 mod context;
 mod group;
-mod inputs;
+pub(crate) mod inputs;
 mod job;
 mod run;
 mod session;
@@ -13,6 +13,7 @@ mod shelf;
 mod signal;
 mod walk;
 
+pub(crate) use job::JobContext;
 pub(crate) use run::{RunEnd, RunOptions, Stop, run};
 pub(crate) use shared::{Shared, Tuning};
 pub(crate) use signal::Signal;

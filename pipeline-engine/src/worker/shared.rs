@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) session: watch::Sender<Option<NewSession>>,
     /// What has been done so far.
     pub(crate) metrics: Metrics,
-    jobs: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
+    jobs: Mutex<BTreeMap<(JobId, u32), Arc<JobContext>>>,
 }
 
 impl Shared {
@@ -92,23 +92,35 @@ impl Shared {
         self.uuid().as_u64_pair().1 & 0x3fff_ffff_ffff_ffff
     }
 
-    /// Returns a job's plan and control, loading them at first.
-    pub(crate) async fn job(&self, id: JobId) -> Result<Arc<JobContext>> {
-        if let Some(job) = self.known(id) {
+    /// Returns a revision of a job's plan, and its control, loading them at first.
+    pub(crate) async fn job(&self, id: JobId, revision: u32) -> Result<Arc<JobContext>> {
+        let submitted = self.revision(id, 0, None).await?;
+        if revision == 0 { Ok(submitted) } else { self.revision(id, revision, Some(submitted)).await }
+    }
+
+    async fn revision(&self, id: JobId, number: u32, of: Option<Arc<JobContext>>) -> Result<Arc<JobContext>> {
+        if let Some(job) = self.loaded(id, number) {
             return Ok(job);
         }
-        let plan = self.store.plan(id).await?.plan;
-        let job = Arc::new(JobContext::new(id, plan, &self.stages, &self.bindings));
+        let plan = self.store.revision(id, number).await?.plan;
+        let mut job = JobContext::new(id, plan, &self.stages, &self.bindings);
+        if let Some(submitted) = of {
+            job = job.revising(submitted);
+        }
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(jobs.entry(id).or_insert(job)))
+        Ok(Arc::clone(jobs.entry((id, number)).or_insert_with(|| Arc::new(job))))
+    }
+
+    fn loaded(&self, id: JobId, number: u32) -> Option<Arc<JobContext>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).get(&(id, number)).cloned()
     }
 
     /// Returns a job that is loaded.
     pub(crate) fn known(&self, id: JobId) -> Option<Arc<JobContext>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.loaded(id, 0)
     }
 
-    /// Returns every job that is loaded.
+    /// Returns every job that is loaded, each of its revisions.
     pub(crate) fn jobs(&self) -> Vec<Arc<JobContext>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }

@@ -190,7 +190,7 @@ pub fn new_job() -> NewJob {
         label: "bench".to_owned(),
         owner: "me".to_owned(),
         priority: 0,
-        plan: JobPlan { plan, settings },
+        plan: JobPlan { plan, settings, recipe: None },
         out: Some("finished".to_owned()),
         parent: None,
         key: None,

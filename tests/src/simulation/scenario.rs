@@ -316,7 +316,7 @@ fn new_job(id: JobId, plan: Plan, number: u64) -> NewJob {
         label: key.clone(),
         owner: "simulation".to_owned(),
         priority: 0,
-        plan: JobPlan { plan, settings: json!({}) },
+        plan: JobPlan { plan, settings: json!({}), recipe: None },
         out: None,
         parent: None,
         key: None,

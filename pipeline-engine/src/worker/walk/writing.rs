@@ -1,9 +1,7 @@
 //! What a transition writes: the commit, and the children in it.
 
 use pipeline_core::executor::{ItemMachine, NewChild, StageState};
-use pipeline_core::id::ItemId;
 use pipeline_core::model::ItemStatus;
-use pipeline_core::pipeline::GroupBy;
 use pipeline_core::storage::{Commit, NewItem};
 use pipeline_core::time::Timestamp;
 
@@ -21,7 +19,7 @@ impl Walk {
             machine: next.clone(),
             status,
             claimable_at: if running { None } else { next.due(plan, now) },
-            unit: self.unit(next, self.item.parent),
+            unit: self.job.unit_of(next, self.item.parent),
             gate: self.job.gate_of(next),
             results: Vec::new(),
             calls: Vec::new(),
@@ -40,21 +38,10 @@ impl Walk {
             slot: self.item.slot * siblings + child.slot,
             name: self.item.name.clone(),
             input: self.item.input.clone(),
-            unit: self.unit(&child.machine, Some(self.item.id)),
+            unit: self.job.unit_of(&child.machine, Some(self.item.id)),
             gate: self.job.gate_of(&child.machine),
             status: child.machine.status(&self.job.plan),
             machine: child.machine,
         }
-    }
-
-    /// Siblings whose next stage one call may serve are claimed together.
-    pub(super) fn unit(&self, machine: &ItemMachine, parent: Option<ItemId>) -> Option<ItemId> {
-        let grouped = machine.stages.iter().zip(&self.job.plan.stages).any(|(state, stage)| {
-            // One that runs is there too: after a crash the same siblings go on together.
-            let open =
-                matches!(state, StageState::Ready { .. } | StageState::Waiting { .. } | StageState::Running { .. });
-            open && stage.group.is_some_and(|group| group.by == GroupBy::Siblings)
-        });
-        parent.filter(|_| grouped)
     }
 }

@@ -1,0 +1,178 @@
+//! `items approve|discard|retry` and `jobs retry`.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use pipeline_core::error::chain;
+use pipeline_core::id::JobId;
+use pipeline_core::model::ItemStatus;
+use pipeline_core::settings::{Layer, Problems};
+use pipeline_core::storage::{ItemQuery, ItemRecord, Reviewer};
+use pipeline_engine::{Engine, RetryRequest, Reviewed, Wish};
+
+use crate::args::{RetryJobArgs, ReviewArgs, ReviewerArgs, RoundArgs};
+use crate::lookup;
+use crate::output::{Exit, Failure, Output, Row, Table, notice, short};
+
+use super::confirm::confirm;
+
+/// How many items are asked for at once.
+const PAGE: u32 = 500;
+
+/// What is retried unless said otherwise.
+const BAD: [ItemStatus; 3] = [ItemStatus::Rejected, ItemStatus::Undecided, ItemStatus::Failed];
+
+/// Lets items go on after the check that stopped them.
+pub(crate) async fn approve(engine: &Engine, args: &ReviewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    named(engine, args, &Wish::Approve, output).await
+}
+
+/// Marks items as not wanted.
+pub(crate) async fn discard(engine: &Engine, args: &ReviewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    named(engine, args, &Wish::Discard, output).await
+}
+
+/// Begins another round of items.
+pub(crate) async fn retry(
+    engine: &Engine,
+    args: &ReviewArgs,
+    round: &RoundArgs,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    named(engine, args, &Wish::Retry(request(round)?), output).await
+}
+
+/// Begins another round of the items of a job.
+pub(crate) async fn retry_job(engine: &Engine, args: &RetryJobArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let job = lookup::job(engine, &args.job.job).await?;
+    let wish = Wish::Retry(request(&args.round)?);
+    let by = reviewer(&args.by)?;
+    let statuses = if args.status.is_empty() { BAD.to_vec() } else { args.status.clone() };
+    let mut items = Vec::new();
+    let mut after = None;
+    loop {
+        let query = ItemQuery { statuses: statuses.clone(), after, limit: PAGE, ..ItemQuery::of(job.id) };
+        let page = engine.items(query).await?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.ordinal, last.slot));
+        items.extend(page);
+    }
+    if !items.is_empty() && !args.yes && !args.by.dry_run {
+        confirm(("Retry", "retried"), &count(items.len()))?;
+    }
+    let mut told = Told::new(args.by.dry_run);
+    told.tell(&items, engine.review(job.id, &items, &wish, &by, args.by.dry_run).await?);
+    told.print(output)
+}
+
+/// Decides about the items that are named.
+async fn named(engine: &Engine, args: &ReviewArgs, wish: &Wish, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let by = reviewer(&args.by)?;
+    let mut jobs: BTreeMap<JobId, Vec<ItemRecord>> = BTreeMap::new();
+    for text in &args.items {
+        let id = lookup::item(engine, text).await?;
+        let (item, _) = match engine.item(id).await {
+            Err(error) if error.kind() == pipeline_core::ErrorKind::NotFound => return Err(lookup::no_item(text)),
+            found => found?,
+        };
+        let items = jobs.entry(item.job).or_default();
+        if !items.iter().any(|known| known.id == item.id) {
+            items.push(item);
+        }
+    }
+    let mut told = Told::new(args.by.dry_run);
+    for (job, items) in &jobs {
+        let mut reviewed = engine.review(*job, items, wish, &by, args.by.dry_run).await?;
+        // One that cannot be done is a wrong request; of several each is told for itself.
+        if let ([_], [Reviewed { outcome, .. }]) = (args.items.as_slice(), reviewed.as_mut_slice())
+            && outcome.is_err()
+            && let Err(error) = std::mem::replace(outcome, Ok(0))
+        {
+            return Err(Failure::blame_request(&error));
+        }
+        told.tell(items, reviewed);
+    }
+    told.print(output)
+}
+
+/// Reads what a round does again.
+fn request(args: &RoundArgs) -> Result<RetryRequest, Failure> {
+    let mut problems = Vec::new();
+    let mut layers = Vec::new();
+    for assignment in &args.set {
+        match Layer::argument(assignment) {
+            Ok(layer) => layers.push(layer),
+            Err(Problems(more)) => problems.extend(more),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Failure::Problems(Problems(problems)));
+    }
+    Ok(RetryRequest { from: args.from.clone(), only: args.only.clone(), skip: args.skip.clone(), layers })
+}
+
+fn reviewer(args: &ReviewerArgs) -> Result<Reviewer, Failure> {
+    let user = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    let actor = args.actor.clone().or_else(user).unwrap_or_else(|| "system".to_owned());
+    if actor.trim().is_empty() {
+        return Err(Failure::wrong("--as is empty").hint("accepted: any text that is not empty"));
+    }
+    Ok(Reviewer { actor, reason: args.reason.clone().filter(|reason| !reason.trim().is_empty()) })
+}
+
+fn count(items: usize) -> String {
+    if items == 1 { "1 item".to_owned() } else { format!("{items} items") }
+}
+
+/// What became of each item.
+struct Told {
+    table: Table,
+    done: usize,
+    refused: usize,
+    dry_run: bool,
+}
+
+impl Told {
+    fn new(dry_run: bool) -> Self {
+        let table = Table::new(&["#", "name", "was", "outcome", "id"]).empty("no items");
+        Self { table, done: 0, refused: 0, dry_run }
+    }
+
+    fn tell(&mut self, items: &[ItemRecord], reviewed: Vec<Reviewed>) {
+        for (item, Reviewed { outcome, .. }) in items.iter().zip(reviewed) {
+            let text = match &outcome {
+                Ok(round) if *round > item.machine.round => format!("round {round} begins"),
+                Ok(_) => "marked".to_owned(),
+                Err(error) => chain(error),
+            };
+            match &outcome {
+                Ok(_) => self.done += 1,
+                Err(_) => self.refused += 1,
+            }
+            let value = json!({
+                "id": item.id,
+                "job": item.job,
+                "name": item.name,
+                "was": item.status,
+                "round": outcome.as_ref().ok(),
+                "error": outcome.as_ref().err().map(|error| chain(error)),
+                "applied": outcome.is_ok() && !self.dry_run,
+            });
+            let place = format!("{}.{}", item.ordinal + 1, item.slot + 1);
+            let cells = [place, short(&item.name, 40), item.status.to_string(), short(&text, 100), item.id.to_string()];
+            self.table.push(Row::new(cells, value));
+        }
+    }
+
+    fn print(self, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        output.rows(&self.table)?;
+        let (done, refused) = (count(self.done), count(self.refused));
+        if self.dry_run {
+            notice(&format!("would be done for {done}, refused for {refused}; nothing was changed"));
+        } else if self.done > 0 {
+            notice(&format!("done for {done}, refused for {refused}; a worker or `pipeline jobs resume JOB` goes on"));
+        }
+        Ok(if self.refused == 0 { Exit::Good } else { Exit::Imperfect })
+    }
+}
