@@ -242,8 +242,7 @@ impl Engine {
 fn stage(plan: &Plan, name: &String) -> Result<StageIndex, SubmitError> {
     plan.index_of(name).ok_or_else(|| {
         let known = plan.stages.iter().map(|stage| stage.name.as_str());
-        let accepted = known.clone().collect::<Vec<_>>().join(", ");
-        let problem = Problem::new("", format!("the job has no stage `{name}`; expected one of {accepted}"));
+        let problem = Problem::new("", format!("the job has no stage `{name}`"));
         Problems::from(problem.suggest(name, known)).into()
     })
 }

@@ -63,7 +63,7 @@ pub(crate) struct RoundArgs {
     /// First stage of the new round [default: the pipeline's `retry_from`, or the stage that ended the item]
     #[arg(long, value_name = "STAGE", conflicts_with = "only")]
     pub(crate) from: Option<String>,
-    /// Do only these stages again (repeatable)
+    /// Do only these stages, and those between two of them, again (repeatable)
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// Leave these stages as they are (repeatable)

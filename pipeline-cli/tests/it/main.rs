@@ -9,6 +9,7 @@ mod killed;
 mod looking;
 mod providers;
 mod queue;
+mod rounds;
 mod running;
 #[cfg(unix)]
 mod s3;

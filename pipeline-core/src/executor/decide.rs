@@ -79,8 +79,9 @@ impl ItemMachine {
             if retry.from.is_some() {
                 return Err(RetryRefused::FromAndOnly);
             }
+            let again = again(plan, &retry.only);
             for index in &retry.only {
-                self.ready_to_start(plan, *index, &retry.only)?;
+                self.ready_to_start(plan, *index, &again)?;
             }
             return Ok(*first);
         }
@@ -119,6 +120,14 @@ impl ItemMachine {
     }
 }
 
+/// Returns the stages that are done again when only some are named: those, and what stands between two of them.
+fn again(plan: &Plan, only: &[StageIndex]) -> Vec<StageIndex> {
+    let after = |from: StageIndex, index: StageIndex| plan.suffix(from).get(index) == Some(&true);
+    let between =
+        |index: StageIndex| only.iter().any(|from| after(*from, index)) && only.iter().any(|to| after(index, *to));
+    (0..plan.stages.len()).filter(|index| between(*index)).collect()
+}
+
 impl Walk {
     pub(super) fn decided(&mut self, plan: &Plan, decision: &Decision) -> Result<bool, IllegalTransition> {
         match decision {
@@ -145,7 +154,8 @@ impl Walk {
     fn retry(&mut self, plan: &Plan, from: StageIndex, retry: &Retry) {
         let mut inside = plan.suffix(from);
         if !retry.only.is_empty() {
-            inside = (0..plan.stages.len()).map(|index| retry.only.contains(&index)).collect();
+            let again = again(plan, &retry.only);
+            inside = (0..plan.stages.len()).map(|index| again.contains(&index)).collect();
         }
         for (index, stage) in plan.stages.iter().enumerate() {
             let Some(state) = self.next.stages.get(index) else { continue };

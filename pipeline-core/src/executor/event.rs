@@ -37,7 +37,8 @@ pub enum Outcome {
 pub struct Retry {
     /// The first stage of the new round; `None` takes the pipeline's.
     pub from: Option<StageIndex>,
-    /// Of what is done, only these stages are done again; empty means everything from the start on. Excludes `from`.
+    /// Of what is done, only these stages and those between two of them are done again; empty means everything from the
+    /// start on. Excludes `from`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<StageIndex>,
     /// These are left as they are: what is done stays done, what is not is passed over.

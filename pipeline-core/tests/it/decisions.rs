@@ -164,6 +164,62 @@ fn a_retry_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_retry_of_single_stages_keeps_what_is_done_after_them() {
+    let plan = plan(vec![work(&[]), work(&[0]), work(&[1])]);
+    let machine = walk(&plan, &ItemMachine::new(item(), &plan), &[Event::Claimed, done(0), done(1), done(2)]);
+    let again = |only: &[usize]| Retry { only: only.to_vec(), ..Retry::default() };
+    assert_eq!(machine.can_retry(&plan, &again(&[1])), Ok(1));
+    let event = Event::Decided { decision: Decision::Retry(again(&[1])) };
+    let middle = step(&plan, &machine, &event).next;
+    let kept = StageState::Done { result: result() };
+    assert_eq!(middle.stages, [kept.clone(), StageState::Ready { attempt: 1 }, kept.clone()]);
+    let end = walk(&plan, &middle, &[Event::Claimed, done(1)]);
+    assert_eq!((end.status(&plan), end.round), (ItemStatus::Succeeded, 2));
+    // What stands between two is done again with them.
+    let event = Event::Decided { decision: Decision::Retry(again(&[2, 0])) };
+    let both = step(&plan, &machine, &event).next;
+    assert_eq!(both.stages, [StageState::Ready { attempt: 1 }, StageState::Blocked, StageState::Blocked]);
+    let failed = [Event::Claimed, finished(0, failure(Retryability::Permanent))];
+    let failed = walk(&plan, &ItemMachine::new(item(), &plan), &failed);
+    let missing = RetryRefused::MissingInput { stage: "s1".to_owned(), need: "s0".to_owned() };
+    assert_eq!(failed.can_retry(&plan, &again(&[1])), Err(missing));
+    assert_eq!(failed.can_retry(&plan, &again(&[0, 1])), Ok(0));
+    assert_eq!(machine.can_retry(&plan, &again(&[3])), Err(RetryRefused::NoSuchStage(3)));
+    let both = Retry { from: Some(0), ..again(&[1]) };
+    assert_eq!(machine.can_retry(&plan, &both), Err(RetryRefused::FromAndOnly));
+}
+
+#[test]
+fn a_stage_that_is_left_out_stays_done_or_is_passed_over() {
+    let (plan, machine) = rejected_item();
+    let skipping = |skip: &[usize]| Event::Decided {
+        decision: Decision::Retry(Retry { skip: skip.to_vec(), revision: 3, ..Retry::from(Some(0)) }),
+    };
+    let again = step(&plan, &machine, &skipping(&[1])).next;
+    assert_eq!(again.stages[1], StageState::Skipped { why: Why::NotRepeated, result: Some(result()) });
+    assert_eq!((again.stages[0].clone(), again.revision), (StageState::Ready { attempt: 1 }, 3));
+    let end = walk(&plan, &again, &[Event::Claimed, done(0), done(2)]);
+    assert_eq!((end.status(&plan), end.revision), (ItemStatus::Succeeded, 3));
+    let kept = step(&plan, &end, &skipping(&[2])).next;
+    assert_eq!(kept.stages[2], StageState::Done { result: result() });
+    let never = step(&plan, &machine, &skipping(&[2])).next;
+    assert_eq!(never.stages[2], StageState::Skipped { why: Why::NotRepeated, result: None });
+    let nothing = Retry { skip: vec![3], ..Retry::default() };
+    assert_eq!(machine.can_retry(&plan, &nothing), Err(RetryRefused::NoSuchStage(3)));
+}
+
+#[test]
+fn a_decision_expands_nothing_the_next_claim_does() {
+    let plan = plan(vec![check(&[]), work(&[0]).expand(2)]);
+    let machine = walk(&plan, &ItemMachine::new(item(), &plan), &[Event::Claimed, rejected(0)]);
+    let approved = step(&plan, &machine, &APPROVE);
+    assert!(approved.children.is_empty());
+    assert_eq!((approved.next.expanded, approved.next.status(&plan)), (None, ItemStatus::Pending));
+    let claimed = step(&plan, &approved.next, &Event::Claimed);
+    assert_eq!((claimed.children.len(), claimed.next.expanded), (2, Some(2)));
+}
+
+#[test]
 fn a_filtered_item_is_not_retried() {
     let plan = plan(vec![work(&[]).when("no.go")]);
     let machine = walk(&plan, &ItemMachine::new(item(), &plan), &[Event::Claimed]);
