@@ -1,6 +1,7 @@
 //! What people decide about items that have ended: retry, approve, discard.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -184,8 +185,8 @@ impl Engine {
             Decision::Approve | Decision::Discard => item.machine.revision,
         };
         for number in items.iter().map(revision_of) {
-            if !contexts.contains_key(&number) {
-                contexts.insert(number, self.shared.job(job, number).await?);
+            if let Entry::Vacant(place) = contexts.entry(number) {
+                place.insert(self.shared.job(job, number).await?);
             }
         }
         let machines: Vec<&ItemMachine> = items.iter().map(|item| &item.machine).collect();

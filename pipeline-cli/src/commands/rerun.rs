@@ -30,7 +30,7 @@ pub(crate) async fn rerun(engine: &Engine, args: &RerunArgs, output: &mut Output
     let mut old = Vec::new();
     for text in &args.jobs {
         let job = lookup::job(engine, text).await?;
-        if !old.iter().any(|known| *known == job.id) {
+        if !old.contains(&job.id) {
             old.push(job.id);
         }
     }

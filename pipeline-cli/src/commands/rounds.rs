@@ -90,8 +90,7 @@ impl Rounds {
         output.table(&table)?;
         let mut table = Table::new(&["round", "stage", "file", "settings"]);
         for made in self.files(history) {
-            let settings: String =
-                made.settings.map(|hash| hash.to_hex()).unwrap_or_default().chars().take(12).collect();
+            let settings: String = made.settings.map(Digest::to_hex).unwrap_or_default().chars().take(12).collect();
             table.cells([
                 made.result.round.to_string(),
                 made.result.stage.to_string(),
