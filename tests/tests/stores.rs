@@ -3,6 +3,7 @@
 
 use std::future::{Ready, ready};
 use std::path::Path;
+use std::time::Duration;
 
 use pipeline_core::id::Digest;
 use pipeline_store::{Artifacts, MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
@@ -48,26 +49,56 @@ async fn postgres_bench() -> Option<Bench> {
 }
 
 fn memory_shelf() -> Ready<Shelf> {
-    let store = Artifacts::memory();
+    let store = Artifacts::memory().renewing_after(Duration::ZERO);
     ready(Shelf::new(store.clone(), store, ()))
 }
 
 fn folder_shelf() -> Ready<Shelf> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er");
-    let open = |path: &Path| Artifacts::directory(path).unwrap();
-    ready(Shelf::new(open(&path), open(&path), folder).damaged_by(move |digest: Digest| {
+    let open = |path: &Path| Artifacts::directory(path).unwrap().renewing_after(Duration::ZERO);
+    let place = move |digest: Digest| {
         let hex = digest.to_hex();
-        std::fs::write(path.join(&hex[..2]).join(&hex[2..4]).join(&hex), b"spoiled").unwrap();
-    }))
+        path.join(&hex[..2]).join(&hex[2..4]).join(&hex)
+    };
+    let litter = place.clone();
+    ready(
+        Shelf::new(open(&folder.path().join("deep/er")), open(&folder.path().join("deep/er")), folder)
+            .damaged_by(move |digest| std::fs::write(place(digest), b"spoiled").unwrap())
+            .littered_by(move |digest| {
+                let place = litter(digest);
+                for name in ["note.txt", ".hidden", &"0".repeat(64), &format!("{digest}#7")] {
+                    std::fs::write(place.with_file_name(name), b"litter").unwrap();
+                }
+                std::fs::write(place.with_file_name("..").join(digest.to_hex()), b"in the wrong folder").unwrap();
+            }),
+    )
 }
 
 fn s3_shelf() -> Ready<Option<Shelf>> {
     let Some(server) = MotoServer::shared() else { return ready(None) };
     let bucket = server.create_bucket();
-    let open = || Artifacts::s3(&format!("s3://{bucket}/deep/er"), &server.options()).unwrap();
-    ready(Some(Shelf::new(open(), open(), ()).damaged_by(move |digest: Digest| {
+    let open = || {
+        let store = Artifacts::s3(&format!("s3://{bucket}/deep/er"), &server.options()).unwrap();
+        store.renewing_after(Duration::ZERO)
+    };
+    let shelf = Shelf::new(open(), open(), ());
+    let place = |digest: Digest| {
         let hex = digest.to_hex();
-        server.overwrite(&bucket, &format!("deep/er/{}/{}/{hex}", &hex[..2], &hex[2..4]), b"spoiled");
-    })))
+        (format!("deep/er/{}/{}", &hex[..2], &hex[2..4]), hex)
+    };
+    let litter = bucket.clone();
+    ready(Some(
+        shelf
+            .damaged_by(move |digest| {
+                let (folder, hex) = place(digest);
+                server.overwrite(&bucket, &format!("{folder}/{hex}"), b"spoiled");
+            })
+            .littered_by(move |digest| {
+                let (folder, hex) = place(digest);
+                for name in [format!("{folder}/note.txt"), format!("{folder}/x/{hex}"), format!("deep/er/{hex}")] {
+                    server.overwrite(&litter, &name, b"litter");
+                }
+            }),
+    ))
 }

@@ -13,7 +13,7 @@ mod registry;
 
 use std::fmt;
 
-pub use artifact::ArtifactStore;
+pub use artifact::{ArtifactStore, RENEWED_AFTER, StoredArtifact};
 pub use event::{EventBody, EventLog, EventRecord};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};

@@ -86,6 +86,9 @@ macro_rules! artifact_clauses {
             artifact_3_sniffed,
             artifact_4_checked,
             artifact_5_locate,
+            artifact_6_listed,
+            artifact_7_removed,
+            artifact_8_renewed,
         }
     };
 }
