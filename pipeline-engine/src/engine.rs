@@ -19,7 +19,9 @@ use pipeline_core::{Error, Result};
 
 use crate::bindings::ProviderEntry;
 use crate::builder::EngineBuilder;
+use crate::clock::SystemClock;
 use crate::metrics::MetricsSnapshot;
+use crate::upkeep::Upkeep;
 use crate::watch::Watch;
 use crate::worker::{RunEnd, RunOptions, Shared, Signal, Stop, run};
 
@@ -76,6 +78,11 @@ impl Engine {
     /// Returns the artifact store.
     pub fn artifacts(&self) -> &Arc<dyn ArtifactStore> {
         &self.shared.artifacts
+    }
+
+    /// Returns who looks after the stores.
+    pub fn upkeep(&self) -> Upkeep {
+        Upkeep::new(Arc::clone(self.store()), Arc::clone(self.artifacts()), Arc::new(SystemClock))
     }
 
     /// Returns a job.

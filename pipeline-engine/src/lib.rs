@@ -18,6 +18,7 @@ mod watch;
 
 pub mod presets;
 pub mod stages;
+pub mod upkeep;
 mod worker;
 
 pub use bindings::{IntoBinding, ProviderEntry};
@@ -29,4 +30,5 @@ pub use metrics::MetricsSnapshot;
 pub use preview::{Preview, StagePreview};
 pub use request::{JobRequest, PipelineSource};
 pub use submit::SubmitError;
+pub use upkeep::Upkeep;
 pub use watch::Watch;

@@ -14,5 +14,6 @@ mod sqlite;
 pub use artifacts::{Artifacts, S3Credentials, S3Options};
 pub use clock::SystemClock;
 pub use memory::MemoryStore;
+pub use migration::SchemaState;
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};

@@ -11,6 +11,8 @@ use pipeline_testkit::cluster::Cluster;
 use pipeline_testkit::conformance::Shelf;
 use pipeline_testkit::conformance::fixture::{Bench, SteppedClock};
 use pipeline_testkit::moto::MotoServer;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 
 pipeline_testkit::store_conformance!(memory, super::memory_bench);
 pipeline_testkit::store_conformance!(sqlite, super::sqlite_bench);
@@ -30,10 +32,21 @@ async fn sqlite_bench() -> Bench {
     let path = folder.path().join("deep/er/jobs.db");
     let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
     let store = SqliteStore::open_with(&path, options.clone()).await.unwrap();
-    Bench::new(store, clock, folder).reopened_by(move || {
-        let (path, options) = (path.clone(), options.clone());
-        async move { SqliteStore::open_with(path, options).await.unwrap() }
-    })
+    // Without foreign keys, as whoever damages a file.
+    let spoil = SqliteConnectOptions::new().filename(&path).foreign_keys(false);
+    Bench::new(store, clock, folder)
+        .reopened_by(move || {
+            let (path, options) = (path.clone(), options.clone());
+            async move { SqliteStore::open_with(path, options).await.unwrap() }
+        })
+        .spoiled_by(move |statement| {
+            let spoil = spoil.clone();
+            async move {
+                let mut connection = spoil.connect().await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        })
 }
 
 async fn postgres_bench() -> Option<Bench> {
@@ -41,10 +54,21 @@ async fn postgres_bench() -> Option<Bench> {
     let clock = SteppedClock::new();
     let options = PostgresOptions { clock: Some(clock.clone()), connections: 4, ..PostgresOptions::default() };
     let store = PostgresStore::connect_with(&url, options.clone()).await.unwrap();
-    let bench = Bench::new(store, clock, ()).reopened_by(move || {
-        let (url, options) = (url.clone(), options.clone());
-        async move { PostgresStore::connect_with(&url, options).await.unwrap() }
-    });
+    let spoil = url.clone();
+    let bench = Bench::new(store, clock, ())
+        .reopened_by(move || {
+            let (url, options) = (url.clone(), options.clone());
+            async move { PostgresStore::connect_with(&url, options).await.unwrap() }
+        })
+        .spoiled_by(move |statement| {
+            let spoil = spoil.clone();
+            async move {
+                let mut connection = PgConnection::connect(&spoil).await.unwrap();
+                let statement = format!("SET search_path = {}; {statement}", PostgresOptions::default().schema);
+                sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        });
     Some(bench)
 }
 

@@ -3,6 +3,7 @@
 //! Each trait numbers the clauses of its contract; the conformance suite has one test a clause.
 
 mod artifact;
+mod audit;
 mod event;
 mod gate;
 mod item;
@@ -10,10 +11,12 @@ mod job;
 mod ledger;
 mod queue;
 mod registry;
+mod steward;
 
 use std::fmt;
 
 pub use artifact::{ArtifactStore, RENEWED_AFTER, StoredArtifact};
+pub use audit::{Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, Breach, JobAuditor};
 pub use event::{EventBody, EventLog, EventRecord};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
@@ -24,6 +27,7 @@ pub use queue::{
     Rates, Refusal, SessionRecord, WorkQueue,
 };
 pub use registry::{FingerprintMark, NameRequest, Registry};
+pub use steward::{Census, Holder, Mention, Steward};
 
 /// What a store says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -42,7 +46,18 @@ pub struct StoreInfo {
 
 /// A complete record store.
 pub trait Store:
-    JobStore + ItemStore + WorkQueue + CallLedger + GateKeeper + EventLog + Registry + fmt::Debug + Send + Sync + 'static
+    JobStore
+    + ItemStore
+    + WorkQueue
+    + CallLedger
+    + GateKeeper
+    + EventLog
+    + Registry
+    + Steward
+    + fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
     /// Says what and where it is.
     fn info(&self) -> StoreInfo;

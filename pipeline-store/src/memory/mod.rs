@@ -11,6 +11,7 @@ mod queue;
 mod rates;
 mod registry;
 mod state;
+mod steward;
 mod store;
 
 pub use store::MemoryStore;

@@ -149,7 +149,8 @@ fn missing(id: JobId) -> Error {
     Error::not_found("there is no such job").with("job", id)
 }
 
-async fn read(connection: &mut PgConnection, id: JobId) -> Work<JobRecord> {
+/// Reads a job.
+pub(super) async fn read(connection: &mut PgConnection, id: JobId) -> Work<JobRecord> {
     let row = sqlx::query(ONE).bind(id.as_uuid()).fetch_optional(connection).await?;
     rows::job(&row.ok_or_else(|| missing(id))?)
 }

@@ -36,6 +36,7 @@ mod rates;
 mod registry;
 mod rows;
 mod sessions;
+mod steward;
 mod store;
 mod submit;
 

@@ -126,7 +126,8 @@ fn missing(id: JobId) -> Error {
     Error::not_found("there is no such job").with("job", id)
 }
 
-async fn read(connection: &mut SqliteConnection, id: JobId) -> Work<JobRecord> {
+/// Reads a job.
+pub(super) async fn read(connection: &mut SqliteConnection, id: JobId) -> Work<JobRecord> {
     let row = sqlx::query(concat!("SELECT ", rows::job_columns!(), " FROM jobs WHERE id = ?"))
         .bind(id.to_string())
         .fetch_optional(&mut *connection)

@@ -31,6 +31,7 @@ mod rates;
 mod registry;
 mod rows;
 mod sessions;
+mod steward;
 mod store;
 mod submit;
 

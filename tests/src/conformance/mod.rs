@@ -18,6 +18,7 @@ mod queue_sessions;
 mod queue_status;
 mod queue_turns;
 mod registry;
+mod steward;
 mod suite;
 
 pub use artifact_store::*;
@@ -33,4 +34,5 @@ pub use queue_sessions::*;
 pub use queue_status::*;
 pub use queue_turns::*;
 pub use registry::*;
+pub use steward::*;
 pub use suite::{ARTIFACT_CLAUSES, Clause, STORE_CLAUSES};

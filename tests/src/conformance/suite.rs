@@ -70,6 +70,10 @@ macro_rules! store_clauses {
             registry_2_repeatable,
             registry_3_take_over,
             registry_4_first_come,
+            steward_1_counted,
+            steward_2_mentioned,
+            steward_3_sound,
+            steward_4_found,
         }
     };
 }

@@ -13,5 +13,6 @@ mod queue;
 mod rates;
 mod sessions;
 mod shelf;
+mod steward;
 mod store;
 mod verdict;

@@ -67,6 +67,8 @@ pub(crate) struct Notes {
     pub(crate) names: BTreeMap<(String, String), ItemId>,
     /// Whose fingerprints were stored, in order.
     pub(crate) marked: Vec<ItemId>,
+    /// What was done to the data behind the store's back.
+    pub(crate) spoiled: Vec<String>,
 }
 
 impl Broken {
@@ -100,7 +102,11 @@ fn bench(breach: Option<Breach>) -> Bench {
     let store = MemoryStore::with_clock(clock.clone());
     let broken = Broken { store, breach, reopened: false, clock: clock.clone(), notes: Arc::default() };
     let again = Broken { reopened: true, ..broken.clone() };
-    Bench::new(broken, clock, ()).reopened_by(move || ready(again.clone()))
+    let spoiled = broken.clone();
+    Bench::new(broken, clock, ()).reopened_by(move || ready(again.clone())).spoiled_by(move |statement| {
+        spoiled.notes().spoiled.push(statement);
+        ready(())
+    })
 }
 
 crate::breaches::breaches! {
@@ -373,5 +379,23 @@ crate::breaches::breaches! {
         a_refused_picture_that_is_marked = RefusedMarkStored;
         pictures_compared_over_all_jobs = MarksOfAllJobs;
         a_picture_looked_for_before_it_is_marked = MarkLookedUpBefore;
+    }
+    steward_1_counted {
+        items_that_were_replaced_and_not_counted = ReplacedNotCounted;
+        names_that_are_not_counted = NamesNotCounted;
+    }
+    steward_2_mentioned {
+        fields_that_are_not_mentioned = FieldsNotMentioned;
+        inputs_that_are_not_mentioned = InputsNotMentioned;
+        a_page_of_mentions_that_is_never_full = LastMentionLost;
+        a_limit_of_mentions_that_is_ignored = MentionLimitIgnored;
+    }
+    steward_3_sound {
+        no_job_that_is_sound = MissingJobSound;
+        what_is_held_taken_for_wrong = HeldIsWrong;
+    }
+    steward_4_found {
+        damage_that_is_not_found = DamageNotFound;
+        strays_that_are_not_found = StraysNotFound;
     }
 }

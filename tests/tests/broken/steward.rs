@@ -1,0 +1,67 @@
+//! A broken steward.
+
+use async_trait::async_trait;
+use pipeline_core::error::Result;
+use pipeline_core::id::JobId;
+use pipeline_core::storage::{Audit, Breach as Found, Census, Holder, Mention, Steward, WorkQueue as _};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::store::{Breach, Broken};
+
+#[async_trait]
+impl Steward for Broken {
+    async fn census(&self) -> Result<Census> {
+        let mut census = self.store.census().await?;
+        match self.breach {
+            Some(Breach::ReplacedNotCounted) => census.items -= self.notes().replaced.len() as u64,
+            Some(Breach::NamesNotCounted) => census.names = 0,
+            _ => {}
+        }
+        Ok(census)
+    }
+
+    async fn mentions(&self, holder: Holder, after: Option<Uuid>, limit: u32) -> Result<Vec<Mention>> {
+        let limit = if self.is(Breach::MentionLimitIgnored) { u32::MAX } else { limit };
+        let mut found = self.store.mentions(holder, after, limit).await?;
+        match self.breach {
+            Some(Breach::FieldsNotMentioned) if holder == Holder::Results => {
+                for mention in &mut found {
+                    let all: Vec<Value> = serde_json::from_str(&mention.text).unwrap_or_default();
+                    mention.text = all.first().map(Value::to_string).unwrap_or_default();
+                }
+            }
+            Some(Breach::InputsNotMentioned) if holder == Holder::Items => {
+                found.iter_mut().for_each(|mention| "null".clone_into(&mut mention.text));
+            }
+            Some(Breach::LastMentionLost) => found.truncate(found.len().max(2) - 1),
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    async fn audit(&self, job: JobId) -> Result<Audit> {
+        let mut audit = match self.store.audit(job).await {
+            Err(_) if self.is(Breach::MissingJobSound) => return Ok(Audit::default()),
+            audit => audit?,
+        };
+        let held = self.store.sessions(Some(job)).await?.iter().any(|session| session.claims > 0);
+        if self.is(Breach::HeldIsWrong) && held {
+            audit.note(Found::new(format!("job {job}"), "what is held is not pending"));
+        }
+        if !self.is(Breach::DamageNotFound) {
+            self.notes().spoiled.iter().for_each(|place| audit.note(Found::new(place.clone(), "spoiled")));
+        }
+        Ok(audit)
+    }
+
+    async fn strays(&self) -> Result<Vec<Found>> {
+        let mut strays = self.store.strays().await?;
+        let notes = self.notes();
+        let lost = notes.spoiled.iter().filter(|place| place.starts_with("DELETE FROM items"));
+        if !self.is(Breach::StraysNotFound) {
+            strays.extend(lost.map(|place| Found::new(place.clone(), "its job is gone")));
+        }
+        Ok(strays)
+    }
+}
