@@ -113,6 +113,14 @@ impl Wired {
         ))
     }
 
+    /// Returns the SQLite store, if that is what was opened.
+    pub(crate) const fn sqlite(&self) -> Option<&SqliteStore> {
+        match &self.opened {
+            Opened::Sqlite(store) => Some(store),
+            Opened::Postgres(_) | Opened::Memory => None,
+        }
+    }
+
     /// Closes the store.
     pub(crate) async fn close(self) {
         drop(self.engine);

@@ -5,6 +5,7 @@
 //! of S3 or in memory. All of them pass the same conformance suite.
 
 mod artifacts;
+pub mod backup;
 mod clock;
 mod memory;
 mod migration;

@@ -12,6 +12,7 @@ mod pipelines;
 mod providers;
 mod queue;
 mod run;
+mod store;
 mod summary;
 mod why;
 mod worker;
@@ -25,7 +26,7 @@ use clap_complete::Shell;
 
 use crate::args::{
     Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand, PrintArgs,
-    ProvidersCommand, QueueCommand, WorkersCommand,
+    ProvidersCommand, QueueCommand, StoreCommand, WorkersCommand,
 };
 use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output, notice};
@@ -92,6 +93,7 @@ pub(crate) async fn run(
             config::show(engine, &pipeline.pipeline, origin, changed, output)
         }
         Command::Providers(ProvidersCommand::List(_)) => providers::list(engine, output),
+        Command::Store(command) => store::run(&wired, home, &command, output).await,
         Command::Doctor(_) => doctor::run(home, output).await,
         Command::Completions { shell } => completions(shell),
     };
@@ -142,8 +144,11 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
             Wired::read(home).await
         }
         Command::Pipelines(_) | Command::Config(_) | Command::Providers(_) => Wired::memory(home.providers.as_deref()),
-        // It looks at the file itself, and says what is wrong with it.
-        Command::Doctor(_) | Command::Completions { .. } => Wired::memory(None),
+        // They open what they look at themselves, and say what is wrong with it.
+        Command::Doctor(_)
+        | Command::Completions { .. }
+        | Command::Store(StoreCommand::Migrate { .. } | StoreCommand::Restore { .. }) => Wired::memory(None),
+        Command::Store(_) => Wired::read(home).await,
     }
 }
 
@@ -168,6 +173,7 @@ fn print_args(command: &Command) -> PrintArgs {
         Command::Gates(GatesCommand::Open(gate) | GatesCommand::Close { gate, .. }) => gate.print,
         Command::Jobs(JobsCommand::Watch { job, .. }) | Command::Items(ItemsCommand::List { job, .. }) => job.print,
         Command::Logs(args) => args.job.print,
+        Command::Store(command) => command.print(),
         Command::Config(ConfigCommand::Show { pipeline, .. }) => pipeline.print,
         Command::Pipelines(PipelinesCommand::Graph { .. }) | Command::Completions { .. } => PrintArgs::default(),
     }

@@ -12,6 +12,8 @@ mod queue;
 mod running;
 #[cfg(unix)]
 mod s3;
+#[cfg(unix)]
+mod store;
 #[cfg(feature = "otel")]
 mod traces;
 #[cfg(unix)]

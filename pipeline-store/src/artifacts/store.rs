@@ -1,7 +1,7 @@
 //! The artifact store: one object a digest.
 
 use std::fmt;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct Artifacts {
     location: String,
     classify: Classify,
     renewed_after: Duration,
+    /// The folder they are in, if it is one.
+    folder: Option<PathBuf>,
 }
 
 /// Makes an error of one of the objects, of what was done and where.
@@ -50,7 +52,8 @@ impl Artifacts {
         let objects = LocalFileSystem::new_with_prefix(path)
             .map_err(|error| fault::classify(error, "cannot open the artifacts", &location))?
             .with_fsync(true);
-        Ok(Self { objects: Arc::new(objects), prefix: Path::default(), location, classify: fault::classify, renewed_after: RENEWED_AFTER })
+        let folder = Some(path.to_path_buf());
+        Ok(Self { folder, ..Self::over(Arc::new(objects), location, fault::classify) })
     }
 
     /// Keeps files in a bucket: `s3://BUCKET/PREFIX`. Nobody is asked before the first file.
@@ -65,7 +68,7 @@ impl Artifacts {
         let objects = s3::open(&address, options)?;
         let location = address.to_string();
         let classify: Classify = |error, doing, location| s3::classify(&error, doing, location);
-        Ok(Self { objects: Arc::new(objects), prefix: address.prefix, location, classify, renewed_after: RENEWED_AFTER })
+        Ok(Self { prefix: address.prefix, ..Self::over(Arc::new(objects), location, classify) })
     }
 
     /// Checks the address for [`Artifacts::s3`], and nothing else.
@@ -78,14 +81,22 @@ impl Artifacts {
 
     /// Keeps files as long as the process lives.
     pub fn memory() -> Self {
-        let (objects, location) = (Arc::new(InMemory::new()), "memory".to_owned());
-        Self { objects, prefix: Path::default(), location, classify: fault::classify, renewed_after: RENEWED_AFTER }
+        Self::over(Arc::new(InMemory::new()), "memory".to_owned(), fault::classify)
+    }
+
+    fn over(objects: Arc<dyn ObjectStore>, location: String, classify: Classify) -> Self {
+        Self { objects, prefix: Path::default(), location, classify, renewed_after: RENEWED_AFTER, folder: None }
     }
 
     /// Writes what is put again anew when it was last put longer ago than this, instead of after [`RENEWED_AFTER`].
     pub fn renewing_after(mut self, age: Duration) -> Self {
         self.renewed_after = age.min(RENEWED_AFTER);
         self
+    }
+
+    /// Returns where the file of a digest would lie, when files are kept in a folder.
+    pub(crate) fn path_of(&self, digest: Digest) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(self.key(digest).as_ref()))
     }
 
     fn key(&self, digest: Digest) -> Path {

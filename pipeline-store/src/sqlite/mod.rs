@@ -31,9 +31,12 @@ mod rates;
 mod registry;
 mod rows;
 mod sessions;
+mod snapshot;
 mod steward;
 mod store;
 mod submit;
+
+pub(crate) use snapshot::Snapshot;
 
 pub use options::{SqliteOptions, Synchronous};
 pub use store::SqliteStore;
