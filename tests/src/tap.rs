@@ -192,4 +192,7 @@ pass_on!(Steward {
     mentions(holder: Holder, after: Option<Uuid>, limit: u32) -> Vec<Mention>;
     audit(job: JobId) -> Audit;
     strays() -> Vec<Breach>;
+    rename(job: JobId, label: &str) -> JobRecord;
+    delete(job: JobId) -> ();
+    sweep(limit: u32) -> u64;
 });

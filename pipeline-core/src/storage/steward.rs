@@ -10,6 +10,7 @@ use crate::id::{Digest, JobId};
 use crate::model::Artifact;
 
 use super::audit::{Audit, Breach};
+use super::job::JobRecord;
 
 /// How much a store keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -105,6 +106,13 @@ fn collect(value: &Value, found: &mut Vec<Artifact>) {
 ///    store as it is at one moment. `audit` of no job is `NotFound`.
 /// 4. *Found.* `audit` finds a counter, a sum, a sequence or a reference of the job that the records contradict, and says
 ///    where; `strays` finds what belongs to nothing.
+/// 5. *Renamed.* `rename` gives a job another label, durable when it returns; of no job it is `NotFound`.
+/// 6. *Deleted.* Once `delete` returns, durable, no method finds or lists the job, and its idempotency key is free. Of a job
+///    that has not ended it is a `Conflict`, of no job `NotFound`, and changes nothing.
+/// 7. *Swept.* Each `sweep` removes at most `limit` items, events and calls of deleted jobs with what hangs on them, and
+///    tells how many records it removed; once that is 0, nothing else of them is left. Other jobs are not touched.
+/// 8. *Money stays.* `calls` lists every call of a deleted job that has cost something, or of which that is not known, with
+///    all but its items and its response.
 #[async_trait]
 pub trait Steward {
     /// Counts what is kept.
@@ -118,6 +126,15 @@ pub trait Steward {
 
     /// Looks for records that belong to nothing, and proves what the store proves of itself.
     async fn strays(&self) -> Result<Vec<Breach>>;
+
+    /// Gives a job another label.
+    async fn rename(&self, job: JobId, label: &str) -> Result<JobRecord>;
+
+    /// Hides a job that has ended, for good; [`Steward::sweep`] removes what it leaves.
+    async fn delete(&self, job: JobId) -> Result<()>;
+
+    /// Removes some of what deleted jobs have left, and returns how many records.
+    async fn sweep(&self, limit: u32) -> Result<u64>;
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod ledger;
 mod queue;
 mod rates;
 mod registry;
+mod removal;
 mod state;
 mod steward;
 mod store;

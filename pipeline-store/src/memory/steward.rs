@@ -5,11 +5,12 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{CallId, ItemId, JobId, ResultId};
 use pipeline_core::storage::{
     Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, Breach, CallRecord, CallState, Census, Holder,
-    ItemStore as _, JobAuditor, Mention, Steward,
+    ItemStore as _, JobAuditor, JobRecord, Mention, Steward,
 };
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::removal;
 use super::state::{Item, State};
 use super::store::MemoryStore;
 
@@ -22,7 +23,7 @@ impl Steward for MemoryStore {
                 items: state.items.len() as u64,
                 results: state.results.len() as u64,
                 calls: state.calls.len() as u64,
-                events: state.jobs.values().map(|job| job.events.len() as u64).sum(),
+                events: state.jobs.values().chain(state.deleted.values()).map(|job| job.events.len() as u64).sum(),
                 names: state.names.len() as u64,
                 fingerprints: state.fingerprints.values().map(|marks| marks.len() as u64).sum(),
                 bytes: None,
@@ -70,12 +71,39 @@ impl Steward for MemoryStore {
     async fn strays(&self) -> Result<Vec<Breach>> {
         self.with(|state| {
             let lost = |owner| format!("{owner} that it belongs to is not there");
-            let items = state.items.values().filter(|item| !state.jobs.contains_key(&item.record.job));
+            let items = state.items.values().filter(|item| {
+                !state.jobs.contains_key(&item.record.job) && !state.deleted.contains_key(&item.record.job)
+            });
             let items = items.map(|item| Breach::new(format!("items {}", item.record.id), lost("a job")));
             let results = state.results.values().filter(|result| !state.items.contains_key(&result.item));
             let results = results.map(|result| Breach::new(format!("results {}", result.id), lost("an item")));
             Ok(items.chain(results).collect())
         })
+    }
+
+    async fn rename(&self, job: JobId, label: &str) -> Result<JobRecord> {
+        self.with(|state| {
+            label.clone_into(&mut state.job_mut(job)?.new.label);
+            Ok(state.view(state.job(job)?))
+        })
+    }
+
+    async fn delete(&self, job: JobId) -> Result<()> {
+        let now = self.time();
+        self.with(|state| {
+            state.bury(now);
+            if state.job(job)?.status.is_none() {
+                return Err(Error::conflict("the job has not ended").with("job", job));
+            }
+            if let Some(gone) = state.jobs.remove(&job) {
+                state.deleted.insert(job, gone);
+            }
+            Ok(())
+        })
+    }
+
+    async fn sweep(&self, limit: u32) -> Result<u64> {
+        self.with(|state| Ok(removal::sweep(state, limit.max(1) as usize)))
     }
 }
 

@@ -34,6 +34,7 @@ mod options;
 mod queue;
 mod rates;
 mod registry;
+mod removal;
 mod rows;
 mod sessions;
 mod steward;

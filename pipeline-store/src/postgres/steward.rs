@@ -8,7 +8,8 @@ use pipeline_core::error::Result;
 use pipeline_core::id::{CallId, JobId, ResultId};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
-    Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, Breach, Census, Holder, JobAuditor, Mention, Steward,
+    Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, Breach, Census, Holder, JobAuditor, JobRecord,
+    Mention, Steward,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -16,12 +17,12 @@ use uuid::Uuid;
 
 use super::fault::Work;
 use super::store::{Begin, PostgresStore};
-use super::{items, jobs, rows};
+use super::{items, jobs, removal, rows};
 
 /// What looks at everything takes as long as it takes, and reads tables from one end to the other.
 const PATIENT: &str = "SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on";
 
-const CENSUS: &str = "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM items), (SELECT count(*) FROM results), \
+const CENSUS: &str = "SELECT (SELECT count(*) FROM jobs WHERE deleted IS NULL), (SELECT count(*) FROM items), (SELECT count(*) FROM results), \
      (SELECT count(*) FROM calls), (SELECT count(*) FROM events), (SELECT count(*) FROM names), \
      (SELECT count(*) FROM fingerprints), \
      (SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class AS c \
@@ -169,6 +170,29 @@ impl Steward for PostgresStore {
             })
         })
         .await
+    }
+
+    async fn rename(&self, job: JobId, label: &str) -> Result<JobRecord> {
+        self.write(Begin::Durable, (job, label.to_owned()), |connection, _, (job, label)| {
+            Box::pin(async move {
+                sqlx::query("UPDATE jobs SET label = $2 WHERE id = $1")
+                    .bind(job.as_uuid())
+                    .bind(label)
+                    .execute(&mut *connection)
+                    .await?;
+                jobs::read(connection, *job).await
+            })
+        })
+        .await
+    }
+
+    async fn delete(&self, job: JobId) -> Result<()> {
+        self.bury().await?;
+        self.write(Begin::Durable, job, |connection, _, job| Box::pin(removal::delete(connection, *job))).await
+    }
+
+    async fn sweep(&self, limit: u32) -> Result<u64> {
+        self.write(Begin::Durable, limit, |connection, _, limit| Box::pin(removal::sweep(connection, *limit))).await
     }
 }
 

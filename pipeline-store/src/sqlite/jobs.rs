@@ -45,10 +45,12 @@ impl JobStore for SqliteStore {
     async fn plan(&self, id: JobId) -> Result<JobPlan> {
         self.read(move |connection| {
             Box::pin(async move {
-                let row = sqlx::query("SELECT body FROM plans WHERE job = ?")
-                    .bind(id.to_string())
-                    .fetch_optional(connection)
-                    .await?;
+                let row = sqlx::query(
+                    "SELECT plans.body FROM plans JOIN jobs ON jobs.id = plans.job WHERE job = ? AND deleted IS NULL",
+                )
+                .bind(id.to_string())
+                .fetch_optional(connection)
+                .await?;
                 rows::json(&row.ok_or_else(|| missing(id))?, 0)
             })
         })
@@ -113,8 +115,8 @@ async fn submitted(connection: &mut SqliteConnection, job: &NewJob) -> Work<Opti
 }
 
 /// Returns what a person asked of a job, and as what it has ended.
-async fn standing(connection: &mut SqliteConnection, id: JobId) -> Work<(Control, Option<String>)> {
-    let row = sqlx::query("SELECT control, status FROM jobs WHERE id = ?")
+pub(super) async fn standing(connection: &mut SqliteConnection, id: JobId) -> Work<(Control, Option<String>)> {
+    let row = sqlx::query("SELECT control, status FROM jobs WHERE id = ? AND deleted IS NULL")
         .bind(id.to_string())
         .fetch_optional(connection)
         .await?
@@ -122,13 +124,14 @@ async fn standing(connection: &mut SqliteConnection, id: JobId) -> Work<(Control
     Ok((rows::word(&row, 0)?, row.try_get(1)?))
 }
 
-fn missing(id: JobId) -> Error {
+/// The error for a job that is not there.
+pub(super) fn missing(id: JobId) -> Error {
     Error::not_found("there is no such job").with("job", id)
 }
 
 /// Reads a job.
 pub(super) async fn read(connection: &mut SqliteConnection, id: JobId) -> Work<JobRecord> {
-    let row = sqlx::query(concat!("SELECT ", rows::job_columns!(), " FROM jobs WHERE id = ?"))
+    let row = sqlx::query(concat!("SELECT ", rows::job_columns!(), " FROM jobs WHERE id = ? AND deleted IS NULL"))
         .bind(id.to_string())
         .fetch_optional(&mut *connection)
         .await?
@@ -142,7 +145,7 @@ async fn list(connection: &mut SqliteConnection, query: JobQuery) -> Work<Vec<Jo
         "SELECT ",
         rows::job_columns!(),
         " FROM jobs WHERE (?1 IS NULL OR (id >= ?1 AND id < ?1 || '~')) AND (?2 IS NULL OR label = ?2) \
-         AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4"
+         AND (?3 IS NULL OR id < ?3) AND deleted IS NULL ORDER BY id DESC LIMIT ?4"
     ))
     .bind(query.id_prefix.map(|prefix| prefix.to_ascii_lowercase()))
     .bind(query.label)

@@ -29,6 +29,7 @@ mod presence;
 mod queue;
 mod rates;
 mod registry;
+mod removal;
 mod rows;
 mod sessions;
 mod snapshot;

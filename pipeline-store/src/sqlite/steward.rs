@@ -8,7 +8,8 @@ use pipeline_core::error::Result;
 use pipeline_core::id::{CallId, JobId, ResultId};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
-    Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, Breach, Census, Holder, JobAuditor, Mention, Steward,
+    Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, Breach, Census, Holder, JobAuditor, JobRecord,
+    Mention, Steward,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
@@ -16,9 +17,9 @@ use uuid::Uuid;
 
 use super::fault::Work;
 use super::store::SqliteStore;
-use super::{items, jobs, rows};
+use super::{items, jobs, removal, rows, sessions};
 
-const CENSUS: &str = "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM items), (SELECT count(*) FROM results), \
+const CENSUS: &str = "SELECT (SELECT count(*) FROM jobs WHERE deleted IS NULL), (SELECT count(*) FROM items), (SELECT count(*) FROM results), \
      (SELECT count(*) FROM calls), (SELECT count(*) FROM events), (SELECT count(*) FROM names), \
      (SELECT count(*) FROM fingerprints), \
      (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size())";
@@ -107,6 +108,30 @@ impl Steward for SqliteStore {
             })
         })
         .await
+    }
+
+    async fn rename(&self, job: JobId, label: &str) -> Result<JobRecord> {
+        let label = label.to_owned();
+        self.write(move |connection, _| {
+            Box::pin(async move {
+                sqlx::query("UPDATE jobs SET label = ? WHERE id = ?")
+                    .bind(label)
+                    .bind(job.to_string())
+                    .execute(&mut *connection)
+                    .await?;
+                jobs::read(connection, job).await
+            })
+        })
+        .await
+    }
+
+    async fn delete(&self, job: JobId) -> Result<()> {
+        self.write(move |connection, inner| Box::pin(sessions::bury(connection, inner))).await?;
+        self.write(move |connection, _| Box::pin(removal::delete(connection, job))).await
+    }
+
+    async fn sweep(&self, limit: u32) -> Result<u64> {
+        self.write(move |connection, _| Box::pin(removal::sweep(connection, limit))).await
     }
 }
 

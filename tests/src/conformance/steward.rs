@@ -9,7 +9,8 @@ use pipeline_core::executor::StageState;
 use pipeline_core::id::{CallId, Digest, ItemId, JobId, ResultId};
 use pipeline_core::model::{Artifact, Control, ItemStatus, MediaType, Money};
 use pipeline_core::storage::{
-    Audit, CallState, Census, Commit, FingerprintMark, Holder, Mention, NameRequest, NewCall, Settlement,
+    Audit, CallQuery, CallState, Census, Commit, FingerprintMark, Holder, Idempotency, JobQuery, Mention, NameRequest,
+    NewCall, NewJob, Settlement,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -228,4 +229,156 @@ pub async fn steward_4_found(bench: &Bench) {
     assert!(bench.store.strays().await.unwrap().is_empty());
     bench.spoil(&format!("DELETE FROM items WHERE id = '{}'", made.items[0])).await;
     assert!(!bench.store.strays().await.unwrap().is_empty());
+}
+
+/// `rename` gives a job another label.
+pub async fn steward_5_renamed(bench: &Bench) {
+    let missing = bench.store.rename(JobId::from_uuid(uuid()), "x").await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    let (job, _) = bench.submit(1).await;
+    let (other, _) = bench.submit(1).await;
+    let before = bench.store.job(job).await.unwrap();
+    let label = "another \u{1f431} 'label'";
+    let renamed = bench.store.rename(job, label).await.unwrap();
+    assert_eq!(renamed.label, label);
+    let again = bench.reopen().await;
+    let after = again.job(job).await.unwrap();
+    assert_eq!((after.label.as_str(), after.counts, after.last_event), (label, before.counts, before.last_event));
+    let found = again.jobs(JobQuery { label: Some(label.to_owned()), ..JobQuery::default() }).await.unwrap();
+    assert_eq!(found.iter().map(|job| job.id).collect::<Vec<_>>(), [job]);
+    assert_eq!(again.job(other).await.unwrap().label, "bench");
+}
+
+/// Removes what deleted jobs have left, a step at a time.
+async fn sweep(bench: &Bench, limit: u32) -> u64 {
+    let mut removed = 0;
+    loop {
+        let some = bench.store.sweep(limit).await.unwrap();
+        if some == 0 {
+            return removed;
+        }
+        removed += some;
+    }
+}
+
+/// A job that has ended is deleted for good, one that has not is not.
+pub async fn steward_6_deleted(bench: &Bench) {
+    let missing = bench.store.delete(JobId::from_uuid(uuid())).await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    let wanted = Idempotency { key: "once".to_owned(), body: digest("body") };
+    let new = NewJob { idempotency: Some(wanted.clone()), ..new_job() };
+    let (job, items) = bench.submit_with(new, vec![new_item(0), new_item(1)]).await;
+    let (other, _) = bench.submit(1).await;
+    let session = bench.session_for(Some(job)).await;
+    for _ in 0..2 {
+        assert_eq!(bench.store.delete(job).await.unwrap_err().kind(), ErrorKind::Conflict);
+        bench.claim(session, 1).await;
+    }
+    assert_eq!(bench.store.job(job).await.unwrap().counts.planned, 2, "a refused removal changes nothing");
+    bench.store.abandon(job).await.unwrap();
+    bench.store.delete(job).await.unwrap();
+    for store in [bench.reopen().await, bench.store.clone()] {
+        for error in [
+            store.job(job).await.unwrap_err(),
+            store.plan(job).await.unwrap_err(),
+            store.control(job, Control::Run).await.unwrap_err(),
+            store.rename(job, "x").await.unwrap_err(),
+            store.audit(job).await.unwrap_err(),
+            store.delete(job).await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+        }
+        let listed = store.jobs(JobQuery::default()).await.unwrap();
+        assert_eq!(listed.iter().map(|job| job.id).collect::<Vec<_>>(), [other]);
+        assert_eq!(store.census().await.unwrap().jobs, 1);
+    }
+    let again = NewJob { idempotency: Some(wanted), ..new_job() };
+    let id = again.id;
+    assert_eq!(bench.store.submit(again, vec![new_item(0)]).await.unwrap().id, id, "the key is free");
+    sweep(bench, 100).await;
+    assert_eq!(bench.store.item(items[0]).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+/// What a deleted job leaves goes in steps, and nothing else.
+pub async fn steward_7_swept(bench: &Bench) {
+    let kept = busy(bench, false).await;
+    bench.store.abandon(kept.job).await.unwrap();
+    let before = bench.store.census().await.unwrap();
+    let history = bench.store.history(kept.items[0]).await.unwrap();
+    let gone = busy(bench, false).await;
+    let item = gone.items[1];
+    let name = NameRequest {
+        scope: "/out".to_owned(),
+        name: "a.png".to_owned(),
+        job: gone.job,
+        item,
+        take_over: false,
+        only_if_mine: false,
+    };
+    assert!(bench.store.reserve_name(name).await.unwrap());
+    let mark = FingerprintMark { job: gone.job, scope: "qc".to_owned(), item, fingerprint: 5, max_distance: 0 };
+    bench.store.mark_fingerprint(mark).await.unwrap();
+    assert_eq!(bench.store.sweep(10).await.unwrap(), 0, "nothing was deleted");
+    bench.store.abandon(gone.job).await.unwrap();
+    bench.store.delete(gone.job).await.unwrap();
+    let items = bench.store.census().await.unwrap().items;
+    assert!((1..=2).contains(&bench.store.sweep(2).await.unwrap()));
+    assert!(bench.store.census().await.unwrap().items >= items - 2, "more went than asked for");
+    sweep(bench, 2).await;
+    let after = bench.reopen().await.census().await.unwrap();
+    // Two calls of it are kept, for what they cost.
+    assert_eq!(
+        Census { calls: before.calls + 2, bytes: before.bytes, ..before },
+        Census { bytes: before.bytes, ..after }
+    );
+    assert_eq!(bench.store.history(kept.items[0]).await.unwrap(), history);
+    assert_eq!(bench.store.history(gone.items[0]).await.unwrap(), []);
+    assert_eq!(bench.store.events(gone.job, pipeline_core::id::EventSeq::START, 10).await.unwrap(), []);
+    assert!(bench.store.audit(kept.job).await.unwrap().is_clean());
+    assert_eq!(bench.store.strays().await.unwrap(), []);
+    for holder in Holder::ALL {
+        for mention in bench.store.mentions(holder, None, 1_000).await.unwrap() {
+            let ids = gone.items.iter().map(ItemId::as_uuid).chain(gone.results.iter().map(ResultId::as_uuid));
+            assert!(!ids.chain([gone.job.as_uuid()]).any(|id| id == mention.id), "{holder:?} {}", mention.id);
+        }
+    }
+}
+
+/// What a deleted job has cost is still told, call by call.
+pub async fn steward_8_money_stays(bench: &Bench) {
+    let made = busy(bench, false).await;
+    let session = bench.session_for(Some(made.job)).await;
+    let claimed = bench.claim(session, 1).await;
+    let free = new_call(made.job, &[claimed[0].item.id]);
+    bench.commit(session, Commit { calls: vec![free.clone()], ..holding(&claimed[0]) }).await;
+    let nothing = Settlement { cost: Money::ZERO, ..settled(&free, CallState::Failed, "free") };
+    bench.store.settle(nothing).await.unwrap();
+    let of_job = CallQuery { job: Some(made.job), ..CallQuery::default() };
+    let before = bench.store.calls(of_job.clone()).await.unwrap();
+    bench.store.abandon(made.job).await.unwrap();
+    bench.store.delete(made.job).await.unwrap();
+    sweep(bench, 1).await;
+    let after = bench.reopen().await.calls(of_job.clone()).await.unwrap();
+    let expected: Vec<_> = before
+        .into_iter()
+        .filter(|call| call.id != free.id)
+        .map(|call| pipeline_core::storage::CallRecord { items: vec![], used_by: vec![], response: None, ..call })
+        .collect();
+    assert_eq!(expected.len(), 2);
+    assert_eq!(after, expected);
+    // What is still under way can be settled.
+    let open = after.iter().find(|call| call.state == CallState::Open).unwrap();
+    let late = Settlement {
+        call: open.id,
+        state: CallState::Succeeded,
+        sending: None,
+        cost: Money::from_micros(500),
+        response: None,
+        failure: None,
+        external_id: None,
+        outage: false,
+    };
+    bench.store.settle(late).await.unwrap();
+    let costs = bench.store.calls(of_job).await.unwrap().iter().filter_map(|call| call.cost).collect::<Vec<_>>();
+    assert_eq!(costs, [Money::from_micros(39_000), Money::from_micros(500)]);
 }

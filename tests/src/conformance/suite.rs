@@ -74,6 +74,10 @@ macro_rules! store_clauses {
             steward_2_mentioned,
             steward_3_sound,
             steward_4_found,
+            steward_5_renamed,
+            steward_6_deleted,
+            steward_7_swept,
+            steward_8_money_stays,
         }
     };
 }

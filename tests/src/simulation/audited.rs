@@ -232,4 +232,16 @@ impl Steward for Audited {
     async fn strays(&self) -> Result<Vec<Breach>> {
         self.store.strays().await
     }
+
+    async fn rename(&self, job: JobId, label: &str) -> Result<JobRecord> {
+        self.store.rename(job, label).await
+    }
+
+    async fn delete(&self, job: JobId) -> Result<()> {
+        self.store.delete(job).await
+    }
+
+    async fn sweep(&self, limit: u32) -> Result<u64> {
+        self.store.sweep(limit).await
+    }
 }

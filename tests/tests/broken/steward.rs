@@ -1,9 +1,12 @@
 //! A broken steward.
 
 use async_trait::async_trait;
-use pipeline_core::error::Result;
+use pipeline_core::error::{Error, Result};
 use pipeline_core::id::JobId;
-use pipeline_core::storage::{Audit, Breach as Found, Census, Holder, Mention, Steward, WorkQueue as _};
+use pipeline_core::storage::{
+    Audit, Breach as Found, CallLedger as _, CallQuery, Census, Holder, JobQuery, JobRecord, JobStore as _, Mention,
+    Steward, WorkQueue as _,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -63,5 +66,43 @@ impl Steward for Broken {
             strays.extend(lost.map(|place| Found::new(place.clone(), "its job is gone")));
         }
         Ok(strays)
+    }
+
+    async fn rename(&self, job: JobId, label: &str) -> Result<JobRecord> {
+        match self.breach {
+            Some(Breach::RenameLost) => Ok(JobRecord { label: label.to_owned(), ..self.store.job(job).await? }),
+            Some(Breach::RenameOfAll) => {
+                for other in self.store.jobs(JobQuery::default()).await? {
+                    self.store.rename(other.id, label).await?;
+                }
+                self.store.rename(job, label).await
+            }
+            _ => self.store.rename(job, label).await,
+        }
+    }
+
+    async fn delete(&self, job: JobId) -> Result<()> {
+        match self.breach {
+            Some(Breach::RunningDeleted) if self.store.job(job).await?.ended_at.is_none() => {
+                self.store.abandon(job).await?;
+            }
+            Some(Breach::DeletedIsThere) => {
+                let record = self.store.job(job).await?;
+                return if record.ended_at.is_some() { Ok(()) } else { Err(Error::conflict("it has not ended")) };
+            }
+            _ => {}
+        }
+        let calls = self.store.calls(CallQuery { job: Some(job), ..CallQuery::default() }).await?;
+        self.store.delete(job).await?;
+        self.notes().deleted.extend(calls.into_iter().map(|call| call.id));
+        Ok(())
+    }
+
+    async fn sweep(&self, limit: u32) -> Result<u64> {
+        match self.breach {
+            Some(Breach::NothingSwept) => Ok(0),
+            Some(Breach::SweptAtOnce) => self.store.sweep(u32::MAX).await,
+            _ => self.store.sweep(limit).await,
+        }
     }
 }
