@@ -166,6 +166,17 @@ impl Engine {
         Ok(record)
     }
 
+    /// Gives a job another label.
+    ///
+    /// # Errors
+    /// `Invalid` for a label without a visible character; `NotFound`.
+    pub async fn rename(&self, job: JobId, label: &str) -> Result<JobRecord> {
+        if label.trim().is_empty() {
+            return Err(Error::invalid("the label is empty").with("label", label).with("accepted", "any other text"));
+        }
+        self.shared.store.rename(job, label).await
+    }
+
     async fn steer(&self, job: JobId, control: Control) -> Result<JobRecord> {
         let record = self.shared.store.control(job, control).await?;
         if let Some(job) = self.shared.known(job) {

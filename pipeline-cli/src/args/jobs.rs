@@ -49,6 +49,17 @@ pub(crate) enum JobsCommand {
     Cancel(CancelArgs),
     /// Go on with an interrupted or paused job, in this process
     Resume(JobAndPrint),
+    /// Give a job another label
+    Rename {
+        /// Which job and how.
+        #[command(flatten)]
+        job: JobAndPrint,
+        /// The new label
+        #[arg(value_name = "LABEL")]
+        label: String,
+    },
+    /// Remove a job that has ended, with its items and results; what its calls have cost stays in the ledger
+    Delete(JobAndPrint),
 }
 
 /// Arguments of `jobs cancel`.

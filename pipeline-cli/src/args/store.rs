@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use pipeline_core::model::JobStatus;
+
 use super::PrintArgs;
 use super::number::whole;
 
@@ -54,6 +56,24 @@ pub(crate) enum StoreCommand {
         #[command(flatten)]
         print: PrintArgs,
     },
+    /// Remove jobs that ended long ago; what their calls have cost stays in the ledger
+    Prune {
+        /// Only jobs that ended longer ago, for example 30d
+        #[arg(long, value_name = "SPAN")]
+        older_than: String,
+        /// Only jobs that ended so (repeatable): completed, completed_with_failures, failed, cancelled, empty
+        #[arg(long, value_name = "STATE", value_delimiter = ',')]
+        state: Vec<JobStatus>,
+        /// Only say which would be removed
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        /// How.
+        #[command(flatten)]
+        print: PrintArgs,
+    },
     /// Restore a backup, where there is no store yet
     Restore {
         /// Folder of a backup, or of several: then the newest
@@ -74,6 +94,7 @@ impl StoreCommand {
             | Self::Verify { print, .. }
             | Self::Gc { print, .. }
             | Self::Backup { print, .. }
+            | Self::Prune { print, .. }
             | Self::Restore { print, .. } => *print,
         }
     }

@@ -1,7 +1,5 @@
 //! `jobs cancel`: one job or all of them, with the workers' help or without.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
 use serde_json::{Value, json};
 
 use pipeline_core::ErrorKind;
@@ -12,6 +10,7 @@ use crate::args::CancelArgs;
 use crate::lookup::short_id;
 use crate::output::{Exit, Failure, Output, Row, Table, short};
 
+use super::confirm;
 use super::jobs;
 use super::summary::parts;
 
@@ -33,7 +32,7 @@ async fn end(engine: &Engine, job: &JobRecord, force: bool) -> pipeline_core::Re
 async fn all(engine: &Engine, args: &CancelArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let open = open(engine).await?;
     if !open.is_empty() && !args.yes {
-        confirm(open.len())?;
+        confirm::confirm("Cancel", open.len() as u64, "cancelled")?;
     }
     let mut table = Table::new(&["id", "label", "status", "items"]).empty("there is no job that has not ended");
     let mut exit = Exit::Good;
@@ -68,21 +67,4 @@ async fn open(engine: &Engine) -> Result<Vec<JobRecord>, Failure> {
         before = Some(last.id);
         open.extend(page.into_iter().filter(|job| !job.status.is_terminal()));
     }
-}
-
-/// Asks on the terminal.
-fn confirm(count: usize) -> Result<(), Failure> {
-    let which = if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::wrong(format!("{which} would be cancelled, and nobody can be asked"))
-            .hint("--yes cancels them without asking"));
-    }
-    let mut terminal = io::stderr().lock();
-    let mut answer = String::new();
-    let asked = write!(terminal, "Cancel {which}? [y/N] ").and_then(|()| terminal.flush());
-    asked.and_then(|()| io::stdin().lock().read_line(&mut answer)).map_err(Failure::unexpected)?;
-    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    Err(Failure::wrong("nothing was cancelled"))
 }

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod config;
+mod confirm;
 mod doctor;
 mod drive;
 mod gates;
@@ -74,6 +75,8 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::Pause(args)) => jobs::pause(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Unpause(args)) => jobs::unpause(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Cancel(args)) => cancel::cancel(engine, &args, output).await,
+        Command::Jobs(JobsCommand::Rename { job, label }) => jobs::rename(engine, &job.job, &label, output).await,
+        Command::Jobs(JobsCommand::Delete(args)) => jobs::delete(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Resume(args)) => run::resume(engine, &args.job, global, signals, output).await,
         Command::Queue(QueueCommand::Status(_)) => queue::status(engine, output).await,
         Command::Queue(QueueCommand::Pause(_)) => queue::pause(engine, true, output).await,
@@ -168,7 +171,12 @@ fn print_args(command: &Command) -> PrintArgs {
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
         Command::Jobs(JobsCommand::Cancel(args)) => args.print,
         Command::Jobs(
-            JobsCommand::Show(args) | JobsCommand::Pause(args) | JobsCommand::Unpause(args) | JobsCommand::Resume(args),
+            JobsCommand::Show(args)
+            | JobsCommand::Pause(args)
+            | JobsCommand::Unpause(args)
+            | JobsCommand::Resume(args)
+            | JobsCommand::Delete(args)
+            | JobsCommand::Rename { job: args, .. },
         ) => args.print,
         Command::Gates(GatesCommand::Open(gate) | GatesCommand::Close { gate, .. }) => gate.print,
         Command::Jobs(JobsCommand::Watch { job, .. }) | Command::Items(ItemsCommand::List { job, .. }) => job.print,

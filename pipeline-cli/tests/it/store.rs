@@ -162,3 +162,55 @@ fn a_migration_is_told_before_and_after_it_is_applied() {
     let memory = bench.run(&["store", "migrate", "--store", "memory:"]);
     assert_eq!(memory.status.code(), Some(2), "{}", stderr(&memory));
 }
+
+#[test]
+fn a_dry_run_names_exactly_the_jobs_that_prune_removes() {
+    let bench = Bench::new();
+    bench.factory();
+    bench.factory();
+    let later = bench.submit(1, &["--at", "+1h"]);
+    let jobs = |bench: &Bench| {
+        let list = bench.answer(0, &["jobs", "list", "-o", "json"]);
+        list.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let all = jobs(&bench);
+    assert_eq!(all.len(), 3);
+    let nothing = bench.answer(0, &["store", "prune", "--older-than", "1d", "--yes", "-o", "json"]);
+    assert_eq!(nothing, serde_json::json!([]));
+    let failed = ["store", "prune", "--older-than", "1s", "--state", "failed,cancelled", "--yes", "-o", "json"];
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(bench.answer(0, &failed), serde_json::json!([]));
+    let dry = bench.answer(0, &["store", "prune", "--older-than", "1s", "--dry-run", "-o", "json"]);
+    assert_eq!(jobs(&bench), all, "a dry run removes nothing");
+    let asked = bench.run(&["store", "prune", "--older-than", "1s"]);
+    assert_eq!(asked.status.code(), Some(2), "nobody can be asked: {}", stderr(&asked));
+    let done = bench.answer(0, &["store", "prune", "--older-than", "1s", "--yes", "-o", "json"]);
+    assert_eq!(done, dry);
+    assert_eq!(done.as_array().unwrap().len(), 2);
+    assert_eq!(jobs(&bench), [later]);
+    assert_eq!(bench.answer(0, &["store", "verify", "-o", "json"])["clean"], true);
+    assert_eq!(bench.answer(0, &["store", "stats", "-o", "json"])["records"]["results"], 0);
+    for wrong in [&["store", "prune", "--older-than", "1d", "--state", "running", "--yes"][..], &["store", "prune"]] {
+        let wrong = bench.run(wrong);
+        assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
+    }
+}
+
+#[test]
+fn a_job_is_renamed_and_deleted_only_once_it_has_ended() {
+    let bench = Bench::new();
+    let id = bench.submit(1, &["--at", "+1h"]);
+    let renamed = bench.answer(0, &["jobs", "rename", &id, "winter tales", "-o", "json"]);
+    assert_eq!(renamed["label"], "winter tales");
+    let refused = bench.run(&["jobs", "delete", "winter tales"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("has not ended"), "{}", stderr(&refused));
+    let empty = bench.run(&["jobs", "rename", &id, " "]);
+    assert_eq!(empty.status.code(), Some(2), "{}", stderr(&empty));
+    assert_eq!(bench.job("winter tales")["status"], "queued");
+    bench.answer(0, &["jobs", "cancel", &id, "-o", "json"]);
+    bench.answer(0, &["jobs", "delete", "winter tales", "-o", "json"]);
+    let gone = bench.run(&["jobs", "show", &id]);
+    assert_eq!(gone.status.code(), Some(2), "{}", stderr(&gone));
+    assert_eq!(bench.answer(0, &["store", "verify", "-o", "json"])["clean"], true);
+}

@@ -3,6 +3,7 @@
 //! Nothing here grows with the store in memory: records are read in pages, artifacts by their first byte.
 
 mod gc;
+mod prune;
 mod stats;
 mod verify;
 
@@ -13,6 +14,7 @@ use pipeline_core::storage::{ArtifactStore, Store};
 use pipeline_core::time::Clock;
 
 pub use gc::{GcOptions, GcReport, LEAST_GRACE};
+pub use prune::{PruneOptions, PruneReport};
 pub use stats::{ArtifactStats, StoreStats};
 pub use verify::{VerifyOptions, VerifyReport};
 

@@ -3,6 +3,7 @@
 mod backup;
 mod gc;
 mod migrate;
+mod prune;
 mod stats;
 mod verify;
 
@@ -27,6 +28,9 @@ pub(crate) async fn run(
         StoreCommand::Verify { no_content, .. } => verify::verify(engine, !*no_content, output).await,
         StoreCommand::Gc { grace, dry_run, .. } => gc::gc(engine, grace, *dry_run, output).await,
         StoreCommand::Backup { folder, keep, .. } => backup::backup(wired, home, folder, *keep, output).await,
+        StoreCommand::Prune { older_than, state, dry_run, yes, .. } => {
+            prune::prune(engine, older_than, state, *dry_run, *yes, output).await
+        }
         StoreCommand::Restore { folder, .. } => backup::restore(home, folder, output).await,
     }
 }
