@@ -165,6 +165,13 @@ fn described(file: Option<&Path>) -> Result<EngineBuilder, Failure> {
     }
 }
 
+/// Binds the providers of the file with their keys, and returns their names: proof that every key is where the file says.
+pub(crate) fn keys(file: &Path) -> Result<Vec<String>, Failure> {
+    let config = providers(file)?;
+    pipeline::bind(pipeline::local_engine(), &config).map_err(|problems| of_file(problems, file))?;
+    Ok(config.providers.keys().cloned().collect())
+}
+
 /// Reads the providers file.
 fn providers(file: &Path) -> Result<ProvidersConfig, Failure> {
     let text =
