@@ -141,7 +141,9 @@ async fn a_file_that_only_an_input_a_response_or_a_setting_names_stays() {
     };
     place.bench.store.settle(settlement).await.unwrap();
     let orphan = place.put("orphan").await;
-    [&input, &setting, &response, &orphan].iter().for_each(|artifact| place.age(artifact.digest));
+    for artifact in [&input, &setting, &response, &orphan] {
+        place.age(artifact.digest);
+    }
     let report = place.upkeep().gc(DAY, |gone| assert_eq!(gone.digest, orphan.digest)).await.unwrap();
     assert_eq!((report.removed, place.kept().len()), (1, 3));
 }

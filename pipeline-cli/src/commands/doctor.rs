@@ -133,12 +133,12 @@ fn private(home: &Home) -> Check {
     for place in &places {
         let Ok(metadata) = std::fs::metadata(place) else { continue };
         let mode = metadata.permissions().mode() & 0o777;
+        let others = mode & 0o077;
         // Within a folder that is closed, nothing is open.
-        if metadata.is_dir() && mode & 0o077 == 0 && home.providers.as_ref().is_none_or(|file| file.starts_with(place))
-        {
+        if metadata.is_dir() && others == 0 && home.providers.as_ref().is_none_or(|file| file.starts_with(place)) {
             return check("access", State::Ok, format!("only its owner may enter {}", place.display()));
         }
-        if mode & 0o077 != 0 {
+        if others != 0 {
             open.push(format!("{} has {mode:o}", place.display()));
         }
     }

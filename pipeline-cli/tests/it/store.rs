@@ -13,7 +13,11 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { drop(found.insert(path)) }
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.insert(path);
+        }
     }
     found
 }
@@ -111,9 +115,13 @@ fn gc_removes_exactly_the_orphans_that_were_planted() {
     bench.factory();
     let artifacts = bench.home().join("artifacts");
     let named = files(&artifacts);
-    named.iter().for_each(|path| age(path));
+    for path in &named {
+        age(path);
+    }
     let old = BTreeSet::from([plant(&bench, "one"), plant(&bench, "two")]);
-    old.iter().for_each(|path| age(path));
+    for path in &old {
+        age(path);
+    }
     let young = plant(&bench, "young");
     let dry = bench.answer(0, &["store", "gc", "--dry-run", "-o", "json"]);
     assert_eq!(files(&artifacts).len(), named.len() + 3);

@@ -31,6 +31,12 @@ pub(super) fn fault(doing: &'static str, path: &Path, error: io::Error) -> Error
     Error::new(kind, doing).with("path", path.display()).because(error)
 }
 
+/// Does what keeps a thread waiting for the disk.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Error::unexpected("work on a backup ended early").because(error)))
+}
+
 /// Names a backup after the time it was taken at; later ones sort after it.
 pub(super) fn name(at: Timestamp) -> String {
     let micros = at.as_micros().rem_euclid(1_000_000);

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::SqliteStore;
 
-use super::folder::{self, fault};
+use super::folder::{self, blocking, fault};
 use super::manifest::{DATABASE, MANIFEST, Manifest, listed};
 
 /// What was restored.
@@ -126,9 +126,4 @@ fn place(source: &Path, target: &Path) -> Result<()> {
     })?;
     folder::sync(folder);
     Ok(())
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Error::unexpected("a backup was read only in part").because(error)))
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::sqlite::Snapshot;
 use crate::{Artifacts, SqliteStore, SystemClock};
 
-use super::folder::{self, fault};
+use super::folder::{self, blocking, fault};
 use super::manifest::{DATABASE, LIST, Manifest};
 
 /// So many records are read at once.
@@ -115,9 +115,14 @@ async fn write(store: &SqliteStore, artifacts: &Artifacts, part: &Path, at: Stri
     }
     snapshot.close().await?;
     let report = copy.end()?;
-    let manifest = Manifest::describe(part, at, report.artifacts, report.bytes)?;
-    manifest.write(part)?;
-    folder::sync(part);
+    let (part, artifacts, bytes) = (part.to_path_buf(), report.artifacts, report.bytes);
+    let manifest = blocking(move || {
+        let manifest = Manifest::describe(&part, at, artifacts, bytes)?;
+        manifest.write(&part)?;
+        folder::sync(&part);
+        Ok(manifest)
+    });
+    let manifest = manifest.await?;
     Ok(BackupReport { database_bytes: manifest.database.size, ..report })
 }
 

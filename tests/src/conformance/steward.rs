@@ -91,7 +91,7 @@ async fn busy(bench: &Bench, sound: bool) -> Busy {
 
 async fn assert_sound(bench: &Bench) -> Audit {
     let mut sum = Audit::default();
-    for job in bench.store.jobs(Default::default()).await.unwrap() {
+    for job in bench.store.jobs(JobQuery::default()).await.unwrap() {
         sum.add(bench.store.audit(job.id).await.unwrap());
     }
     assert!(sum.is_clean(), "{:#?}", sum.breaches);
@@ -121,7 +121,7 @@ pub async fn steward_1_counted(bench: &Bench) {
     bench.store.mark_fingerprint(mark).await.unwrap();
     let census = bench.reopen().await.census().await.unwrap();
     let mut events = 0;
-    for job in bench.store.jobs(Default::default()).await.unwrap() {
+    for job in bench.store.jobs(JobQuery::default()).await.unwrap() {
         events += u64::try_from(job.last_event.0).unwrap();
     }
     let expected =
@@ -191,9 +191,12 @@ pub async fn steward_3_sound(bench: &Bench) {
     assert_sound(bench).await;
 }
 
+/// Says how to damage what was made, and where that should be found.
+type Damage = fn(&Busy) -> (String, String);
+
 /// What the records contradict is found, and where.
 pub async fn steward_4_found(bench: &Bench) {
-    let damages: [fn(&Busy) -> (String, String); 9] = [
+    let damages: [Damage; 9] = [
         |made| {
             let item = made.items[2];
             (format!("UPDATE items SET leaves = 3 WHERE id = '{item}'"), item.to_string())

@@ -35,7 +35,9 @@ impl Steward for Broken {
                 }
             }
             Some(Breach::InputsNotMentioned) if holder == Holder::Items => {
-                found.iter_mut().for_each(|mention| "null".clone_into(&mut mention.text));
+                for mention in &mut found {
+                    "null".clone_into(&mut mention.text);
+                }
             }
             Some(Breach::LastMentionLost) => found.truncate(found.len().max(2) - 1),
             _ => {}
