@@ -4,6 +4,7 @@ mod jobs;
 mod number;
 mod queue;
 mod run;
+mod store;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ pub(crate) use jobs::{
 };
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
+pub(crate) use store::StoreCommand;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -112,6 +114,9 @@ pub(crate) enum Command {
     /// Look at the providers
     #[command(subcommand)]
     Providers(ProvidersCommand),
+    /// Look after the store: count, prove, tidy up
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Check that everything this program needs is in order
     Doctor(PrintArgs),
     /// Print a completion script for a shell

@@ -113,6 +113,14 @@ impl Wired {
         ))
     }
 
+    /// Returns the SQLite store, if that is what was opened.
+    pub(crate) const fn sqlite(&self) -> Option<&SqliteStore> {
+        match &self.opened {
+            Opened::Sqlite(store) => Some(store),
+            Opened::Postgres(_) | Opened::Memory => None,
+        }
+    }
+
     /// Closes the store.
     pub(crate) async fn close(self) {
         drop(self.engine);
@@ -155,6 +163,13 @@ fn described(file: Option<&Path>) -> Result<EngineBuilder, Failure> {
         }
         None => Ok(builder),
     }
+}
+
+/// Binds the providers of the file with their keys, and returns their names: proof that every key is where the file says.
+pub(crate) fn keys(file: &Path) -> Result<Vec<String>, Failure> {
+    let config = providers(file)?;
+    pipeline::bind(pipeline::local_engine(), &config).map_err(|problems| of_file(problems, file))?;
+    Ok(config.providers.keys().cloned().collect())
 }
 
 /// Reads the providers file.

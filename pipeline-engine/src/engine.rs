@@ -19,7 +19,9 @@ use pipeline_core::{Error, Result};
 
 use crate::bindings::ProviderEntry;
 use crate::builder::EngineBuilder;
+use crate::clock::SystemClock;
 use crate::metrics::MetricsSnapshot;
+use crate::upkeep::Upkeep;
 use crate::watch::Watch;
 use crate::worker::{RunEnd, RunOptions, Shared, Signal, Stop, run};
 
@@ -76,6 +78,11 @@ impl Engine {
     /// Returns the artifact store.
     pub fn artifacts(&self) -> &Arc<dyn ArtifactStore> {
         &self.shared.artifacts
+    }
+
+    /// Returns who looks after the stores.
+    pub fn upkeep(&self) -> Upkeep {
+        Upkeep::new(Arc::clone(self.store()), Arc::clone(self.artifacts()), Arc::new(SystemClock))
     }
 
     /// Returns a job.
@@ -157,6 +164,17 @@ impl Engine {
         }
         self.shared.bell.notify_waiters();
         Ok(record)
+    }
+
+    /// Gives a job another label.
+    ///
+    /// # Errors
+    /// `Invalid` for a label without a visible character; `NotFound`.
+    pub async fn rename(&self, job: JobId, label: &str) -> Result<JobRecord> {
+        if label.trim().is_empty() {
+            return Err(Error::invalid("the label is empty").with("label", label).with("accepted", "any other text"));
+        }
+        self.shared.store.rename(job, label).await
     }
 
     async fn steer(&self, job: JobId, control: Control) -> Result<JobRecord> {

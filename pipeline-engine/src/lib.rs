@@ -20,6 +20,7 @@ mod watch;
 
 pub mod presets;
 pub mod stages;
+pub mod upkeep;
 mod worker;
 
 pub use bindings::{IntoBinding, ProviderEntry};
@@ -33,4 +34,5 @@ pub use request::{JobRequest, PipelineSource};
 pub use rerun::{RerunRequest, RerunSettings};
 pub use review::{RetryRequest, Reviewed, Wish};
 pub use submit::SubmitError;
+pub use upkeep::Upkeep;
 pub use watch::Watch;

@@ -5,6 +5,7 @@
 //! of S3 or in memory. All of them pass the same conformance suite.
 
 mod artifacts;
+pub mod backup;
 mod clock;
 mod memory;
 mod migration;
@@ -14,5 +15,6 @@ mod sqlite;
 pub use artifacts::{Artifacts, S3Credentials, S3Options};
 pub use clock::SystemClock;
 pub use memory::MemoryStore;
+pub use migration::SchemaState;
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};

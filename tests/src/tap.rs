@@ -9,13 +9,14 @@ use pipeline_core::Result;
 use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
 use pipeline_core::model::Control;
 use pipeline_core::storage::{
-    AttachReply, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
-    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery,
-    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk,
-    ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally,
-    Store, StoreInfo, WorkQueue,
+    AttachReply, Audit, Breach, CallLedger, CallQuery, CallRecord, Census, ClaimRequest, Claims, Commit, CommitReply,
+    EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, ItemQuery, ItemRecord,
+    ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest, NewItem, NewJob, NewSession, QueueStatus,
+    Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord,
+    SettleReply, Settlement, StageTally, Steward, Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
+use uuid::Uuid;
 
 /// What happens around the operations of a store.
 #[async_trait]
@@ -192,4 +193,14 @@ pass_on!(EventLog {
 pass_on!(Registry {
     reserve_name(request: NameRequest) -> bool;
     mark_fingerprint(mark: FingerprintMark) -> Option<ItemId>;
+});
+
+pass_on!(Steward {
+    census() -> Census;
+    mentions(holder: Holder, after: Option<Uuid>, limit: u32) -> Vec<Mention>;
+    audit(job: JobId) -> Audit;
+    strays() -> Vec<Breach>;
+    rename(job: JobId, label: &str) -> JobRecord;
+    delete(job: JobId) -> ();
+    sweep(limit: u32) -> u64;
 });

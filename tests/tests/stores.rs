@@ -3,6 +3,7 @@
 
 use std::future::{Ready, ready};
 use std::path::Path;
+use std::time::Duration;
 
 use pipeline_core::id::Digest;
 use pipeline_store::{Artifacts, MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
@@ -10,6 +11,8 @@ use pipeline_testkit::cluster::Cluster;
 use pipeline_testkit::conformance::Shelf;
 use pipeline_testkit::conformance::fixture::{Bench, SteppedClock};
 use pipeline_testkit::moto::MotoServer;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 
 pipeline_testkit::store_conformance!(memory, super::memory_bench);
 pipeline_testkit::store_conformance!(sqlite, super::sqlite_bench);
@@ -29,10 +32,21 @@ async fn sqlite_bench() -> Bench {
     let path = folder.path().join("deep/er/jobs.db");
     let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
     let store = SqliteStore::open_with(&path, options.clone()).await.unwrap();
-    Bench::new(store, clock, folder).reopened_by(move || {
-        let (path, options) = (path.clone(), options.clone());
-        async move { SqliteStore::open_with(path, options).await.unwrap() }
-    })
+    // Without foreign keys, as whoever damages a file.
+    let spoil = SqliteConnectOptions::new().filename(&path).foreign_keys(false);
+    Bench::new(store, clock, folder)
+        .reopened_by(move || {
+            let (path, options) = (path.clone(), options.clone());
+            async move { SqliteStore::open_with(path, options).await.unwrap() }
+        })
+        .spoiled_by(move |statement| {
+            let spoil = spoil.clone();
+            async move {
+                let mut connection = spoil.connect().await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        })
 }
 
 async fn postgres_bench() -> Option<Bench> {
@@ -40,34 +54,75 @@ async fn postgres_bench() -> Option<Bench> {
     let clock = SteppedClock::new();
     let options = PostgresOptions { clock: Some(clock.clone()), connections: 4, ..PostgresOptions::default() };
     let store = PostgresStore::connect_with(&url, options.clone()).await.unwrap();
-    let bench = Bench::new(store, clock, ()).reopened_by(move || {
-        let (url, options) = (url.clone(), options.clone());
-        async move { PostgresStore::connect_with(&url, options).await.unwrap() }
-    });
+    let spoil = url.clone();
+    let bench = Bench::new(store, clock, ())
+        .reopened_by(move || {
+            let (url, options) = (url.clone(), options.clone());
+            async move { PostgresStore::connect_with(&url, options).await.unwrap() }
+        })
+        .spoiled_by(move |statement| {
+            let spoil = spoil.clone();
+            async move {
+                let mut connection = PgConnection::connect(&spoil).await.unwrap();
+                let statement = format!("SET search_path = {}; {statement}", PostgresOptions::default().schema);
+                sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        });
     Some(bench)
 }
 
 fn memory_shelf() -> Ready<Shelf> {
-    let store = Artifacts::memory();
+    let store = Artifacts::memory().renewing_after(Duration::ZERO);
     ready(Shelf::new(store.clone(), store, ()))
 }
 
 fn folder_shelf() -> Ready<Shelf> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er");
-    let open = |path: &Path| Artifacts::directory(path).unwrap();
-    ready(Shelf::new(open(&path), open(&path), folder).damaged_by(move |digest: Digest| {
+    let open = |path: &Path| Artifacts::directory(path).unwrap().renewing_after(Duration::ZERO);
+    let place = move |digest: Digest| {
         let hex = digest.to_hex();
-        std::fs::write(path.join(&hex[..2]).join(&hex[2..4]).join(&hex), b"spoiled").unwrap();
-    }))
+        path.join(&hex[..2]).join(&hex[2..4]).join(&hex)
+    };
+    let litter = place.clone();
+    ready(
+        Shelf::new(open(&folder.path().join("deep/er")), open(&folder.path().join("deep/er")), folder)
+            .damaged_by(move |digest| std::fs::write(place(digest), b"spoiled").unwrap())
+            .littered_by(move |digest| {
+                let place = litter(digest);
+                for name in ["note.txt", ".hidden", &"0".repeat(64), &format!("{digest}#7")] {
+                    std::fs::write(place.with_file_name(name), b"litter").unwrap();
+                }
+                std::fs::write(place.with_file_name("..").join(digest.to_hex()), b"in the wrong folder").unwrap();
+            }),
+    )
 }
 
 fn s3_shelf() -> Ready<Option<Shelf>> {
     let Some(server) = MotoServer::shared() else { return ready(None) };
     let bucket = server.create_bucket();
-    let open = || Artifacts::s3(&format!("s3://{bucket}/deep/er"), &server.options()).unwrap();
-    ready(Some(Shelf::new(open(), open(), ()).damaged_by(move |digest: Digest| {
+    let open = || {
+        let store = Artifacts::s3(&format!("s3://{bucket}/deep/er"), &server.options()).unwrap();
+        store.renewing_after(Duration::ZERO)
+    };
+    let shelf = Shelf::new(open(), open(), ());
+    let place = |digest: Digest| {
         let hex = digest.to_hex();
-        server.overwrite(&bucket, &format!("deep/er/{}/{}/{hex}", &hex[..2], &hex[2..4]), b"spoiled");
-    })))
+        (format!("deep/er/{}/{}", &hex[..2], &hex[2..4]), hex)
+    };
+    let litter = bucket.clone();
+    ready(Some(
+        shelf
+            .damaged_by(move |digest| {
+                let (folder, hex) = place(digest);
+                server.overwrite(&bucket, &format!("{folder}/{hex}"), b"spoiled");
+            })
+            .littered_by(move |digest| {
+                let (folder, hex) = place(digest);
+                for name in [format!("{folder}/note.txt"), format!("{folder}/x/{hex}"), format!("deep/er/{hex}")] {
+                    server.overwrite(&litter, &name, b"litter");
+                }
+            }),
+    ))
 }

@@ -55,6 +55,17 @@ pub(crate) enum JobsCommand {
     Retry(RetryJobArgs),
     /// Make new jobs from old ones: the same pipeline and inputs, executed from the beginning
     Rerun(RerunArgs),
+    /// Give a job another label
+    Rename {
+        /// Which job and how.
+        #[command(flatten)]
+        job: JobAndPrint,
+        /// The new label
+        #[arg(value_name = "LABEL")]
+        label: String,
+    },
+    /// Remove a job that has ended, with its items and results; what its calls have cost stays in the ledger
+    Delete(JobAndPrint),
 }
 
 /// What a retry does again, and with which settings.

@@ -1,4 +1,4 @@
-//! `jobs list`, `jobs show`, `jobs pause`, `jobs unpause`.
+//! `jobs list`, `jobs show`, `jobs pause`, `jobs unpause`, `jobs rename`, `jobs delete`.
 
 use serde_json::{Value, json};
 
@@ -179,6 +179,30 @@ pub(crate) async fn pause(engine: &Engine, text: &str, output: &mut Output<'_>) 
 pub(crate) async fn unpause(engine: &Engine, text: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let job = open(engine, text, "unpaused").await?;
     tell(&steered(engine.unpause(job.id).await)?, output)
+}
+
+/// Gives a job another label.
+pub(crate) async fn rename(engine: &Engine, text: &str, label: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let job = lookup::job(engine, text).await?;
+    tell(&engine.rename(job.id, label).await?, output)
+}
+
+/// Removes a job that has ended.
+pub(crate) async fn delete(engine: &Engine, text: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let job = lookup::job(engine, text).await?;
+    engine.upkeep().delete(job.id).await.map_err(|error| match error.kind() {
+        ErrorKind::Conflict => {
+            Failure::wrong(format!("job {} ({}) has not ended: it is {}", job.id, job.label, job.status))
+                .hint("cancel it first: `pipeline jobs cancel JOB`")
+        }
+        _ => Failure::from(error),
+    })?;
+    if output.is_table() {
+        output.line(&format!("job {} ({}) is removed; `pipeline store gc` removes its files", job.id, job.label))?;
+    } else {
+        output.value(&value(&job))?;
+    }
+    Ok(Exit::Good)
 }
 
 /// Finds a job that has not ended.

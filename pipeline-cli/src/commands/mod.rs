@@ -16,6 +16,7 @@ mod rerun;
 mod review;
 mod rounds;
 mod run;
+mod store;
 mod summary;
 mod why;
 mod worker;
@@ -29,7 +30,7 @@ use clap_complete::Shell;
 
 use crate::args::{
     Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand, PrintArgs,
-    ProvidersCommand, QueueCommand, WorkersCommand,
+    ProvidersCommand, QueueCommand, StoreCommand, WorkersCommand,
 };
 use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output, notice};
@@ -77,6 +78,8 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::Pause(args)) => jobs::pause(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Unpause(args)) => jobs::unpause(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Cancel(args)) => cancel::cancel(engine, &args, output).await,
+        Command::Jobs(JobsCommand::Rename { job, label }) => jobs::rename(engine, &job.job, &label, output).await,
+        Command::Jobs(JobsCommand::Delete(args)) => jobs::delete(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Resume(args)) => run::resume(engine, &args.job, global, signals, output).await,
         Command::Queue(QueueCommand::Status(_)) => queue::status(engine, output).await,
         Command::Queue(QueueCommand::Pause(_)) => queue::pause(engine, true, output).await,
@@ -101,6 +104,7 @@ pub(crate) async fn run(
             config::show(engine, &pipeline.pipeline, origin, changed, output)
         }
         Command::Providers(ProvidersCommand::List(_)) => providers::list(engine, output),
+        Command::Store(command) => store::run(&wired, home, &command, output).await,
         Command::Doctor(_) => doctor::run(home, output).await,
         Command::Completions { shell } => completions(shell),
     };
@@ -156,8 +160,11 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
             Wired::read(home).await
         }
         Command::Pipelines(_) | Command::Config(_) | Command::Providers(_) => Wired::memory(home.providers.as_deref()),
-        // It looks at the file itself, and says what is wrong with it.
-        Command::Doctor(_) | Command::Completions { .. } => Wired::memory(None),
+        // They open what they look at themselves, and say what is wrong with it.
+        Command::Doctor(_)
+        | Command::Completions { .. }
+        | Command::Store(StoreCommand::Migrate { .. } | StoreCommand::Restore { .. }) => Wired::memory(None),
+        Command::Store(_) => Wired::read(home).await,
     }
 }
 
@@ -182,11 +189,17 @@ fn print_args(command: &Command) -> PrintArgs {
             ItemsCommand::Approve(review) | ItemsCommand::Discard(review) | ItemsCommand::Retry { review, .. },
         ) => review.print,
         Command::Jobs(
-            JobsCommand::Show(args) | JobsCommand::Pause(args) | JobsCommand::Unpause(args) | JobsCommand::Resume(args),
+            JobsCommand::Show(args)
+            | JobsCommand::Pause(args)
+            | JobsCommand::Unpause(args)
+            | JobsCommand::Resume(args)
+            | JobsCommand::Delete(args)
+            | JobsCommand::Rename { job: args, .. },
         ) => args.print,
         Command::Gates(GatesCommand::Open(gate) | GatesCommand::Close { gate, .. }) => gate.print,
         Command::Jobs(JobsCommand::Watch { job, .. }) | Command::Items(ItemsCommand::List { job, .. }) => job.print,
         Command::Logs(args) => args.job.print,
+        Command::Store(command) => command.print(),
         Command::Config(ConfigCommand::Show { pipeline, .. }) => pipeline.print,
         Command::Pipelines(PipelinesCommand::Graph { .. }) | Command::Completions { .. } => PrintArgs::default(),
     }

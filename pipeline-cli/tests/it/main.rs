@@ -13,6 +13,8 @@ mod rounds;
 mod running;
 #[cfg(unix)]
 mod s3;
+#[cfg(unix)]
+mod store;
 #[cfg(feature = "otel")]
 mod traces;
 #[cfg(unix)]

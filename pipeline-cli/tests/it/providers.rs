@@ -55,3 +55,37 @@ fn a_wrong_file_is_reported_with_places_and_does_not_keep_anyone_from_looking() 
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("nowhere.toml"), "{}", stderr(&output));
 }
+
+#[test]
+fn doctor_tells_whether_keys_are_there_and_shows_none() {
+    let bench = Bench::new();
+    let file = bench.write("studio.toml", STUDIO);
+    let state = |output: &std::process::Output, name: &str| {
+        let checks: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found = checks.as_array().unwrap().iter().find(|check| check["check"] == name).unwrap().clone();
+        (found["state"].as_str().unwrap().to_owned(), found["detail"].as_str().unwrap().to_owned())
+    };
+    let arguments = ["--providers", &file, "doctor", "-o", "json"];
+    let output = bench.run(&arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let (keys, said) = state(&output, "keys");
+    assert!(keys == "wrong" && said.contains("env:NO_SUCH_KEY"), "{keys} {said}");
+    let output = bench.command(&arguments).env("NO_SUCH_KEY", "hidden-key").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!((state(&output, "keys").0, state(&output, "clock").0), ("ok".to_owned(), "ok".to_owned()));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("hidden-key"));
+}
+
+#[cfg(unix)]
+#[test]
+fn doctor_warns_of_a_home_that_others_may_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new();
+    for (mode, wanted) in [(0o755, "warning"), (0o700, "ok")] {
+        std::fs::create_dir_all(bench.home()).unwrap();
+        std::fs::set_permissions(bench.home(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let checks = bench.answer(0, &["doctor", "-o", "json"]);
+        let access = checks.as_array().unwrap().iter().find(|check| check["check"] == "access").unwrap();
+        assert_eq!(access["state"], wanted, "{access}");
+    }
+}

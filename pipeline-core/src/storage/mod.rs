@@ -3,6 +3,7 @@
 //! Each trait numbers the clauses of its contract; the conformance suite has one test a clause.
 
 mod artifact;
+mod audit;
 mod event;
 mod gate;
 mod item;
@@ -11,10 +12,12 @@ mod ledger;
 mod queue;
 mod registry;
 mod review;
+mod steward;
 
 use std::fmt;
 
-pub use artifact::ArtifactStore;
+pub use artifact::{ArtifactStore, RENEWED_AFTER, StoredArtifact};
+pub use audit::{Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, Breach, JobAuditor};
 pub use event::{EventBody, EventLog, EventRecord};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
@@ -26,6 +29,7 @@ pub use queue::{
 };
 pub use registry::{FingerprintMark, NameRequest, Registry};
 pub use review::{ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply};
+pub use steward::{Census, Holder, Mention, Steward};
 
 /// What a store says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -52,6 +56,7 @@ pub trait Store:
     + ReviewDesk
     + EventLog
     + Registry
+    + Steward
     + fmt::Debug
     + Send
     + Sync

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use pipeline_core::error::chain;
 use pipeline_core::id::Digest;
 use pipeline_core::model::Artifact;
-use pipeline_core::storage::ArtifactStore;
+use pipeline_core::storage::{ArtifactStore, StoredArtifact};
+use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
 use super::calls::Busy;
@@ -71,6 +72,14 @@ impl ArtifactStore for Shelf {
 
     async fn contains(&self, digest: Digest) -> Result<bool> {
         self.artifacts.contains(digest).await
+    }
+
+    async fn list(&self, first: u8) -> Result<Vec<StoredArtifact>> {
+        self.artifacts.list(first).await
+    }
+
+    async fn remove(&self, digest: Digest, before: Timestamp) -> Result<bool> {
+        self.artifacts.remove(digest, before).await
     }
 
     fn location(&self) -> String {

@@ -1,19 +1,24 @@
 //! The artifact store: one object a digest.
 
 use std::fmt;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::id::Digest;
 use pipeline_core::model::Artifact;
-use pipeline_core::storage::ArtifactStore;
+use pipeline_core::storage::{ArtifactStore, RENEWED_AFTER, StoredArtifact};
+use pipeline_core::time::{Clock as _, Timestamp};
+
+use crate::SystemClock;
 
 use super::s3::{self, Address, S3Options};
 use super::{fault, sniff};
@@ -27,6 +32,9 @@ pub struct Artifacts {
     prefix: Path,
     location: String,
     classify: Classify,
+    renewed_after: Duration,
+    /// The folder they are in, if it is one.
+    folder: Option<PathBuf>,
 }
 
 /// Makes an error of one of the objects, of what was done and where.
@@ -44,13 +52,14 @@ impl Artifacts {
         let objects = LocalFileSystem::new_with_prefix(path)
             .map_err(|error| fault::classify(error, "cannot open the artifacts", &location))?
             .with_fsync(true);
-        Ok(Self { objects: Arc::new(objects), prefix: Path::default(), location, classify: fault::classify })
+        let folder = Some(path.to_path_buf());
+        Ok(Self { folder, ..Self::over(Arc::new(objects), location, fault::classify) })
     }
 
     /// Keeps files in a bucket: `s3://BUCKET/PREFIX`. Nobody is asked before the first file.
     ///
     /// Keys come from the environment or from the instance, never from the address; see [`S3Options`]. The bucket must be
-    /// there. A file is never changed, so that many machines may share a prefix; nothing ever lists the bucket.
+    /// there. A file is never changed, so that many machines may share a prefix; only `list` lists the bucket.
     ///
     /// # Errors
     /// `Invalid` when the address, the endpoint or the variables are wrong.
@@ -59,7 +68,7 @@ impl Artifacts {
         let objects = s3::open(&address, options)?;
         let location = address.to_string();
         let classify: Classify = |error, doing, location| s3::classify(&error, doing, location);
-        Ok(Self { objects: Arc::new(objects), prefix: address.prefix, location, classify })
+        Ok(Self { prefix: address.prefix, ..Self::over(Arc::new(objects), location, classify) })
     }
 
     /// Checks the address for [`Artifacts::s3`], and nothing else.
@@ -72,8 +81,22 @@ impl Artifacts {
 
     /// Keeps files as long as the process lives.
     pub fn memory() -> Self {
-        let (objects, location) = (Arc::new(InMemory::new()), "memory".to_owned());
-        Self { objects, prefix: Path::default(), location, classify: fault::classify }
+        Self::over(Arc::new(InMemory::new()), "memory".to_owned(), fault::classify)
+    }
+
+    fn over(objects: Arc<dyn ObjectStore>, location: String, classify: Classify) -> Self {
+        Self { objects, prefix: Path::default(), location, classify, renewed_after: RENEWED_AFTER, folder: None }
+    }
+
+    /// Writes what is put again anew when it was last put longer ago than this, instead of after [`RENEWED_AFTER`].
+    pub fn renewing_after(mut self, age: Duration) -> Self {
+        self.renewed_after = age.min(RENEWED_AFTER);
+        self
+    }
+
+    /// Returns where the file of a digest would lie, when files are kept in a folder.
+    pub(crate) fn path_of(&self, digest: Digest) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(self.key(digest).as_ref()))
     }
 
     fn key(&self, digest: Digest) -> Path {
@@ -88,6 +111,36 @@ impl Artifacts {
         self.objects.put_opts(key, PutPayload::from_bytes(content.clone()), options).await.map(drop)
     }
 
+    async fn read(&self, digest: Digest) -> Result<(Bytes, Timestamp)> {
+        let fault = |error| self.fault(error, "cannot read an artifact").with("digest", digest);
+        let found = self.objects.get(&self.key(digest)).await.map_err(fault)?;
+        let put_at = put_at(&found.meta);
+        let content = found.bytes().await.map_err(fault)?;
+        if Digest::of(&content) == digest {
+            Ok((content, put_at))
+        } else {
+            Err(Error::corrupt("an artifact is damaged: its content does not have its digest")
+                .with("artifacts", &self.location)
+                .with("digest", digest))
+        }
+    }
+
+    /// Writes content again that is there, where it is damaged or so old that somebody may be about to remove it.
+    async fn put_again(&self, digest: Digest, content: &Bytes) -> Result<()> {
+        match self.read(digest).await {
+            Ok((_, put_at)) if put_at.after(self.renewed_after) > SystemClock.now() => return Ok(()),
+            Ok(_) => {}
+            // Missing is what S3 lets somebody see whose neighbour is about to write the same.
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                tracing::warn!(%digest, "an artifact was damaged; it is written again");
+            }
+            // A store that cannot be read now is not one with a damaged file.
+            Err(error) => return Err(error),
+        }
+        let again = self.write(&self.key(digest), content, PutMode::Overwrite).await;
+        again.map_err(|error| self.fault(error, "cannot write an artifact"))
+    }
+
     fn fault(&self, error: object_store::Error, doing: &'static str) -> Error {
         (self.classify)(error, doing, &self.location)
     }
@@ -100,35 +153,14 @@ impl ArtifactStore for Artifacts {
         let key = self.key(digest);
         match self.write(&key, &content, PutMode::Create).await {
             Ok(()) => {}
-            // There already; when that is damaged this is the moment to repair it.
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                if let Err(error) = self.get(digest).await {
-                    // A store that cannot be read now is not one with a damaged file. Missing is what S3 lets somebody see
-                    // whose neighbour is about to write the same.
-                    if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) {
-                        return Err(error);
-                    }
-                    tracing::warn!(%digest, "an artifact was damaged; it is written again");
-                    let again = self.write(&key, &content, PutMode::Overwrite).await;
-                    again.map_err(|error| self.fault(error, "cannot write an artifact"))?;
-                }
-            }
+            Err(object_store::Error::AlreadyExists { .. }) => self.put_again(digest, &content).await?,
             Err(error) => return Err(self.fault(error, "cannot write an artifact")),
         }
         Ok(Artifact { digest, media_type: sniff::sniff(&content), size: content.len() as u64 })
     }
 
     async fn get(&self, digest: Digest) -> Result<Bytes> {
-        let fault = |error| self.fault(error, "cannot read an artifact").with("digest", digest);
-        let found = self.objects.get(&self.key(digest)).await.map_err(fault)?;
-        let content = found.bytes().await.map_err(fault)?;
-        if Digest::of(&content) == digest {
-            Ok(content)
-        } else {
-            Err(Error::corrupt("an artifact is damaged: its content does not have its digest")
-                .with("artifacts", &self.location)
-                .with("digest", digest))
-        }
+        self.read(digest).await.map(|(content, _)| content)
     }
 
     async fn contains(&self, digest: Digest) -> Result<bool> {
@@ -141,9 +173,52 @@ impl ArtifactStore for Artifacts {
         }
     }
 
+    async fn list(&self, first: u8) -> Result<Vec<StoredArtifact>> {
+        let folder: Path = self.prefix.parts().chain([format!("{first:02x}").into()]).collect();
+        let mut found = Vec::new();
+        let mut objects = self.objects.list(Some(&folder));
+        loop {
+            let object = match objects.try_next().await {
+                Ok(Some(object)) => object,
+                Ok(None) => break,
+                // Removed by somebody else while it was listed.
+                Err(object_store::Error::NotFound { .. }) => continue,
+                Err(error) => return Err(self.fault(error, "cannot list the artifacts")),
+            };
+            let digest = object.location.filename().and_then(|name| name.parse().ok());
+            // What lies elsewhere under such a name is none of ours.
+            if let Some(digest) = digest.filter(|digest| self.key(*digest) == object.location) {
+                found.push(StoredArtifact { digest, size: object.size, put_at: put_at(&object) });
+            }
+        }
+        found.sort_unstable_by_key(|object| object.digest);
+        Ok(found)
+    }
+
+    async fn remove(&self, digest: Digest, before: Timestamp) -> Result<bool> {
+        let key = self.key(digest);
+        let gone = |error| match self.fault(error, "cannot remove an artifact") {
+            error if error.kind() == ErrorKind::NotFound => Ok(false),
+            error => Err(error.with("digest", digest)),
+        };
+        match self.objects.head(&key).await {
+            Ok(object) if put_at(&object) >= before => return Ok(false),
+            Ok(_) => {}
+            Err(error) => return gone(error),
+        }
+        match self.objects.delete(&key).await {
+            Ok(()) => Ok(true),
+            Err(error) => gone(error),
+        }
+    }
+
     fn location(&self) -> String {
         self.location.clone()
     }
+}
+
+fn put_at(object: &ObjectMeta) -> Timestamp {
+    Timestamp::from_micros(object.last_modified.timestamp_micros())
 }
 
 impl fmt::Debug for Artifacts {

@@ -10,8 +10,10 @@ mod ledger;
 mod queue;
 mod rates;
 mod registry;
+mod removal;
 mod reviews;
 mod state;
+mod steward;
 mod store;
 
 pub use store::MemoryStore;

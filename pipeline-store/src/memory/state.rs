@@ -17,6 +17,8 @@ pub(super) type Place = (u32, u32, ItemId);
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) jobs: BTreeMap<JobId, Job>,
+    /// Deleted jobs of which something is left.
+    pub(super) deleted: BTreeMap<JobId, Job>,
     pub(super) items: HashMap<ItemId, Item>,
     pub(super) results: HashMap<ResultId, ResultRecord>,
     pub(super) calls: Vec<CallRecord>,

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{ItemId, JobId, ResultId};
 use pipeline_core::storage::{ItemQuery, ItemRecord, ItemStore, ResultRecord, StageTally};
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::fault::Work;
 use super::rows;
 use super::store::PostgresStore;
 
@@ -91,26 +92,24 @@ impl ItemStore for PostgresStore {
     }
 
     async fn tallies(&self, job: JobId) -> Result<Vec<StageTally>> {
-        self.read(job, |connection, job| {
-            Box::pin(async move {
-                let rows = sqlx::query(
-                    "SELECT stage, count, micros, sum_squares, cost FROM tallies WHERE job = $1 ORDER BY stage",
-                )
-                .bind(job.as_uuid())
-                .fetch_all(connection)
-                .await?;
-                let read = |row: &PgRow| {
-                    Ok(StageTally {
-                        stage: rows::stage(row, 0)?,
-                        count: rows::number(row, 1)?,
-                        total: Duration::from_micros(rows::number(row, 2)?),
-                        sum_squares: row.try_get(3)?,
-                        cost: rows::money(row, 4)?,
-                    })
-                };
-                rows.iter().map(read).collect()
-            })
-        })
-        .await
+        self.read(job, |connection, job| Box::pin(tallies(connection, *job))).await
     }
+}
+
+/// Reads the sums by stage of a job.
+pub(super) async fn tallies(connection: &mut PgConnection, job: JobId) -> Work<Vec<StageTally>> {
+    let rows = sqlx::query("SELECT stage, count, micros, sum_squares, cost FROM tallies WHERE job = $1 ORDER BY stage")
+        .bind(job.as_uuid())
+        .fetch_all(connection)
+        .await?;
+    let read = |row: &PgRow| {
+        Ok(StageTally {
+            stage: rows::stage(row, 0)?,
+            count: rows::number(row, 1)?,
+            total: Duration::from_micros(rows::number(row, 2)?),
+            sum_squares: row.try_get(3)?,
+            cost: rows::money(row, 4)?,
+        })
+    };
+    rows.iter().map(read).collect()
 }

@@ -14,12 +14,12 @@ use super::finish::{self, Changes};
 use super::store::{Begin, PostgresStore};
 use super::{locks, revisions, rows, sessions, submit};
 
-const ONE: &str = concat!(rows::jobs!(), " WHERE jobs.id = $1");
+const ONE: &str = concat!(rows::jobs!(), " WHERE jobs.id = $1 AND jobs.deleted IS NULL");
 
 pub(super) const LIST: &str = concat!(
     rows::jobs!(),
     " WHERE jobs.id BETWEEN $1 AND $2 AND ($3::text IS NULL OR label = $3) AND ($4::uuid IS NULL OR jobs.id < $4) \
-     ORDER BY jobs.id DESC LIMIT $5"
+     AND jobs.deleted IS NULL ORDER BY jobs.id DESC LIMIT $5"
 );
 
 #[async_trait]
@@ -151,14 +151,15 @@ fn missing(id: JobId) -> Error {
     Error::not_found("there is no such job").with("job", id)
 }
 
-async fn read(connection: &mut PgConnection, id: JobId) -> Work<JobRecord> {
+/// Reads a job.
+pub(super) async fn read(connection: &mut PgConnection, id: JobId) -> Work<JobRecord> {
     let row = sqlx::query(ONE).bind(id.as_uuid()).fetch_optional(connection).await?;
     rows::job(&row.ok_or_else(|| missing(id))?)
 }
 
 /// Returns what a person asked of a job, and as what it has ended; its row is locked by that.
-async fn standing(connection: &mut PgConnection, id: JobId) -> Work<(Control, Option<String>)> {
-    let row = sqlx::query("SELECT control, status FROM jobs WHERE id = $1 FOR NO KEY UPDATE")
+pub(super) async fn standing(connection: &mut PgConnection, id: JobId) -> Work<(Control, Option<String>)> {
+    let row = sqlx::query("SELECT control, status FROM jobs WHERE id = $1 AND deleted IS NULL FOR NO KEY UPDATE")
         .bind(id.as_uuid())
         .fetch_optional(connection)
         .await?

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::fault::Work;
 use super::store::clock;
-use crate::migration::{self, Migration};
+use crate::migration::{self, Migration, SchemaState};
 
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "records", sql: include_str!("../../migrations/postgres/0001_records.sql") },
@@ -12,6 +12,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "calls", sql: include_str!("../../migrations/postgres/0003_calls.sql") },
     Migration { number: 4, name: "rates", sql: include_str!("../../migrations/postgres/0004_rates.sql") },
     Migration { number: 5, name: "reviews", sql: include_str!("../../migrations/postgres/0005_reviews.sql") },
+    Migration { number: 6, name: "deleted", sql: include_str!("../../migrations/postgres/0006_deleted.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.
@@ -19,15 +20,21 @@ pub(super) fn newest() -> i64 {
     migration::newest(MIGRATIONS)
 }
 
-/// Brings the schema to the newest number. Several processes may do so at once; one that is interrupted leaves no half
-/// of a migration.
-pub(super) async fn migrate(connection: &mut PgConnection, schema: &str) -> Work<()> {
-    // First without a lock, and without the right to change the schema.
+/// Says where the schema stands, and changes nothing.
+pub(super) async fn state(connection: &mut PgConnection, schema: &str) -> Work<SchemaState> {
     let known: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
         .bind(format!("{schema}.schema_migrations"))
         .fetch_one(&mut *connection)
         .await?;
-    if known && applied(connection).await? == newest() {
+    let applied = if known { applied(connection).await? } else { 0 };
+    Ok(SchemaState::after(applied, MIGRATIONS))
+}
+
+/// Brings the schema to the newest number. Several processes may do so at once; one that is interrupted leaves no half
+/// of a migration.
+pub(super) async fn migrate(connection: &mut PgConnection, schema: &str) -> Work<()> {
+    // First without a lock, and without the right to change the schema.
+    if state(connection, schema).await?.pending.is_empty() {
         return Ok(());
     }
     while step(connection, schema).await? {}

@@ -34,10 +34,12 @@ mod options;
 mod queue;
 mod rates;
 mod registry;
+mod removal;
 mod reviews;
 mod revisions;
 mod rows;
 mod sessions;
+mod steward;
 mod store;
 mod submit;
 

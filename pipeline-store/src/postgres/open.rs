@@ -13,6 +13,7 @@ use super::heart::Heart;
 use super::options::PostgresOptions;
 use super::store::{Inner, PostgresStore};
 use super::{location, migrate};
+use crate::migration::SchemaState;
 
 /// `bit_count` came with version 14.
 const OLDEST: i32 = 140_000;
@@ -50,17 +51,10 @@ impl PostgresStore {
     /// # Errors
     /// As [`PostgresStore::connect`], and `Invalid` for options that cannot be.
     pub async fn connect_with(url: &str, options: PostgresOptions) -> Result<Self> {
-        check(&options.schema)?;
-        let connect = location::parse(url)?
-            .application_name("pipeline")
-            .options(SETTINGS)
-            .options([("search_path", options.schema.as_str())])
-            .disable_statement_logging();
+        let connect = connection(url, &options)?;
         let location = location::of(&connect);
         let opened = tokio::time::timeout(options.acquire_timeout, prepare(&connect, &options.schema)).await;
-        let version = opened
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, "the store did not answer").into()))
-            .map_err(|fault| unopened(fault, &location))?;
+        let version = opened.unwrap_or_else(|_| Err(silent())).map_err(|fault| unopened(fault, &location))?;
         let connections = options.connections.max(1);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
@@ -91,6 +85,37 @@ impl PostgresStore {
             }),
         })
     }
+}
+
+impl PostgresStore {
+    /// Says where the schema of the store in a database stands. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::connect_with`].
+    pub async fn schema_of(url: &str, options: &PostgresOptions) -> Result<SchemaState> {
+        let connect = connection(url, options)?;
+        let look = async {
+            let mut connection = connect.connect().await?;
+            let state = migrate::state(&mut connection, &options.schema).await?;
+            connection.close().await?;
+            Ok(state)
+        };
+        let looked = tokio::time::timeout(options.acquire_timeout, look).await;
+        looked.unwrap_or_else(|_| Err(silent())).map_err(|fault| unopened(fault, &location::of(&connect)))
+    }
+}
+
+fn connection(url: &str, options: &PostgresOptions) -> Result<PgConnectOptions> {
+    check(&options.schema)?;
+    Ok(location::parse(url)?
+        .application_name("pipeline")
+        .options(SETTINGS)
+        .options([("search_path", options.schema.as_str())])
+        .disable_statement_logging())
+}
+
+fn silent() -> Fault {
+    Error::new(ErrorKind::Unavailable, "the store did not answer").into()
 }
 
 /// The error of a store that could not be opened; it names the store in any case.

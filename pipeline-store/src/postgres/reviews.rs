@@ -22,7 +22,7 @@ use super::{gates, rows};
 const ITEMS: &str = "SELECT id, job, session IS NULL, machine, status, leaves, steps FROM items WHERE id = ANY ($1) \
      ORDER BY id FOR NO KEY UPDATE";
 
-const JOBS: &str = "SELECT id, control FROM jobs WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
+const JOBS: &str = "SELECT id, control FROM jobs WHERE id = ANY ($1) AND deleted IS NULL ORDER BY id FOR NO KEY UPDATE";
 
 const UPDATE: &str = "UPDATE items SET status = given.status, leaves = given.leaves, steps = given.steps, \
      open = given.status IN ('pending', 'running', 'waiting'), claimable_at = given.claimable_at, unit = given.unit, \

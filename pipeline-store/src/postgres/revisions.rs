@@ -35,8 +35,9 @@ pub(super) async fn revise(connection: &mut PgConnection, job: JobId, plan: &Job
 /// Returns a revision; 0 is the plan of the submit.
 pub(super) async fn read(connection: &mut PgConnection, job: JobId, number: u32) -> Work<JobPlan> {
     let row = sqlx::query(
-        "SELECT body FROM plans WHERE job = $1 AND $2 = 0 UNION ALL \
-         SELECT body FROM revisions WHERE job = $1 AND number = $2",
+        "SELECT body FROM (SELECT body FROM plans WHERE job = $1 AND $2 = 0 UNION ALL \
+         SELECT body FROM revisions WHERE job = $1 AND number = $2) AS revision \
+         WHERE EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND deleted IS NULL)",
     )
     .bind(job.as_uuid())
     .bind(i64::from(number))

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{ItemId, JobId, ResultId};
 use pipeline_core::storage::{ItemQuery, ItemRecord, ItemStore, ResultRecord, StageTally};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 
+use super::fault::Work;
 use super::rows;
 use super::store::SqliteStore;
 
@@ -92,26 +93,24 @@ impl ItemStore for SqliteStore {
     }
 
     async fn tallies(&self, job: JobId) -> Result<Vec<StageTally>> {
-        self.read(move |connection| {
-            Box::pin(async move {
-                let rows = sqlx::query(
-                    "SELECT stage, count, micros, sum_squares, cost FROM tallies WHERE job = ? ORDER BY stage",
-                )
-                .bind(job.to_string())
-                .fetch_all(connection)
-                .await?;
-                let read = |row: &SqliteRow| {
-                    Ok(StageTally {
-                        stage: rows::stage(row, 0)?,
-                        count: rows::number(row, 1)?,
-                        total: Duration::from_micros(rows::number(row, 2)?),
-                        sum_squares: row.try_get(3)?,
-                        cost: rows::money(row, 4)?,
-                    })
-                };
-                rows.iter().map(read).collect()
-            })
-        })
-        .await
+        self.read(move |connection| Box::pin(tallies(connection, job))).await
     }
+}
+
+/// Reads the sums by stage of a job.
+pub(super) async fn tallies(connection: &mut SqliteConnection, job: JobId) -> Work<Vec<StageTally>> {
+    let rows = sqlx::query("SELECT stage, count, micros, sum_squares, cost FROM tallies WHERE job = ? ORDER BY stage")
+        .bind(job.to_string())
+        .fetch_all(connection)
+        .await?;
+    let read = |row: &SqliteRow| {
+        Ok(StageTally {
+            stage: rows::stage(row, 0)?,
+            count: rows::number(row, 1)?,
+            total: Duration::from_micros(rows::number(row, 2)?),
+            sum_squares: row.try_get(3)?,
+            cost: rows::money(row, 4)?,
+        })
+    };
+    rows.iter().map(read).collect()
 }

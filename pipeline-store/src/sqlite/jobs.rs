@@ -112,8 +112,8 @@ async fn submitted(connection: &mut SqliteConnection, job: &NewJob) -> Work<Opti
 }
 
 /// Returns what a person asked of a job, and as what it has ended.
-async fn standing(connection: &mut SqliteConnection, id: JobId) -> Work<(Control, Option<String>)> {
-    let row = sqlx::query("SELECT control, status FROM jobs WHERE id = ?")
+pub(super) async fn standing(connection: &mut SqliteConnection, id: JobId) -> Work<(Control, Option<String>)> {
+    let row = sqlx::query("SELECT control, status FROM jobs WHERE id = ? AND deleted IS NULL")
         .bind(id.to_string())
         .fetch_optional(connection)
         .await?
@@ -121,12 +121,14 @@ async fn standing(connection: &mut SqliteConnection, id: JobId) -> Work<(Control
     Ok((rows::word(&row, 0)?, row.try_get(1)?))
 }
 
-fn missing(id: JobId) -> Error {
+/// The error for a job that is not there.
+pub(super) fn missing(id: JobId) -> Error {
     Error::not_found("there is no such job").with("job", id)
 }
 
-async fn read(connection: &mut SqliteConnection, id: JobId) -> Work<JobRecord> {
-    let row = sqlx::query(concat!("SELECT ", rows::job_columns!(), " FROM jobs WHERE id = ?"))
+/// Reads a job.
+pub(super) async fn read(connection: &mut SqliteConnection, id: JobId) -> Work<JobRecord> {
+    let row = sqlx::query(concat!("SELECT ", rows::job_columns!(), " FROM jobs WHERE id = ? AND deleted IS NULL"))
         .bind(id.to_string())
         .fetch_optional(&mut *connection)
         .await?
@@ -140,7 +142,7 @@ async fn list(connection: &mut SqliteConnection, query: JobQuery) -> Work<Vec<Jo
         "SELECT ",
         rows::job_columns!(),
         " FROM jobs WHERE (?1 IS NULL OR (id >= ?1 AND id < ?1 || '~')) AND (?2 IS NULL OR label = ?2) \
-         AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4"
+         AND (?3 IS NULL OR id < ?3) AND deleted IS NULL ORDER BY id DESC LIMIT ?4"
     ))
     .bind(query.id_prefix.map(|prefix| prefix.to_ascii_lowercase()))
     .bind(query.label)

@@ -4,7 +4,7 @@ use pipeline_core::time::Timestamp;
 use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
 
 use super::fault::Work;
-use crate::migration::{self, Migration};
+use crate::migration::{self, Migration, SchemaState};
 
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "records", sql: include_str!("../../migrations/sqlite/0001_records.sql") },
@@ -12,6 +12,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "calls", sql: include_str!("../../migrations/sqlite/0003_calls.sql") },
     Migration { number: 4, name: "rates", sql: include_str!("../../migrations/sqlite/0004_rates.sql") },
     Migration { number: 5, name: "reviews", sql: include_str!("../../migrations/sqlite/0005_reviews.sql") },
+    Migration { number: 6, name: "deleted", sql: include_str!("../../migrations/sqlite/0006_deleted.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.
@@ -19,13 +20,20 @@ pub(super) fn newest() -> i64 {
     migration::newest(MIGRATIONS)
 }
 
+/// Says where the schema stands, and changes nothing.
+pub(super) async fn state(connection: &mut SqliteConnection) -> Work<SchemaState> {
+    let applied = if is_begun(connection).await? { applied(connection).await? } else { 0 };
+    Ok(SchemaState::after(applied, MIGRATIONS))
+}
+
+async fn is_begun(connection: &mut SqliteConnection) -> Work<bool> {
+    let begun = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations')";
+    Ok(sqlx::query_scalar(begun).fetch_one(connection).await?)
+}
+
 /// Tells whether the schema has the newest number already; takes no lock, so that nobody who only looks waits for a writer.
 pub(super) async fn is_done(connection: &mut SqliteConnection) -> Work<bool> {
-    let known: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations')")
-            .fetch_one(&mut *connection)
-            .await?;
-    Ok(known && applied(connection).await? == newest())
+    Ok(is_begun(connection).await? && applied(connection).await? == newest())
 }
 
 /// Brings the schema to the newest number. The connection must be inside a write transaction.

@@ -29,12 +29,17 @@ mod presence;
 mod queue;
 mod rates;
 mod registry;
+mod removal;
 mod reviews;
 mod revisions;
 mod rows;
 mod sessions;
+mod snapshot;
+mod steward;
 mod store;
 mod submit;
+
+pub(crate) use snapshot::Snapshot;
 
 pub use options::{SqliteOptions, Synchronous};
 pub use store::SqliteStore;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pipeline_core::error::{Error, ErrorKind, Result};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqlitePool};
+use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 
 use super::fault::{Fault, Work};
 use super::fingerprints::Fingerprints;
@@ -15,6 +15,7 @@ use super::pace::Pace;
 use super::presence::Presence;
 use super::store::{Inner, SqliteStore};
 use super::{migrate, mount};
+use crate::migration::SchemaState;
 
 /// Before this one, two connections that write and checkpoint at once could lose committed writes
 /// (<https://www.sqlite.org/wal.html>, "The WAL-reset bug").
@@ -66,6 +67,27 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
+    /// Says where the schema of the store at `path` stands. Makes nothing and changes nothing.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub async fn schema_of(path: impl AsRef<Path>) -> Result<SchemaState> {
+        let path = path.as_ref();
+        let absent = matches!(path.try_exists(), Ok(false));
+        let look = async {
+            let options = if absent {
+                SqliteConnectOptions::new().in_memory(true)
+            } else {
+                SqliteConnectOptions::new().filename(path).pragma("query_only", "1")
+            };
+            let mut connection = options.busy_timeout(SqliteOptions::default().busy_timeout).connect().await?;
+            let state = migrate::state(&mut connection).await?;
+            connection.close().await?;
+            Ok(state)
+        };
+        look.await.map_err(|fault| unopened(fault, path))
+    }
+
     /// Returns the kind of the network file system that the file lies on, for example `nfs4`; `None` where it lies on none,
     /// or nobody knows. From there only the processes of one machine may use the store: what another one writes at the
     /// same time is lost, or damages the file.

@@ -108,7 +108,7 @@ async fn rule(
 async fn answer(connection: &mut SqliteConnection, rulings: &[Ruling]) -> Work<Vec<RulingReply>> {
     let found = sqlx::query(
         "SELECT items.id, items.job, session IS NULL, machine, control FROM items JOIN jobs ON jobs.id = items.job \
-         WHERE items.id IN (SELECT value FROM json_each(?))",
+         WHERE jobs.deleted IS NULL AND items.id IN (SELECT value FROM json_each(?))",
     )
     .bind(rows::list(rulings.iter().map(|ruling| ruling.item))?)
     .fetch_all(connection)

@@ -8,6 +8,7 @@ use pipeline_core::id::{EventSeq, ItemId, StageName, Token};
 use pipeline_core::model::{Counts, JobStatus, Money};
 use pipeline_core::storage::{Claimed, ItemRecord, JobKey, JobRecord, ResultRecord};
 use pipeline_core::time::Timestamp;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -56,6 +57,12 @@ pub(super) fn maybe_word<T: FromStr>(row: &SqliteRow, column: usize) -> Work<Opt
 /// Reads a column that holds JSON.
 pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, column: usize) -> Work<T> {
     decode(row.try_get::<&str, _>(column)?)
+}
+
+/// Reads a column that holds JSON, without copying its texts.
+pub(super) fn borrowed<'r, T: Deserialize<'r>>(row: &'r SqliteRow, column: usize) -> Work<T> {
+    serde_json::from_str(row.try_get::<&'r str, _>(column)?)
+        .map_err(|error| Error::corrupt("a stored record is not valid JSON").because(error).into())
 }
 
 /// Reads a column that may hold JSON.

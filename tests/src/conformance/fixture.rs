@@ -56,11 +56,15 @@ pub struct Bench {
     /// Its clock.
     pub clock: Arc<SteppedClock>,
     reopen: Option<Reopen>,
+    spoil: Option<Spoil>,
     _guard: Box<dyn Any + Send + Sync>,
 }
 
 /// Opens another store on the same data.
 type Reopen = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Store>> + Send>> + Send + Sync>;
+
+/// Runs a statement on the data behind the store's back.
+type Spoil = Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 impl fmt::Debug for Bench {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,7 +96,7 @@ pub fn stage(name: &str) -> StageName {
 impl Bench {
     /// Puts a store on the bench; `guard` is dropped with it.
     pub fn new(store: impl Store, clock: Arc<SteppedClock>, guard: impl Any + Send + Sync) -> Self {
-        Self { store: Arc::new(store), clock, reopen: None, _guard: Box::new(guard) }
+        Self { store: Arc::new(store), clock, reopen: None, spoil: None, _guard: Box::new(guard) }
     }
 
     /// Says how to open another store on the same data; a store that cannot is not asked to survive.
@@ -106,6 +110,22 @@ impl Bench {
             Box::pin(async move { Arc::new(opened.await) as Arc<dyn Store> })
         }));
         self
+    }
+
+    /// Says how to run a statement of SQL on the data behind the store's back; without it damage is not tested.
+    pub fn spoiled_by<F>(mut self, run: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spoil = Some(Box::new(move |statement| Box::pin(run(statement))));
+        self
+    }
+
+    /// Runs a statement behind the store's back; false when it keeps nothing a statement could reach.
+    pub async fn spoil(&self, statement: &str) -> bool {
+        let Some(run) = &self.spoil else { return false };
+        run(statement.to_owned()).await;
+        true
     }
 
     /// Opens another store on the same data, or returns this one when it keeps nothing outside the process.

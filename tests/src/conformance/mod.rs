@@ -19,6 +19,7 @@ mod queue_status;
 mod queue_turns;
 mod registry;
 mod review_desk;
+mod steward;
 mod suite;
 
 pub use artifact_store::*;
@@ -35,4 +36,5 @@ pub use queue_status::*;
 pub use queue_turns::*;
 pub use registry::*;
 pub use review_desk::*;
+pub use steward::*;
 pub use suite::{ARTIFACT_CLAUSES, Clause, STORE_CLAUSES};

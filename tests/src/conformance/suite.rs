@@ -77,6 +77,14 @@ macro_rules! store_clauses {
             registry_2_repeatable,
             registry_3_take_over,
             registry_4_first_come,
+            steward_1_counted,
+            steward_2_mentioned,
+            steward_3_sound,
+            steward_4_found,
+            steward_5_renamed,
+            steward_6_deleted,
+            steward_7_swept,
+            steward_8_money_stays,
         }
     };
 }
@@ -93,6 +101,9 @@ macro_rules! artifact_clauses {
             artifact_3_sniffed,
             artifact_4_checked,
             artifact_5_locate,
+            artifact_6_listed,
+            artifact_7_removed,
+            artifact_8_renewed,
         }
     };
 }

@@ -8,13 +8,14 @@ use pipeline_core::Result;
 use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
 use pipeline_core::model::Control;
 use pipeline_core::storage::{
-    AttachReply, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
-    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery,
-    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk,
-    ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally,
-    Store, StoreInfo, WorkQueue,
+    AttachReply, Audit, Breach, CallLedger, CallQuery, CallRecord, Census, ClaimRequest, Claims, Commit, CommitReply,
+    EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, ItemQuery, ItemRecord,
+    ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest, NewItem, NewJob, NewSession, QueueStatus,
+    Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord,
+    SettleReply, Settlement, StageTally, Steward, Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
+use uuid::Uuid;
 
 use super::auditor::Auditor;
 
@@ -231,5 +232,36 @@ impl Registry for Audited {
 
     async fn mark_fingerprint(&self, mark: FingerprintMark) -> Result<Option<ItemId>> {
         self.store.mark_fingerprint(mark).await
+    }
+}
+
+#[async_trait]
+impl Steward for Audited {
+    async fn census(&self) -> Result<Census> {
+        self.store.census().await
+    }
+
+    async fn mentions(&self, holder: Holder, after: Option<Uuid>, limit: u32) -> Result<Vec<Mention>> {
+        self.store.mentions(holder, after, limit).await
+    }
+
+    async fn audit(&self, job: JobId) -> Result<Audit> {
+        self.store.audit(job).await
+    }
+
+    async fn strays(&self) -> Result<Vec<Breach>> {
+        self.store.strays().await
+    }
+
+    async fn rename(&self, job: JobId, label: &str) -> Result<JobRecord> {
+        self.store.rename(job, label).await
+    }
+
+    async fn delete(&self, job: JobId) -> Result<()> {
+        self.store.delete(job).await
+    }
+
+    async fn sweep(&self, limit: u32) -> Result<u64> {
+        self.store.sweep(limit).await
     }
 }

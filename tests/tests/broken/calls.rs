@@ -90,6 +90,10 @@ impl CallLedger for Broken {
                 records.retain(|record| item.is_none_or(|item| record.items.first() == Some(&item)));
             }
             Some(Breach::UsedByAll) => records.retain(|record| !unused || record.used_by.is_empty()),
+            Some(Breach::CallsOfDeletedGone) => {
+                let notes = self.notes();
+                records.retain(|record| !notes.deleted.contains(&record.id));
+            }
             Some(Breach::IntentsLost) if self.reopened => records.retain(|record| record.state != CallState::Open),
             _ => {}
         }

@@ -14,5 +14,6 @@ mod rates;
 mod reviews;
 mod sessions;
 mod shelf;
+mod steward;
 mod store;
 mod verdict;

@@ -71,6 +71,10 @@ pub(crate) struct Notes {
     pub(crate) ends: BTreeMap<JobId, Option<Timestamp>>,
     /// The last revision of a job.
     pub(crate) revised: BTreeMap<JobId, u32>,
+    /// The calls of deleted jobs.
+    pub(crate) deleted: BTreeSet<CallId>,
+    /// What was done to the data behind the store's back.
+    pub(crate) spoiled: Vec<String>,
 }
 
 impl Broken {
@@ -104,13 +108,17 @@ fn bench(breach: Option<Breach>) -> Bench {
     let store = MemoryStore::with_clock(clock.clone());
     let broken = Broken { store, breach, reopened: false, clock: clock.clone(), notes: Arc::default() };
     let again = Broken { reopened: true, ..broken.clone() };
-    Bench::new(broken, clock, ()).reopened_by(move || ready(again.clone()))
+    let spoiled = broken.clone();
+    Bench::new(broken, clock, ()).reopened_by(move || ready(again.clone())).spoiled_by(move |statement| {
+        spoiled.notes().spoiled.push(statement);
+        ready(())
+    })
 }
 
 crate::breaches::breaches! {
     Breach of STORE_CLAUSES, in bench;
     job_1_durable_submit {
-        a_submit_that_a_crash_undoes = SubmitLost, also queue_3_atomic, review_2_together;
+        a_submit_that_a_crash_undoes = SubmitLost, also queue_3_atomic, review_2_together, steward_5_renamed;
         a_refused_submit_that_leaves_its_first_items = PartOfASubmitKept;
     }
     job_2_whole_submit {
@@ -132,8 +140,8 @@ crate::breaches::breaches! {
         a_prefix_compared_with_its_case = PrefixWithCase;
     }
     job_6_not_found {
-        the_control_of_no_job_is_a_conflict = MissingJobConflicts;
-        the_plan_of_no_job_is_corrupt = MissingPlanCorrupt;
+        the_control_of_no_job_is_a_conflict = MissingJobConflicts, also steward_6_deleted;
+        the_plan_of_no_job_is_corrupt = MissingPlanCorrupt, also steward_6_deleted;
     }
     job_7_control {
         a_cancellation_that_can_be_taken_back = CancelTakenBack;
@@ -151,11 +159,12 @@ crate::breaches::breaches! {
     job_10_repeated_submit {
         a_key_compared_over_all_owners = KeyOfAllOwners;
         a_body_that_is_not_compared = BodyNotCompared;
-        a_key_looked_up_before_its_job_is_stored = KeyLookedUpBefore;
+        a_key_looked_up_before_its_job_is_stored = KeyLookedUpBefore, also steward_6_deleted;
     }
     job_11_abandon {
-        an_abandoned_job_that_waits_for_its_holders = AbandonWaits;
-        a_call_of_an_abandoned_job_that_cannot_be_settled = AbandonedCallLost;
+        an_abandoned_job_that_waits_for_its_holders = AbandonWaits,
+            also steward_6_deleted, steward_7_swept, steward_8_money_stays;
+        a_call_of_an_abandoned_job_that_cannot_be_settled = AbandonedCallLost, also steward_8_money_stays;
     }
     job_12_revisions {
         a_revision_that_takes_the_place_of_the_plan = RevisionReplacesPlan;
@@ -163,7 +172,7 @@ crate::breaches::breaches! {
         an_unknown_revision_that_is_the_plan = UnknownRevisionIsThePlan;
     }
     item_1_not_found {
-        an_unknown_item_that_is_corrupt = MissingItemCorrupt, also job_1_durable_submit;
+        an_unknown_item_that_is_corrupt = MissingItemCorrupt, also job_1_durable_submit, steward_6_deleted;
         an_unknown_result_that_is_an_error = MissingResultRefused;
     }
     item_2_order_and_cursor {
@@ -199,7 +208,7 @@ crate::breaches::breaches! {
     }
     queue_3_atomic {
         a_batch_written_in_parts = BatchInParts;
-        intents_that_a_crash_parts_from_their_state = IntentsLost, also ledger_6_attached;
+        intents_that_a_crash_parts_from_their_state = IntentsLost, also ledger_6_attached, steward_8_money_stays;
     }
     queue_4_only_what_is_due {
         a_priority_that_is_ignored = PriorityIgnored, also queue_13_ageing;
@@ -215,7 +224,8 @@ crate::breaches::breaches! {
     queue_6_quiet {
         a_start_at_every_claim = StartedAtEachClaim;
         a_claim_that_writes_an_event = ClaimTold,
-            also job_7_control, queue_9_the_end, event_1_gapless, event_2_replay, event_3_nothing_early;
+            also job_7_control, queue_9_the_end, event_1_gapless, event_2_replay, event_3_nothing_early,
+            steward_1_counted, steward_3_sound, steward_7_swept;
     }
     queue_7_dead_sessions {
         a_lease_that_does_not_run_out = LeaseEndless,
@@ -236,7 +246,7 @@ crate::breaches::breaches! {
         failures_shown_as_success = FailuresOverlooked, also review_3_the_job_opens;
     }
     queue_10_children {
-        a_parent_that_keeps_its_leaves = ParentKeepsLeaves, also job_8_cancel;
+        a_parent_that_keeps_its_leaves = ParentKeepsLeaves, also job_8_cancel, steward_7_swept, steward_8_money_stays;
     }
     queue_11_the_stores_clock {
         times_kept_in_milliseconds = TimesInMilliseconds;
@@ -326,7 +336,7 @@ crate::breaches::breaches! {
         two_outcomes_at_once_that_are_both_the_first = TwoOutcomesAtOnce;
     }
     ledger_3_durable {
-        a_settlement_that_a_crash_undoes = SettlementLost;
+        a_settlement_that_a_crash_undoes = SettlementLost, also steward_8_money_stays;
         the_task_of_an_answer_that_is_not_kept = TaskOfAnswerDropped;
     }
     ledger_4_not_found {
@@ -395,13 +405,46 @@ crate::breaches::breaches! {
         names_that_a_crash_takes = NamesLost;
     }
     registry_3_take_over {
-        a_sibling_that_takes_over = SiblingTakesOver;
+        a_sibling_that_takes_over = SiblingTakesOver, also steward_7_swept;
         nobody_takes_over = TakeOverIgnored;
     }
     registry_4_first_come {
         only_equal_pictures_are_near = DistanceIgnored;
         a_refused_picture_that_is_marked = RefusedMarkStored;
-        pictures_compared_over_all_jobs = MarksOfAllJobs;
+        pictures_compared_over_all_jobs = MarksOfAllJobs, also steward_7_swept;
         a_picture_looked_for_before_it_is_marked = MarkLookedUpBefore;
+    }
+    steward_1_counted {
+        items_that_were_replaced_and_not_counted = ReplacedNotCounted, also steward_7_swept;
+        names_that_are_not_counted = NamesNotCounted;
+    }
+    steward_2_mentioned {
+        fields_that_are_not_mentioned = FieldsNotMentioned;
+        inputs_that_are_not_mentioned = InputsNotMentioned;
+        a_page_of_mentions_that_is_never_full = LastMentionLost;
+        a_limit_of_mentions_that_is_ignored = MentionLimitIgnored;
+    }
+    steward_3_sound {
+        no_job_that_is_sound = MissingJobSound, also steward_6_deleted;
+        what_is_held_taken_for_wrong = HeldIsWrong;
+    }
+    steward_4_found {
+        damage_that_is_not_found = DamageNotFound;
+        strays_that_are_not_found = StraysNotFound;
+    }
+    steward_5_renamed {
+        a_label_that_is_only_answered = RenameLost;
+        a_label_given_to_every_job = RenameOfAll;
+    }
+    steward_6_deleted {
+        a_running_job_that_is_deleted = RunningDeleted;
+        a_deleted_job_that_is_there = DeletedIsThere, also steward_7_swept, steward_8_money_stays;
+    }
+    steward_7_swept {
+        nothing_that_is_swept = NothingSwept, also steward_6_deleted, steward_8_money_stays;
+        everything_swept_at_once = SweptAtOnce;
+    }
+    steward_8_money_stays {
+        calls_that_go_with_their_job = CallsOfDeletedGone;
     }
 }

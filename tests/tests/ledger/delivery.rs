@@ -7,7 +7,8 @@ use bytes::Bytes;
 use pipeline::core::id::Digest;
 use pipeline::core::model::{Artifact, JobStatus};
 use pipeline::core::provider::Repeat;
-use pipeline::core::storage::{ArtifactStore, CallState};
+use pipeline::core::storage::{ArtifactStore, CallState, StoredArtifact};
+use pipeline::core::time::Timestamp;
 use pipeline::core::{Error, ErrorKind, Result};
 use pipeline::prelude::*;
 use pipeline_testkit::vendor::{Reply, VendorScript};
@@ -45,6 +46,14 @@ impl ArtifactStore for Full {
 
     async fn contains(&self, digest: Digest) -> Result<bool> {
         self.artifacts.contains(digest).await
+    }
+
+    async fn list(&self, first: u8) -> Result<Vec<StoredArtifact>> {
+        self.artifacts.list(first).await
+    }
+
+    async fn remove(&self, digest: Digest, before: Timestamp) -> Result<bool> {
+        self.artifacts.remove(digest, before).await
     }
 
     fn location(&self) -> String {
