@@ -16,7 +16,7 @@ use crate::output::{Format, LogLevel};
 
 use number::whole;
 
-pub(crate) use jobs::{CancelArgs, JobAndPrint, JobsCommand, LogsArgs};
+pub(crate) use jobs::{BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, LogsArgs};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
 
@@ -25,7 +25,7 @@ Exit codes:
   0    all good
   1    error while running
   2    the request was wrong: arguments, pipeline file, settings, missing input
-  3    finished, and some items are rejected, undecided, failed or wait for a person
+  3    finished, and some items are rejected, undecided, failed or wait for a person or a budget
   130  interrupted or paused; `pipeline jobs resume ID` goes on";
 
 /// Runs durable AI media jobs: pipelines of stages over many items, resumable after any crash.
@@ -99,6 +99,9 @@ pub(crate) enum Command {
     /// Look at the gates before providers, close and open them
     #[command(subcommand)]
     Gates(GatesCommand),
+    /// Look at the budgets, and set those of owners
+    #[command(subcommand)]
+    Budgets(BudgetsCommand),
     /// Look at the items of a job
     #[command(subcommand)]
     Items(ItemsCommand),

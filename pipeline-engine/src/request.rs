@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use pipeline_core::id::Digest;
+use pipeline_core::model::Money;
 use pipeline_core::settings::{Layer, Origin, Problem, Problems};
 use pipeline_core::storage::{Idempotency, JobKey};
 use pipeline_core::time::Timestamp;
@@ -47,6 +48,7 @@ pub struct JobRequest {
     pub(crate) start_at: Option<Timestamp>,
     pub(crate) start_asked: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) budget: Option<Money>,
 }
 
 impl JobRequest {
@@ -66,6 +68,7 @@ impl JobRequest {
             start_at: None,
             start_asked: None,
             idempotency_key: None,
+            budget: None,
         }
     }
 
@@ -141,6 +144,13 @@ impl JobRequest {
         self
     }
 
+    /// Says what its calls may cost. A call that would pass that is not made; what needs one waits until the budget is
+    /// raised ([`crate::Engine::set_budget`]).
+    pub fn budget(mut self, amount: Money) -> Self {
+        self.budget = Some(amount);
+        self
+    }
+
     /// Publishes finished files into this folder.
     pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
         self.out = Some(folder.into());
@@ -174,7 +184,7 @@ impl JobRequest {
             Some(words) => json!(words),
             None => json!(self.start_at.map(Timestamp::as_micros)),
         };
-        let asked = json!([
+        let mut asked = vec![json!([
             recipe.to_hex(),
             self.inputs,
             self.keywords,
@@ -183,7 +193,10 @@ impl JobRequest {
             self.priority,
             self.key,
             start,
-        ]);
+        ])];
+        // Only when there is one: what was asked before there were budgets compares as it did.
+        asked.extend(self.budget.map(|budget| json!(budget)));
+        let asked = if let [only] = asked.as_slice() { only.clone() } else { Value::from(asked) };
         let body = Digest::of(asked.to_string().as_bytes());
         self.idempotency_key.clone().map(|key| Idempotency { key, body })
     }

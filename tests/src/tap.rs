@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipeline_core::Result;
 use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
-use pipeline_core::model::Control;
+use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
-    AttachReply, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
-    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery,
-    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, SessionRecord,
-    SettleReply, Settlement, StageTally, Store, StoreInfo, WorkQueue,
+    AttachReply, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit,
+    CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery,
+    ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession,
+    QueueStatus, Registry, ResultRecord, SessionRecord, SettleReply, Settlement, StageTally, Store, StoreInfo,
+    WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
@@ -175,6 +176,11 @@ pass_on!(GateKeeper {
     close_gate(key: GateKey, pause: Duration, reason: &str) -> ();
     open_gate(key: GateKey) -> ();
     gates() -> Vec<GateRecord>;
+});
+
+pass_on!(BudgetKeeper {
+    set_budget(key: BudgetKey, amount: Option<Money>) -> Option<Budget>;
+    budgets() -> Vec<Budget>;
 });
 
 pass_on!(EventLog {

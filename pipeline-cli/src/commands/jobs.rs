@@ -12,6 +12,7 @@ use crate::lookup::{self, short_id};
 use crate::output::{Exit, Failure, Output, Row, Table, ago, duration, money, notice, short, timestamp};
 use crate::progress::{percent, took};
 
+use super::budgets;
 use super::summary::parts;
 
 /// How many jobs are asked for at once.
@@ -104,6 +105,12 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     ];
     if job.key.is_some() {
         pairs.push(("key", key(&job)));
+    }
+    if let Some(budget) = &job.budget {
+        pairs.push(("budget", budgets::line(budget)));
+    }
+    for budget in engine.closed_budgets(&job).await?.iter().filter(|budget| Some(*budget) != job.budget.as_ref()) {
+        pairs.push(("waits for", format!("the budget of {}: {}", budgets::named(&budget.key), budgets::line(budget))));
     }
     if let Some(at) = job.start_at {
         pairs.push(("starts", timestamp(at)));
@@ -208,6 +215,7 @@ pub(super) fn value(job: &JobRecord) -> Value {
         "key": job.key.as_ref().map(|key| key.name.as_str()),
         "key_limit": job.key.as_ref().map(|key| key.limit),
         "start_at": job.start_at.map(|time| time.to_string()),
+        "budget": job.budget.as_ref().map(budgets::value),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The commands: each takes resolved arguments and somewhere to print.
 
+mod budgets;
 mod cancel;
 mod config;
 mod doctor;
@@ -24,8 +25,8 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::{
-    Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand, PrintArgs,
-    ProvidersCommand, QueueCommand, WorkersCommand,
+    BudgetsCommand, Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand,
+    PrintArgs, ProvidersCommand, QueueCommand, WorkersCommand,
 };
 use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output, notice};
@@ -72,6 +73,13 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::Watch { job, from }) => history::watch(engine, &job.job, from, output).await,
         Command::Jobs(JobsCommand::Pause(args)) => jobs::pause(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Unpause(args)) => jobs::unpause(engine, &args.job, output).await,
+        Command::Jobs(JobsCommand::Budget { job, amount }) => {
+            budgets::of_job(engine, &job, &amount.amount, output).await
+        }
+        Command::Budgets(BudgetsCommand::List(_)) => budgets::list(engine, output).await,
+        Command::Budgets(BudgetsCommand::Set { owner, amount }) => {
+            budgets::set(engine, &owner, &amount.amount, output).await
+        }
         Command::Jobs(JobsCommand::Cancel(args)) => cancel::cancel(engine, &args, output).await,
         Command::Jobs(JobsCommand::Resume(args)) => run::resume(engine, &args.job, global, signals, output).await,
         Command::Queue(QueueCommand::Status(_)) => queue::status(engine, output).await,
@@ -136,11 +144,15 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
             Wired::work(home, tuning).await
         }
         Command::Jobs(JobsCommand::Resume(_)) if home.has_records() => Wired::work(home, Tuning::default()).await,
-        Command::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_)) => Wired::open(home).await,
+        Command::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_))
+        | Command::Budgets(BudgetsCommand::Set { .. }) => Wired::open(home).await,
         Command::Gates(_) => Wired::preview(home).await,
-        Command::Jobs(_) | Command::Queue(_) | Command::Workers(_) | Command::Items(_) | Command::Logs(_) => {
-            Wired::read(home).await
-        }
+        Command::Jobs(_)
+        | Command::Budgets(_)
+        | Command::Queue(_)
+        | Command::Workers(_)
+        | Command::Items(_)
+        | Command::Logs(_) => Wired::read(home).await,
         Command::Pipelines(_) | Command::Config(_) | Command::Providers(_) => Wired::memory(home.providers.as_deref()),
         // It looks at the file itself, and says what is wrong with it.
         Command::Doctor(_) | Command::Completions { .. } => Wired::memory(None),
@@ -159,9 +171,13 @@ fn print_args(command: &Command) -> PrintArgs {
         | Command::Queue(QueueCommand::Status(print) | QueueCommand::Pause(print) | QueueCommand::Resume(print))
         | Command::Workers(WorkersCommand::List(print))
         | Command::Gates(GatesCommand::List(print))
+        | Command::Budgets(BudgetsCommand::List(print))
         | Command::Items(ItemsCommand::Show { print, .. }) => *print,
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
         Command::Jobs(JobsCommand::Cancel(args)) => args.print,
+        Command::Jobs(JobsCommand::Budget { amount, .. }) | Command::Budgets(BudgetsCommand::Set { amount, .. }) => {
+            amount.print
+        }
         Command::Jobs(
             JobsCommand::Show(args) | JobsCommand::Pause(args) | JobsCommand::Unpause(args) | JobsCommand::Resume(args),
         ) => args.print,

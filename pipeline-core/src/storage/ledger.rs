@@ -36,8 +36,8 @@ pub struct NewCall {
     pub capability: Capability,
     /// The hash of the full request.
     pub request: Digest,
-    /// What it may cost at most, as far as known.
-    pub reserved: Money,
+    /// What it may cost at most; `None` when nobody knows.
+    pub reserved: Option<Money>,
     /// The gate it passes.
     pub gate: Option<GatePass>,
     /// How long after the intent an answer can still be expected, from whoever sent it.

@@ -1,8 +1,9 @@
-//! The ports of storage: records (jobs, items, queue, ledger, events, names) and artifacts.
+//! The ports of storage: records (jobs, items, queue, ledger, gates, budgets, events, names) and artifacts.
 //!
 //! Each trait numbers the clauses of its contract; the conformance suite has one test a clause.
 
 mod artifact;
+mod budget;
 mod event;
 mod gate;
 mod item;
@@ -14,6 +15,7 @@ mod registry;
 use std::fmt;
 
 pub use artifact::ArtifactStore;
+pub use budget::{Budget, BudgetKeeper, BudgetKey, BudgetScope, Closed};
 pub use event::{EventBody, EventLog, EventRecord};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
@@ -42,7 +44,18 @@ pub struct StoreInfo {
 
 /// A complete record store.
 pub trait Store:
-    JobStore + ItemStore + WorkQueue + CallLedger + GateKeeper + EventLog + Registry + fmt::Debug + Send + Sync + 'static
+    JobStore
+    + ItemStore
+    + WorkQueue
+    + CallLedger
+    + GateKeeper
+    + BudgetKeeper
+    + EventLog
+    + Registry
+    + fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
     /// Says what and where it is.
     fn info(&self) -> StoreInfo;

@@ -131,7 +131,7 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         let shared = walk.shared();
         let gone = move || {
             let outcome = Err(Error::unexpected("the stage panicked"));
-            Ended { outcome, used: Vec::new(), ticket: None, at: shared.now(), draw: 0 }
+            Ended { outcome, used: Vec::new(), unsettled: false, ticket: None, at: shared.now(), draw: 0 }
         };
         walk.follow(stage, attempt, async move { reply.await.unwrap_or_else(|_| gone()) });
         tasks.push(start.task);
@@ -153,7 +153,10 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         let ticket = tickets.make();
         let ends: Vec<Ended> = outcomes
             .into_iter()
-            .map(|outcome| Ended { used: context.0.used(&outcome), outcome, ticket: Some(ticket.clone()), at, draw })
+            .map(|outcome| {
+                let (used, unsettled) = (context.0.used(&outcome), context.0.is_unsettled());
+                Ended { outcome, used, unsettled, ticket: Some(ticket.clone()), at, draw }
+            })
             .collect();
         drop(ticket);
         for (answer, ended) in answers.into_iter().zip(ends) {

@@ -36,8 +36,12 @@ impl CallLedger for MemoryStore {
             call.failure = settlement.failure;
             call.external_id = settlement.external_id.or_else(|| call.external_id.take());
             call.settled_at = Some(now);
+            let (job, reserved) = (call.job, call.reserved);
             if let Some(gate) = call.gate.clone() {
                 state.heard(&gate, settlement.outage, now);
+            }
+            if settlement.state != CallState::Unknown {
+                state.pay(job, reserved, settlement.cost);
             }
             Ok(SettleReply::Settled)
         })

@@ -11,9 +11,10 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use super::bell::Bell;
 use super::fault::Work;
 use super::store::{Begin, PostgresStore, clock};
-use super::{gates, rows};
+use super::{budgets, gates, rows};
 
 /// Settles a call that is open, or unknown and now known; tells whether it did, and its gate. An answer that is no outage ends the gate's row of them.
 const SETTLE: &str = concat!(
@@ -21,10 +22,11 @@ const SETTLE: &str = concat!(
      external_id = coalesce($6, external_id), settled_at = ",
     clock!("$7"),
     " WHERE id = $1 AND (state = 'open' OR (state = 'unknown' AND $2 <> 'unknown')) \
-     AND ($2 = 'succeeded' OR $9::uuid IS NULL OR sending = $9) RETURNING gate), \
+     AND ($2 = 'succeeded' OR $9::uuid IS NULL OR sending = $9) RETURNING gate, job, reserved), \
      answered AS (UPDATE gates SET outages = 0 FROM settled WHERE gates.key = settled.gate AND gates.outages > 0 \
      AND NOT $8) \
-     SELECT EXISTS (SELECT 1 FROM settled), (SELECT gate FROM settled)"
+     SELECT EXISTS (SELECT 1 FROM settled), (SELECT gate FROM settled), (SELECT job FROM settled), \
+     (SELECT reserved FROM settled)"
 );
 
 const ATTACH: &str = "WITH attached AS (UPDATE calls SET external_id = $2 \
@@ -67,7 +69,7 @@ impl CallLedger for PostgresStore {
         if settlement.state == CallState::Open {
             return Err(Error::invalid("a call cannot be settled as open").with("call", settlement.call));
         }
-        self.write(Begin::Durable, settlement, |connection, inner, settlement| {
+        let write = self.write(Begin::Durable, settlement, |connection, inner, settlement| {
             Box::pin(async move {
                 let row = sqlx::query(SETTLE)
                     .bind(settlement.call.as_uuid())
@@ -87,7 +89,13 @@ impl CallLedger for PostgresStore {
                     gates::fail(connection, gate, now).await?;
                 }
                 if row.try_get(0)? {
-                    return Ok(SettleReply::Settled);
+                    let mut opened = false;
+                    if settlement.state != CallState::Unknown {
+                        // In a statement of its own: it sees a budget that was set while the first one waited.
+                        let (job, reserved) = (rows::job_id(&row, 2)?, rows::money(&row, 3)?);
+                        opened = budgets::settle(connection, job, reserved, settlement.cost).await?;
+                    }
+                    return Ok((SettleReply::Settled, opened));
                 }
                 // Read anew: what the statement above waited for is later than what it sees.
                 let state: Option<String> = sqlx::query_scalar("SELECT state FROM calls WHERE id = $1")
@@ -96,13 +104,17 @@ impl CallLedger for PostgresStore {
                     .await?;
                 match state.as_deref() {
                     None => Err(Error::not_found("there is no such call").with("call", settlement.call).into()),
-                    Some("open") => Ok(SettleReply::SentAgain),
-                    Some("unknown") if settlement.state != CallState::Unknown => Ok(SettleReply::SentAgain),
-                    Some(_) => Ok(SettleReply::AlreadySettled),
+                    Some("open") => Ok((SettleReply::SentAgain, false)),
+                    Some("unknown") if settlement.state != CallState::Unknown => Ok((SettleReply::SentAgain, false)),
+                    Some(_) => Ok((SettleReply::AlreadySettled, false)),
                 }
             })
-        })
-        .await
+        });
+        let (reply, opened) = write.await?;
+        if opened {
+            Bell::ring(&self.inner);
+        }
+        Ok(reply)
     }
 
     async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply> {

@@ -11,6 +11,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, name: "gates", sql: include_str!("../../migrations/postgres/0002_gates.sql") },
     Migration { number: 3, name: "calls", sql: include_str!("../../migrations/postgres/0003_calls.sql") },
     Migration { number: 4, name: "rates", sql: include_str!("../../migrations/postgres/0004_rates.sql") },
+    Migration { number: 5, name: "budgets", sql: include_str!("../../migrations/postgres/0005_budgets.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.

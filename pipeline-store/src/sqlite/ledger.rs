@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::fault::Work;
 use super::store::SqliteStore;
-use super::{gates, rows};
+use super::{budgets, gates, rows};
 
 /// Lists calls, oldest first, by a first condition.
 macro_rules! calls_where {
@@ -56,7 +56,7 @@ impl CallLedger for SqliteStore {
                     "UPDATE calls SET state = ?2, cost = ?3, response = ?4, failure = ?5, \
                      external_id = coalesce(?6, external_id), settled_at = ?7 \
                      WHERE id = ?1 AND (state = 'open' OR (state = 'unknown' AND ?2 <> 'unknown')) \
-                     AND (?2 = 'succeeded' OR ?8 IS NULL OR sending = ?8) RETURNING gate",
+                     AND (?2 = 'succeeded' OR ?8 IS NULL OR sending = ?8) RETURNING gate, job, reserved",
                 )
                 .bind(&id)
                 .bind(word(settlement.state))
@@ -69,6 +69,10 @@ impl CallLedger for SqliteStore {
                 .fetch_optional(&mut *connection)
                 .await?;
                 if let Some(row) = settled {
+                    if settlement.state != CallState::Unknown {
+                        let (job, reserved) = (rows::word(&row, 1)?, rows::money(&row, 2)?);
+                        budgets::settle(connection, job, reserved, settlement.cost).await?;
+                    }
                     if let Some(gate) = row.try_get::<Option<String>, _>(0)?.map(GateKey::new) {
                         gates::heard(connection, &gate, settlement.outage, inner.now()).await?;
                     }

@@ -117,7 +117,10 @@ pub async fn ledger_3_durable(bench: &Bench) {
     bench.store.settle(succeeded(call.id)).await.unwrap();
     let record = find(bench, call.id).await;
     assert_eq!((record.round, record.attempt, record.capability), (call.round, call.attempt, call.capability));
-    assert_eq!((&record.provider, record.request, record.reserved), (&call.provider, call.request, call.reserved));
+    assert_eq!(
+        (&record.provider, record.request, Some(record.reserved)),
+        (&call.provider, call.request, call.reserved)
+    );
     assert_eq!((record.external_id.as_deref(), record.stage.clone()), (Some("task-1"), call.stage));
     assert!(record.settled_at.is_some());
     let again = bench.reopen().await.calls(CallQuery::default()).await.unwrap();

@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipeline_core::Result;
 use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
-use pipeline_core::model::Control;
+use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
-    AttachReply, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord,
-    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery,
-    JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession, QueueStatus, Registry, ResultRecord, SessionRecord,
-    SettleReply, Settlement, StageTally, Store, StoreInfo, WorkQueue,
+    AttachReply, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit,
+    CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery,
+    ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession,
+    QueueStatus, Registry, ResultRecord, SessionRecord, SettleReply, Settlement, StageTally, Store, StoreInfo,
+    WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
@@ -193,6 +194,21 @@ impl GateKeeper for Audited {
 
     async fn gates(&self) -> Result<Vec<GateRecord>> {
         self.store.gates().await
+    }
+}
+
+#[async_trait]
+impl BudgetKeeper for Audited {
+    async fn set_budget(&self, key: BudgetKey, amount: Option<Money>) -> Result<Option<Budget>> {
+        // A budget that is taken away holds no longer from the moment it is asked for.
+        self.auditor.budgeted(&key, amount, amount.is_none());
+        let reply = self.store.set_budget(key.clone(), amount).await;
+        self.auditor.budgeted(&key, amount, reply.is_ok());
+        reply
+    }
+
+    async fn budgets(&self) -> Result<Vec<Budget>> {
+        self.store.budgets().await
     }
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::id::CallId;
 use pipeline_core::storage::{
-    AttachReply, BREAKER_TRIPS_AT, CallLedger, CallQuery, CallRecord, CallState, GateKeeper as _, GateRecord,
-    SettleReply, Settlement,
+    AttachReply, BREAKER_TRIPS_AT, BudgetKeeper as _, CallLedger, CallQuery, CallRecord, CallState, GateKeeper as _,
+    GateRecord, SettleReply, Settlement,
 };
 
 use super::store::{Breach, Broken};
@@ -35,6 +35,12 @@ impl CallLedger for Broken {
             Some(Breach::UnknownStays) if known.state == CallState::Unknown => return Ok(SettleReply::AlreadySettled),
             Some(Breach::TwoOutcomesAtOnce) => tokio::task::yield_now().await,
             Some(Breach::TaskOfAnswerDropped) => settlement.external_id = None,
+            Some(Breach::CostIsTheReservation) => settlement.cost = known.reserved,
+            Some(Breach::UnknownFrees) if settlement.state == CallState::Unknown => {
+                for budget in self.store.budgets().await? {
+                    self.store.set_budget(budget.key, Some(budget.amount + known.reserved)).await?;
+                }
+            }
             Some(Breach::OutagesNotCounted) => settlement.outage = false,
             Some(Breach::FailedTryEndsRow) => {
                 let tripped =

@@ -6,7 +6,7 @@ use pipeline_core::id::{CallId, HoldId, ResultId};
 use pipeline_core::model::Failure;
 use pipeline_core::pipeline::{Role, StageIndex};
 use pipeline_core::stage::{Output, StageEnd};
-use pipeline_core::storage::ResultRecord;
+use pipeline_core::storage::{BudgetKey, ResultRecord};
 use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
@@ -23,6 +23,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: RunOutcome,
     /// The calls whose answers it has used up.
     pub(crate) used: Vec<CallId>,
+    /// Whether a call it has made, or has gone on with, has no known outcome.
+    pub(crate) unsettled: bool,
     /// What it is written together with: the ends of the others of a shared try.
     pub(crate) ticket: Option<Ticket>,
     pub(crate) at: Timestamp,
@@ -34,13 +36,21 @@ pub(crate) struct Ended {
 pub(super) struct Made {
     pub(super) result: Option<(StageIndex, ResultRecord)>,
     pub(super) used: Vec<CallId>,
+    pub(super) unsettled: bool,
     pub(super) ticket: Option<Ticket>,
 }
 
 impl Walk {
     /// An end that comes from here.
     pub(super) fn end(&self, outcome: RunOutcome) -> Ended {
-        Ended { outcome, used: Vec::new(), ticket: None, at: self.shared.now(), draw: self.shared.draw() }
+        Ended {
+            outcome,
+            used: Vec::new(),
+            unsettled: false,
+            ticket: None,
+            at: self.shared.now(),
+            draw: self.shared.draw(),
+        }
     }
 
     /// Says in the executor's words what a try came to.
@@ -81,10 +91,9 @@ impl Walk {
             }
             Err(error) if error.kind() == ErrorKind::RateLimited && is_throttled(&error) => {
                 // All that comes to the gate waits there, not this item alone.
-                let event = match self.job.gate(stage) {
-                    Some(gate) => {
-                        Event::Deferred { stage, attempt, wait: Wait::Gate { key: gate.key.as_str().to_owned() } }
-                    }
+                let gate = self.job.gate(stage).map(|gate| gate.key.as_str().to_owned());
+                let event = match budget_gate(&error).or(gate) {
+                    Some(key) => Event::Deferred { stage, attempt, wait: Wait::Gate { key } },
                     None => finished(failure(&error)),
                 };
                 (event, None)
@@ -116,6 +125,12 @@ impl Walk {
             ended_at,
         })
     }
+}
+
+/// Returns the gate of the budget that is in the way, if one is.
+fn budget_gate(error: &Error) -> Option<String> {
+    let gate = error.context().iter().find(|(key, _)| *key == "gate").map(|(_, gate)| gate);
+    gate.filter(|gate| BudgetKey::of_gate(gate).is_some()).cloned()
 }
 
 fn is_throttled(error: &Error) -> bool {
