@@ -52,10 +52,10 @@ fn table(budgets: &[Budget]) -> Table {
         let cells = [
             named(&budget.key),
             state(budget),
-            money(budget.amount),
-            money(budget.spent),
-            money(budget.reserved),
-            money(budget.left()),
+            budget.amount.to_string(),
+            budget.spent.to_string(),
+            budget.reserved.to_string(),
+            budget.left().to_string(),
         ];
         table.push(Row::new(cells, value(budget)));
     }
@@ -95,7 +95,7 @@ pub(super) fn line(budget: &Budget) -> String {
         Money::ZERO => String::new(),
         reserved => format!(", {} reserved", money(reserved)),
     };
-    format!("{} of {} spent{reserved}; {}", money(budget.spent), money(budget.amount), state(budget))
+    format!("{} of {} spent{reserved}; {}", budget.spent, budget.amount, state(budget))
 }
 
 /// Says whose budget it is.
@@ -112,7 +112,7 @@ pub(super) fn plea(budget: &Budget) -> String {
         BudgetKey::Job(id) => format!("pipeline jobs budget {} AMOUNT", short_id(*id)),
         BudgetKey::Owner(name) => format!("pipeline budgets set {} AMOUNT", clean(name)),
     };
-    let (spent, amount) = (money(budget.spent), money(budget.amount));
+    let (spent, amount) = (budget.spent, budget.amount);
     let whose = named(&budget.key);
     match budget.closed {
         Some(Closed::Unpriced) => format!(

@@ -15,7 +15,7 @@ use pipeline_core::model::{Failure, FailureCode, Money};
 use pipeline_core::provider::{CallContext, Repeat, TaskKeeper, TaskNote};
 use pipeline_core::stage::{Answer, CallSpec, SendCall, StageEnd};
 use pipeline_core::storage::{
-    AttachReply, CallQuery, CallRecord, CallState, GatePass, NewCall, SettleReply, Settlement,
+    AttachReply, BudgetKey, CallQuery, CallRecord, CallState, GatePass, NewCall, SettleReply, Settlement,
 };
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
@@ -55,6 +55,8 @@ pub(crate) struct Caller {
     pub(crate) received: Arc<Mutex<Vec<(CallId, bool)>>>,
     /// Whether a call of this run, or one it goes on with, has no known outcome.
     pub(crate) unsettled: Arc<AtomicBool>,
+    /// The gate of the budget that has kept the last call of this run from being made.
+    pub(crate) barred: Arc<Mutex<Option<String>>>,
 }
 
 /// Counts what a run waits for as long as it lives.
@@ -160,6 +162,12 @@ impl Caller {
         self.unsettled.load(Ordering::SeqCst)
     }
 
+    /// Returns the gate of the budget that has kept the last call of the run from being made; stages may have made another
+    /// error of it.
+    pub(crate) fn barred(&self) -> Option<String> {
+        self.barred.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Looks for a call that served the same items in the same round and whose answer they have not used up: one that
     /// nobody was told of, because whoever sent it has ended or lost the item, or one without a known outcome.
     ///
@@ -251,8 +259,10 @@ impl Caller {
             patience: self.timeout.unwrap_or(ANSWER) + self.shared.tuning.patience,
         };
         self.intents.send((call, answer)).await.map_err(|_| lost())?;
-        reply.await.map_err(|_| lost())??;
-        Ok(sending)
+        let intended = reply.await.map_err(|_| lost())?;
+        let budget = intended.as_ref().err().and_then(budget_gate);
+        *self.barred.lock().unwrap_or_else(PoisonError::into_inner) = budget;
+        intended.map(|()| sending)
     }
 
     /// Returns what a call may cost at most: its price, or else the bound that somebody has set.
@@ -341,6 +351,12 @@ impl Caller {
             }
         }
     }
+}
+
+/// Returns the gate of the budget that is in the way of an intent, if one is.
+fn budget_gate(error: &Error) -> Option<String> {
+    let gate = error.context().iter().find(|(key, _)| *key == "gate").map(|(_, gate)| gate);
+    gate.filter(|gate| BudgetKey::of_gate(gate).is_some()).cloned()
 }
 
 /// Gives `run` its time, which stands still while something is `busy`.

@@ -131,7 +131,7 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         let shared = walk.shared();
         let gone = move || {
             let outcome = Err(Error::unexpected("the stage panicked"));
-            Ended { outcome, used: Vec::new(), unsettled: false, ticket: None, at: shared.now(), draw: 0 }
+            Ended { outcome, used: Vec::new(), unsettled: false, barred: None, ticket: None, at: shared.now(), draw: 0 }
         };
         walk.follow(stage, attempt, async move { reply.await.unwrap_or_else(|_| gone()) });
         tasks.push(start.task);
@@ -155,7 +155,8 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
             .into_iter()
             .map(|outcome| {
                 let (used, unsettled) = (context.0.used(&outcome), context.0.is_unsettled());
-                Ended { outcome, used, unsettled, ticket: Some(ticket.clone()), at, draw }
+                let barred = context.0.barred();
+                Ended { outcome, used, unsettled, barred, ticket: Some(ticket.clone()), at, draw }
             })
             .collect();
         drop(ticket);

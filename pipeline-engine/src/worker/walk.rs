@@ -182,8 +182,8 @@ impl Walk {
             let run = code.run(&context, task);
             let outcome = context.0.limited(limit, run).await.unwrap_or_else(|limit| Err(late(limit)));
             let used = context.0.used(&outcome);
-            let unsettled = context.0.is_unsettled();
-            Ended { outcome, used, unsettled, ticket: None, at: shared.now(), draw: shared.draw() }
+            let (unsettled, barred) = (context.0.is_unsettled(), context.0.barred());
+            Ended { outcome, used, unsettled, barred, ticket: None, at: shared.now(), draw: shared.draw() }
         });
     }
 
@@ -315,6 +315,7 @@ impl Walk {
             storing: watch::Sender::new(0),
             received: Arc::default(),
             unsettled: Arc::default(),
+            barred: Arc::default(),
         }))
     }
 
@@ -348,7 +349,7 @@ impl Walk {
     }
 
     async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Result<()> {
-        let (id, Ended { outcome, used, unsettled, ticket, at, draw }) = match ended {
+        let (id, Ended { outcome, used, unsettled, barred, ticket, at, draw }) = match ended {
             Ok(ended) => ended,
             Err(error) if error.is_cancelled() => {
                 (error.id(), self.end(Err(Error::new(ErrorKind::Cancelled, "the stage was given up"))))
@@ -356,7 +357,7 @@ impl Walk {
             Err(error) => (error.id(), self.end(Err(Error::unexpected("the stage panicked")))),
         };
         let Some(Running { stage, attempt, started_at, .. }) = self.running.remove(&id) else { return Ok(()) };
-        let (event, made) = self.event(stage, attempt, (started_at, at), outcome);
+        let (event, made) = self.event(stage, attempt, (started_at, at), outcome, barred);
         self.shared.metrics.tried(self.job.plan.stage(stage), at.since(started_at), &event);
         let made = Made { result: made.map(|result| (stage, result)), used, unsettled, ticket };
         let starts = self.apply_at(at, draw, &event, made)?;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use pipeline_core::executor::{Decision, Event, RetryRefused, StageState};
+use pipeline_core::executor::{Decision, Event, RetryRefused, StageState, Wait};
 use pipeline_core::expression::Facts;
 use pipeline_core::model::{ItemStatus, JobStatus, Money};
 use pipeline_core::settings::JOB_SECTION;
@@ -84,7 +84,7 @@ async fn a_call_of_unknown_price_reserves_and_costs_what_it_may_cost_at_most() {
         assert_eq!(budget.spent, Money::from_micros((most * 1e6) as i64 * bought as i64));
         assert_eq!((budget.reserved, budget.closed.is_some()), (Money::ZERO, bought < 3));
         if bought < 3 {
-            let waits = |state: &StageState| matches!(state, StageState::Waiting { attempt: 1, .. });
+            let waits = |state: &StageState| matches!(state, StageState::Waiting { attempt: 1, on: Wait::Gate { key }, .. } if key.starts_with("budget:job:"));
             let mut waiting = run.items.iter().filter(|item| item.status == ItemStatus::Waiting).peekable();
             assert!(
                 waiting.peek().is_some() && waiting.all(|item| item.machine.stages.iter().any(waits)),

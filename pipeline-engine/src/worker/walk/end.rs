@@ -6,7 +6,7 @@ use pipeline_core::id::{CallId, HoldId, ResultId};
 use pipeline_core::model::Failure;
 use pipeline_core::pipeline::{Role, StageIndex};
 use pipeline_core::stage::{Output, StageEnd};
-use pipeline_core::storage::{BudgetKey, ResultRecord};
+use pipeline_core::storage::ResultRecord;
 use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
@@ -25,6 +25,8 @@ pub(crate) struct Ended {
     pub(crate) used: Vec<CallId>,
     /// Whether a call it has made, or has gone on with, has no known outcome.
     pub(crate) unsettled: bool,
+    /// The gate of the budget that has kept its last call from being made.
+    pub(crate) barred: Option<String>,
     /// What it is written together with: the ends of the others of a shared try.
     pub(crate) ticket: Option<Ticket>,
     pub(crate) at: Timestamp,
@@ -47,6 +49,7 @@ impl Walk {
             outcome,
             used: Vec::new(),
             unsettled: false,
+            barred: None,
             ticket: None,
             at: self.shared.now(),
             draw: self.shared.draw(),
@@ -60,6 +63,7 @@ impl Walk {
         attempt: u32,
         (started_at, ended_at): (Timestamp, Timestamp),
         outcome: RunOutcome,
+        barred: Option<String>,
     ) -> (Event, Option<ResultRecord>) {
         let finished = |outcome| Event::Finished { stage, attempt, outcome };
         let planned = self.job.plan.stage(stage);
@@ -92,7 +96,7 @@ impl Walk {
             Err(error) if error.kind() == ErrorKind::RateLimited && is_throttled(&error) => {
                 // All that comes to the gate waits there, not this item alone.
                 let gate = self.job.gate(stage).map(|gate| gate.key.as_str().to_owned());
-                let event = match budget_gate(&error).or(gate) {
+                let event = match barred.or(gate) {
                     Some(key) => Event::Deferred { stage, attempt, wait: Wait::Gate { key } },
                     None => finished(failure(&error)),
                 };
@@ -125,12 +129,6 @@ impl Walk {
             ended_at,
         })
     }
-}
-
-/// Returns the gate of the budget that is in the way, if one is.
-fn budget_gate(error: &Error) -> Option<String> {
-    let gate = error.context().iter().find(|(key, _)| *key == "gate").map(|(_, gate)| gate);
-    gate.filter(|gate| BudgetKey::of_gate(gate).is_some()).cloned()
 }
 
 fn is_throttled(error: &Error) -> bool {
