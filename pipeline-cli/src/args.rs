@@ -1,5 +1,6 @@
 //! What can be typed: the commands, their arguments and the help texts.
 
+mod calls;
 mod jobs;
 mod number;
 mod queue;
@@ -16,6 +17,7 @@ use crate::output::{Format, LogLevel};
 
 use number::whole;
 
+pub(crate) use calls::{CallWord, CallsArgs, CallsCommand, ResolveArgs};
 pub(crate) use jobs::{BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, LogsArgs};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
@@ -102,6 +104,9 @@ pub(crate) enum Command {
     /// Look at the budgets, and set those of owners
     #[command(subcommand)]
     Budgets(BudgetsCommand),
+    /// Look at the calls of providers, and decide about those of which nobody knows what became
+    #[command(subcommand)]
+    Calls(CallsCommand),
     /// Look at the items of a job
     #[command(subcommand)]
     Items(ItemsCommand),

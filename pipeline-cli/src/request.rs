@@ -145,7 +145,8 @@ fn unknown_preset(name: &str) -> Failure {
     ))
 }
 
-fn read(path: &Path, doing: &str) -> Result<String, Failure> {
+/// Reads a text file that the request names.
+pub(crate) fn read(path: &Path, doing: &str) -> Result<String, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(doing, path, &error))?;
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();

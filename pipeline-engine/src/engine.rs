@@ -13,7 +13,8 @@ use pipeline_core::model::{Control, Money};
 use pipeline_core::pipeline::Catalog;
 use pipeline_core::stage::Source;
 use pipeline_core::storage::{
-    ArtifactStore, Budget, BudgetKey, ItemQuery, ItemRecord, JobQuery, JobRecord, NewSession, ResultRecord, Store,
+    ArtifactStore, Budget, BudgetKey, CallRecord, ItemQuery, ItemRecord, JobQuery, JobRecord, NewResolution,
+    NewSession, ResultRecord, Store,
 };
 use pipeline_core::{Error, Result};
 
@@ -155,6 +156,16 @@ impl Engine {
         let mut budgets = self.shared.store.budgets().await?;
         budgets.retain(|budget| budget.closed.is_some() && (budget.key == own || budget.key == owner));
         Ok(budgets)
+    }
+
+    /// Records what a person decides about a call of which nobody knows what became; the items that wait for it go on.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when the call's outcome is known, may still come, or a worker holds an item of it.
+    pub async fn resolve(&self, resolution: NewResolution) -> Result<CallRecord> {
+        let record = self.shared.store.resolve(resolution).await?;
+        self.shared.bell.notify_waiters();
+        Ok(record)
     }
 
     /// Stops a job for now: nothing more of it is handed out and no paid call is made; what runs ends.

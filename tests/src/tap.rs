@@ -11,9 +11,9 @@ use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit,
     CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery,
-    ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession,
-    QueueStatus, Registry, ResultRecord, SessionRecord, SettleReply, Settlement, StageTally, Store, StoreInfo,
-    WorkQueue,
+    ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, NameRequest, NewItem, NewJob, NewResolution,
+    NewSession, QueueStatus, Registry, ResultRecord, SessionRecord, SettleReply, Settlement, StageTally, Store,
+    StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
@@ -170,6 +170,8 @@ pass_on!(CallLedger by tap {
     calls(query: CallQuery) -> Vec<CallRecord>;
 } {
     attach(call: CallId, external_id: String) -> AttachReply;
+    resolve(resolution: NewResolution) -> CallRecord;
+    call(id: CallId) -> CallRecord;
 });
 
 pass_on!(GateKeeper {

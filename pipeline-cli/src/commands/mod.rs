@@ -1,6 +1,7 @@
 //! The commands: each takes resolved arguments and somewhere to print.
 
 mod budgets;
+mod calls;
 mod cancel;
 mod config;
 mod doctor;
@@ -25,8 +26,8 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::{
-    BudgetsCommand, Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand,
-    PrintArgs, ProvidersCommand, QueueCommand, WorkersCommand,
+    BudgetsCommand, CallsCommand, Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand,
+    PipelinesCommand, PrintArgs, ProvidersCommand, QueueCommand, WorkersCommand,
 };
 use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output, notice};
@@ -76,6 +77,9 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::Budget { job, amount }) => {
             budgets::of_job(engine, &job, &amount.amount, output).await
         }
+        Command::Calls(CallsCommand::List(args)) => calls::list(engine, &args, output).await,
+        Command::Calls(CallsCommand::Show { call, .. }) => calls::show(engine, &call, output).await,
+        Command::Calls(CallsCommand::Resolve(args)) => calls::resolve(engine, &args, output).await,
         Command::Budgets(BudgetsCommand::List(_)) => budgets::list(engine, output).await,
         Command::Budgets(BudgetsCommand::Set { owner, amount }) => {
             budgets::set(engine, &owner, &amount.amount, output).await
@@ -149,6 +153,7 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         Command::Gates(_) => Wired::preview(home).await,
         Command::Jobs(_)
         | Command::Budgets(_)
+        | Command::Calls(_)
         | Command::Queue(_)
         | Command::Workers(_)
         | Command::Items(_)
@@ -172,9 +177,12 @@ fn print_args(command: &Command) -> PrintArgs {
         | Command::Workers(WorkersCommand::List(print))
         | Command::Gates(GatesCommand::List(print))
         | Command::Budgets(BudgetsCommand::List(print))
+        | Command::Calls(CallsCommand::Show { print, .. })
         | Command::Items(ItemsCommand::Show { print, .. }) => *print,
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
         Command::Jobs(JobsCommand::Cancel(args)) => args.print,
+        Command::Calls(CallsCommand::List(args)) => args.print,
+        Command::Calls(CallsCommand::Resolve(args)) => args.print,
         Command::Jobs(JobsCommand::Budget { amount, .. }) | Command::Budgets(BudgetsCommand::Set { amount, .. }) => {
             amount.print
         }

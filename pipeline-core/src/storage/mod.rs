@@ -20,7 +20,10 @@ pub use event::{EventBody, EventLog, EventRecord};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
 pub use job::{Idempotency, JobKey, JobPlan, JobQuery, JobRecord, JobStore, NewJob};
-pub use ledger::{AttachReply, CallLedger, CallQuery, CallRecord, CallState, NewCall, SettleReply, Settlement};
+pub use ledger::{
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, NewCall, NewResolution, Resolution,
+    SettleReply, Settlement,
+};
 pub use queue::{
     AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
     Rates, Refusal, SessionRecord, WorkQueue,

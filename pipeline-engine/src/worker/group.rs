@@ -45,7 +45,12 @@ pub(crate) async fn walk_unit(
         let own = results.remove(&claimed.item.id).unwrap_or_default();
         let mut walk = Walk::new(&shared, &committer, &job, claimed, own);
         let mut alone = Vec::new();
-        for start in walk.apply(&Event::Claimed)? {
+        let mut starts = walk.apply(&Event::Claimed)?;
+        if walk.waits_for_person() {
+            // It is handed out because a person has decided, or for another branch; the ledger tells which.
+            starts.extend(walk.apply(&Event::Woke { released: true })?);
+        }
+        for start in starts {
             if job.plan.stage(start.stage).is_some_and(|stage| stage.group.is_some()) {
                 shareable.entry((start.stage, start.attempt)).or_default().push((walks.len(), start));
             } else {

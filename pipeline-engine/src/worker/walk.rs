@@ -280,6 +280,12 @@ impl Walk {
         self.machine.is_ended()
     }
 
+    /// Tells whether something of the item waits for a person.
+    pub(crate) fn waits_for_person(&self) -> bool {
+        let person = |state: &StageState| matches!(state, StageState::Waiting { on: Wait::Person { .. }, .. });
+        self.machine.stages.iter().any(person)
+    }
+
     /// Tells whether another claim has superseded this one.
     pub(crate) fn is_superseded(&self) -> bool {
         self.superseded

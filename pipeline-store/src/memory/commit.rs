@@ -240,5 +240,6 @@ fn open(state: &mut State, call: NewCall, now: Timestamp) {
         deadline,
         settled_at: None,
         used_by: Vec::new(),
+        resolution: None,
     });
 }

@@ -5,10 +5,11 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{CallId, ItemId, SendingId, StageName};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
-    AttachReply, CallLedger, CallQuery, CallRecord, CallState, GateKey, SettleReply, Settlement,
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, GateKey, NewResolution, SettleReply,
+    Settlement,
 };
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::bell::Bell;
@@ -40,7 +41,7 @@ macro_rules! calls_where {
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
              failure, external_id, opened_at, settled_at, attempt, gate, deadline, sending, \
              ARRAY(SELECT served.item FROM unnest(calls.items) AS served (item) JOIN call_items \
-             ON call_items.item = served.item AND call_items.call = calls.id WHERE call_items.used) FROM calls WHERE ",
+             ON call_items.item = served.item AND call_items.call = calls.id WHERE call_items.used), resolution FROM calls WHERE ",
             $first,
             " AND ($3::text IS NULL OR stage = $3) AND state = ANY ($4) ORDER BY no LIMIT $5"
         )
@@ -53,15 +54,21 @@ pub(super) const OF_ITEM: &str = calls_where!(
 pub(super) const OF_JOB: &str = calls_where!("job = $1 AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
 pub(super) const OF_ANY: &str = calls_where!("$1::uuid IS NULL AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
 
-/// Returns the word of a state, as stored.
-const fn word(state: CallState) -> &'static str {
-    match state {
-        CallState::Open => "open",
-        CallState::Succeeded => "succeeded",
-        CallState::Failed => "failed",
-        CallState::Unknown => "unknown",
-    }
-}
+const ONE: &str = calls_where!("id = $1::uuid AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
+
+/// Ends an unknown call as a person decides.
+const RESOLVE: &str = "UPDATE calls SET state = $2, cost = $3, response = $4, failure = $5, settled_at = $6, resolution = $7 \
+     WHERE id = $1 AND state = 'unknown' RETURNING job, reserved";
+
+/// Locks the items of a call in the order of their ids, before the call, and tells who holds them.
+const SERVED: &str = "SELECT items.session FROM items JOIN call_items ON call_items.item = items.id WHERE call_items.call = $1 \
+     ORDER BY items.id FOR UPDATE OF items";
+
+/// Lets the items of a call that wait for a person be claimed; they go on with what they have, whatever holds new calls
+/// back.
+const RELEASE: &str = "UPDATE items SET claimable_at = 0, gate = '' \
+     WHERE id IN (SELECT item FROM call_items WHERE call = $1) AND session IS NULL AND open AND status = 'waiting' \
+     AND claimable_at IS NULL";
 
 #[async_trait]
 impl CallLedger for PostgresStore {
@@ -73,7 +80,7 @@ impl CallLedger for PostgresStore {
             Box::pin(async move {
                 let row = sqlx::query(SETTLE)
                     .bind(settlement.call.as_uuid())
-                    .bind(word(settlement.state))
+                    .bind(settlement.state.as_str())
                     .bind(settlement.cost.as_micros())
                     .bind(settlement.response.as_ref().map(serde_json::to_string).transpose()?)
                     .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
@@ -142,6 +149,53 @@ impl CallLedger for PostgresStore {
         .await
     }
 
+    async fn resolve(&self, resolution: NewResolution) -> Result<CallRecord> {
+        let record = self
+            .write(Begin::Durable, resolution, |connection, inner, resolution| {
+                Box::pin(async move {
+                    let id = resolution.call;
+                    let holders: Vec<Option<Uuid>> =
+                        sqlx::query_scalar(SERVED).bind(id.as_uuid()).fetch_all(&mut *connection).await?;
+                    if holders.iter().any(Option::is_some) {
+                        return Err(Error::conflict("an item of the call is being worked on").with("call", id).into());
+                    }
+                    let now = inner.now(connection).await?;
+                    let resolved = sqlx::query(RESOLVE)
+                        .bind(id.as_uuid())
+                        .bind(resolution.state().as_str())
+                        .bind(resolution.cost.as_micros())
+                        .bind(resolution.response.as_ref().map(serde_json::to_string).transpose()?)
+                        .bind(resolution.failure().as_ref().map(serde_json::to_string).transpose()?)
+                        .bind(now.as_micros())
+                        .bind(serde_json::to_string(&resolution.kept(now))?)
+                        .fetch_optional(&mut *connection)
+                        .await?;
+                    let Some(row) = resolved else {
+                        let call = one(connection, id).await?;
+                        let error = Error::conflict("the call is not held").with("call", id).with("state", call.state);
+                        return Err(error.into());
+                    };
+                    let (job, reserved) = (rows::job_id(&row, 0)?, rows::money(&row, 1)?);
+                    budgets::settle(connection, job, reserved, resolution.cost).await?;
+                    if resolution.decision == Decision::Repeat {
+                        sqlx::query("UPDATE call_items SET used = true WHERE call = $1")
+                            .bind(id.as_uuid())
+                            .execute(&mut *connection)
+                            .await?;
+                    }
+                    sqlx::query(RELEASE).bind(id.as_uuid()).execute(&mut *connection).await?;
+                    one(connection, id).await
+                })
+            })
+            .await?;
+        Bell::ring(&self.inner);
+        Ok(record)
+    }
+
+    async fn call(&self, id: CallId) -> Result<CallRecord> {
+        self.read(id, |connection, id| Box::pin(one(connection, *id))).await
+    }
+
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
         self.read(query, |connection, query| {
             Box::pin(async move {
@@ -157,7 +211,7 @@ impl CallLedger for PostgresStore {
                     .bind(query.job.map(|job| job.as_uuid()))
                     .bind(query.item.map(|item| item.as_uuid()))
                     .bind(query.stage.as_ref().map(StageName::as_str))
-                    .bind(states.iter().copied().map(word).collect::<Vec<_>>())
+                    .bind(states.iter().copied().map(CallState::as_str).collect::<Vec<_>>())
                     .bind(if query.limit == 0 { 100 } else { i64::from(query.limit) })
                     .bind(query.unused)
                     .fetch_all(connection)
@@ -167,6 +221,20 @@ impl CallLedger for PostgresStore {
         })
         .await
     }
+}
+
+async fn one(connection: &mut PgConnection, id: CallId) -> Work<CallRecord> {
+    let all = [CallState::Open, CallState::Succeeded, CallState::Failed, CallState::Unknown];
+    let row = sqlx::query(ONE)
+        .bind(id.as_uuid())
+        .bind(None::<Uuid>)
+        .bind(None::<&str>)
+        .bind(all.map(CallState::as_str).to_vec())
+        .bind(1_i64)
+        .bind(false)
+        .fetch_optional(connection)
+        .await?;
+    call(&row.ok_or_else(|| Error::not_found("there is no such call").with("call", id))?)
 }
 
 fn call(row: &PgRow) -> Work<CallRecord> {
@@ -192,5 +260,6 @@ fn call(row: &PgRow) -> Work<CallRecord> {
         deadline: rows::time(row, 18)?,
         settled_at: rows::maybe_time(row, 15)?,
         used_by: row.try_get::<Vec<Uuid>, _>(20)?.into_iter().map(ItemId::from_uuid).collect(),
+        resolution: rows::maybe_json(row, 21)?,
     })
 }

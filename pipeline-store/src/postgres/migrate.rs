@@ -12,6 +12,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "calls", sql: include_str!("../../migrations/postgres/0003_calls.sql") },
     Migration { number: 4, name: "rates", sql: include_str!("../../migrations/postgres/0004_rates.sql") },
     Migration { number: 5, name: "budgets", sql: include_str!("../../migrations/postgres/0005_budgets.sql") },
+    Migration { number: 6, name: "resolutions", sql: include_str!("../../migrations/postgres/0006_resolutions.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.

@@ -70,6 +70,8 @@ macro_rules! store_clauses {
             ledger_6_attached,
             ledger_7_used_up,
             ledger_8_opened_again,
+            ledger_9_resolved,
+            ledger_10_by_its_id,
             event_1_gapless,
             event_2_replay,
             event_3_nothing_early,

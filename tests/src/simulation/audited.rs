@@ -10,9 +10,9 @@ use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, ClaimRequest, Claims, Commit,
     CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, ItemQuery,
-    ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, NameRequest, NewItem, NewJob, NewSession,
-    QueueStatus, Registry, ResultRecord, SessionRecord, SettleReply, Settlement, StageTally, Store, StoreInfo,
-    WorkQueue,
+    ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, NameRequest, NewItem, NewJob, NewResolution,
+    NewSession, QueueStatus, Registry, ResultRecord, SessionRecord, SettleReply, Settlement, StageTally, Store,
+    StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 
@@ -171,6 +171,14 @@ impl CallLedger for Audited {
         let reply = self.store.attach(call, external_id.clone()).await;
         self.auditor.attached(call, &external_id, &reply).await;
         reply
+    }
+
+    async fn resolve(&self, resolution: NewResolution) -> Result<CallRecord> {
+        self.store.resolve(resolution).await
+    }
+
+    async fn call(&self, id: CallId) -> Result<CallRecord> {
+        self.store.call(id).await
     }
 
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {

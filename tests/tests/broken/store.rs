@@ -365,12 +365,20 @@ crate::breaches::breaches! {
     ledger_7_used_up {
         use_that_is_not_stored = UseForgotten;
         use_by_one_item_that_counts_for_all = UsedByAll;
-        a_filter_for_what_is_unused_that_is_ignored = UnusedIgnored;
+        a_filter_for_what_is_unused_that_is_ignored = UnusedIgnored, also ledger_9_resolved;
     }
     ledger_8_opened_again {
         an_unknown_call_that_stays_unknown = NotOpenedAgain, also ledger_2_once;
         a_call_opened_again_with_its_old_deadline = DeadlineKept;
         an_intent_of_a_settled_call_that_is_accepted = SettledIntentAccepted;
+    }
+    ledger_9_resolved {
+        an_open_call_that_a_person_may_resolve = OpenCallResolved;
+        a_resolution_that_costs_nothing = ResolutionIsFree;
+        a_call_to_be_repeated_that_still_serves = RepeatServes;
+    }
+    ledger_10_by_its_id {
+        an_unknown_call_that_is_corrupt = MissingCallCorrupt;
     }
     event_1_gapless {
         a_gap_after_a_control = GapAfterControl, also job_8_cancel;

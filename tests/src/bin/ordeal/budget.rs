@@ -41,7 +41,7 @@ async fn race(
     amount: Money,
     problems: &mut Vec<String>,
 ) -> u32 {
-    let start = || bench.worker(&["--concurrency", "16", "--lease", "2"]);
+    let start = || bench.worker(&["--concurrency", "16", "--lease", "3"]);
     let mut workers: Vec<Child> = (0..options.workers.max(3)).map(|_| start()).collect();
     let (mut kills, limit) = (0, Instant::now() + Duration::from_mins(5));
     let mut kill_at = Instant::now() + Duration::from_millis(500 + draw.below(1_000));
