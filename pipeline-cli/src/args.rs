@@ -5,6 +5,7 @@ mod jobs;
 mod number;
 mod queue;
 mod run;
+mod spend;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ pub(crate) use calls::{CallWord, CallsArgs, CallsCommand, ResolveArgs};
 pub(crate) use jobs::{BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, LogsArgs};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
+pub(crate) use spend::{By, SpendArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -107,6 +109,8 @@ pub(crate) enum Command {
     /// Look at the calls of providers, and decide about those of which nobody knows what became
     #[command(subcommand)]
     Calls(CallsCommand),
+    /// Add up what calls have cost: by job, stage, provider, owner or day
+    Spend(SpendArgs),
     /// Look at the items of a job
     #[command(subcommand)]
     Items(ItemsCommand),

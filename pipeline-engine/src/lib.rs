@@ -13,6 +13,7 @@ mod engine;
 mod metrics;
 mod preview;
 mod request;
+mod spend;
 mod submit;
 mod watch;
 
@@ -28,5 +29,6 @@ pub use engine::{Engine, RunSummary};
 pub use metrics::MetricsSnapshot;
 pub use preview::{Preview, StagePreview};
 pub use request::{JobRequest, PipelineSource};
+pub use spend::{Spend, SpendBy, SpendQuery};
 pub use submit::SubmitError;
 pub use watch::Watch;

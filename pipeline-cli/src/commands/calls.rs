@@ -50,7 +50,7 @@ pub(crate) async fn list(engine: &Engine, args: &CallsArgs, output: &mut Output<
             word(&call, held).to_owned(),
             call.items.len().to_string(),
             money(call.reserved),
-            call.cost.map_or_else(|| "-".to_owned(), money),
+            cost(&call),
             ago(call.opened_at, now),
         ];
         table.push(Row::new(cells, value(&call, held)));
@@ -107,7 +107,7 @@ pub(crate) async fn resolve(engine: &Engine, args: &ResolveArgs, output: &mut Ou
             Decision::GiveUp => "what it was for is given up",
         };
         let id = short_id(resolved.job);
-        output.line(&format!("call {} is resolved at a cost of {}; {then}", resolved.id, money(cost)))?;
+        output.line(&format!("call {} is resolved at a cost of {cost}; {then}", resolved.id))?;
         notice(&format!("a worker goes on with it, or: pipeline jobs resume {id}"));
     } else {
         output.value(&value(&resolved, false))?;
@@ -146,7 +146,7 @@ async fn tell(engine: &Engine, call: &CallRecord, output: &mut Output<'_>) -> Re
         ("provider", call.provider.clone()),
         ("state", word(call, held).to_owned()),
         ("reserved", money(call.reserved)),
-        ("cost", call.cost.map_or_else(dash, money)),
+        ("cost", cost(call)),
         ("sent", timestamp(call.opened_at)),
         ("settled", call.settled_at.map_or_else(dash, timestamp)),
         ("task", call.external_id.clone().unwrap_or_else(dash)),
@@ -192,6 +192,12 @@ async fn is_held(engine: &Engine, call: &CallRecord) -> Result<bool, Failure> {
         }
     }
     Ok(false)
+}
+
+/// What it has cost, once somebody knows.
+fn cost(call: &CallRecord) -> String {
+    let known = call.cost.filter(|_| matches!(call.state, CallState::Succeeded | CallState::Failed));
+    known.map_or_else(|| "-".to_owned(), |cost| cost.to_string())
 }
 
 const fn state(word: CallWord) -> CallState {

@@ -14,6 +14,7 @@ mod pipelines;
 mod providers;
 mod queue;
 mod run;
+mod spend;
 mod summary;
 mod why;
 mod worker;
@@ -80,6 +81,7 @@ pub(crate) async fn run(
         Command::Calls(CallsCommand::List(args)) => calls::list(engine, &args, output).await,
         Command::Calls(CallsCommand::Show { call, .. }) => calls::show(engine, &call, output).await,
         Command::Calls(CallsCommand::Resolve(args)) => calls::resolve(engine, &args, output).await,
+        Command::Spend(args) => spend::spend(engine, &args, output).await,
         Command::Budgets(BudgetsCommand::List(_)) => budgets::list(engine, output).await,
         Command::Budgets(BudgetsCommand::Set { owner, amount }) => {
             budgets::set(engine, &owner, &amount.amount, output).await
@@ -154,6 +156,7 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         Command::Jobs(_)
         | Command::Budgets(_)
         | Command::Calls(_)
+        | Command::Spend(_)
         | Command::Queue(_)
         | Command::Workers(_)
         | Command::Items(_)
@@ -182,6 +185,7 @@ fn print_args(command: &Command) -> PrintArgs {
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
         Command::Jobs(JobsCommand::Cancel(args)) => args.print,
         Command::Calls(CallsCommand::List(args)) => args.print,
+        Command::Spend(args) => args.print,
         Command::Calls(CallsCommand::Resolve(args)) => args.print,
         Command::Jobs(JobsCommand::Budget { amount, .. }) | Command::Budgets(BudgetsCommand::Set { amount, .. }) => {
             amount.print

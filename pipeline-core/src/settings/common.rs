@@ -58,7 +58,7 @@ pub struct JobSettings {
     pub concurrency: Option<u32>,
     /// What a call costs at most whose provider does not say its price, in dollars; absent means that a job with a budget
     /// cannot make such calls.
-    #[schemars(range(min = 0.000001, max = 1000000.0))]
+    #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
     pub max_cost: Option<f64>,
     /// How many items a job may have.
     #[schemars(range(min = 1))]

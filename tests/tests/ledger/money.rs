@@ -3,6 +3,7 @@
 use pipeline::core::model::{ItemStatus, JobStatus, Money};
 use pipeline::core::provider::Repeat;
 use pipeline::core::storage::{BudgetKey, CallState, Decision, NewResolution};
+use pipeline::engine::{Spend, SpendBy, SpendQuery};
 use pipeline::prelude::*;
 use pipeline_testkit::vendor::{Reply, VendorScript};
 use serde_json::json;
@@ -46,6 +47,22 @@ async fn workers_that_race_never_pass_a_budget_and_go_on_when_it_is_raised(kind:
     let ended = engine.job(job).await.unwrap();
     assert_eq!((ended.status, ended.counts.succeeded), (JobStatus::Completed, 13));
     assert_eq!(ended.budget.unwrap().spent, Money::from_micros(PICTURE * 13));
+    let whole = Money::from_micros(PICTURE * 13);
+    let calls = shop.calls(job).await.len() as u64;
+    let query = |by| SpendQuery { by, since: None, until: None, job: None, owner: None };
+    for (by, key) in [(SpendBy::Provider, "vendor"), (SpendBy::Stage, "generate"), (SpendBy::Owner, "system")] {
+        let sums = engine.spend(&query(by)).await.unwrap();
+        let expected = Spend { key: key.to_owned(), calls, spent: whole, ..Spend::default() };
+        assert_eq!(sums, [expected], "{by:?}");
+    }
+    assert_eq!(engine.spend(&query(SpendBy::Job)).await.unwrap()[0].key, job.to_string());
+    let spent = |sums: Vec<Spend>| sums.into_iter().fold(Money::ZERO, |sum, part| sum + part.spent);
+    assert_eq!(spent(engine.spend(&query(SpendBy::Day)).await.unwrap()), whole);
+    let now = Some(shop.store.now().await.unwrap());
+    assert_eq!(spent(engine.spend(&SpendQuery { until: now, ..query(SpendBy::Job) }).await.unwrap()), whole);
+    assert!(engine.spend(&SpendQuery { since: now, ..query(SpendBy::Job) }).await.unwrap().is_empty());
+    let other = SpendQuery { owner: Some("nobody".to_owned()), ..query(SpendBy::Job) };
+    assert!(engine.spend(&other).await.unwrap().is_empty());
     shop.assert_books_agree(job).await;
 }
 
