@@ -37,8 +37,8 @@ impl State {
     }
 
     /// Returns a new budget, with what was spent and reserved so far.
-    fn budget(&self, key: BudgetKey, amount: Money) -> Budget {
-        let concerns = |job: JobId| self.budget_keys(job).contains(&key);
+    fn budget(&self, key: &BudgetKey, amount: Money) -> Budget {
+        let concerns = |job: JobId| self.budget_keys(job).contains(key);
         let mut budget = Budget::new(key.clone(), amount);
         for call in self.calls.iter().filter(|call| concerns(call.job)) {
             match call.state {
@@ -68,7 +68,7 @@ impl BudgetKeeper for MemoryStore {
             };
             let mut budget = match state.budgets.get(&key) {
                 Some(known) => known.clone(),
-                None => state.budget(key.clone(), amount),
+                None => state.budget(&key, amount),
             };
             budget.set(amount);
             state.budgets.insert(key, budget.clone());
