@@ -75,3 +75,28 @@ fn calls_and_spending_are_empty_where_nothing_was_bought_and_wrong_requests_are_
         assert!(stderr(&output).contains(word), "no {word}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn a_dry_run_says_when_the_budget_is_short_and_an_unknown_price_needs_a_bound() {
+    let bench = Bench::new();
+    let keywords = bench.write("keywords.txt", "a\nb\nc");
+    let section = "[providers.studio]\nkind = \"http\"\nurl = \"http://127.0.0.1:9\"\n";
+    let priced = bench.write("priced.toml", format!("{section}price = 0.04\n"));
+    let unpriced = bench.write("unpriced.toml", section);
+    let bounded = bench.write("bounded.toml", format!("{section}max_cost = 0.5\n"));
+    let run = |file: &str, more: &[&str]| {
+        let base =
+            ["--providers", file, "run", "factory", "-i", &keywords, "--set", "generate.provider=studio", "--dry-run"];
+        bench.run(&[&base[..], more].concat())
+    };
+    let short = "is less than it may cost";
+    assert!(stderr(&run(&priced, &["--budget", "0.11"])).contains(short));
+    assert!(!stderr(&run(&priced, &["--budget", "0.12"])).contains(short));
+    let output = run(&unpriced, &["--budget", "5"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(["generate", "studio", "--max-cost", "max_cost"].iter().all(|word| said.contains(word)), "{said}");
+    assert_eq!(run(&unpriced, &[]).status.code(), Some(0), "without a budget nobody needs to know");
+    assert_eq!(run(&unpriced, &["--budget", "5", "--max-cost", "0.2"]).status.code(), Some(0));
+    assert_eq!(run(&bounded, &["--budget", "5"]).status.code(), Some(0));
+}
