@@ -1,9 +1,11 @@
 //! What can be typed: the commands, their arguments and the help texts.
 
+mod calls;
 mod jobs;
 mod number;
 mod queue;
 mod run;
+mod spend;
 mod store;
 
 use std::path::PathBuf;
@@ -17,11 +19,14 @@ use crate::output::{Format, LogLevel};
 
 use number::whole;
 
+pub(crate) use calls::{CallWord, CallsArgs, CallsCommand, ResolveArgs};
 pub(crate) use jobs::{
-    CancelArgs, JobAndPrint, JobsCommand, LogsArgs, RerunArgs, RetryJobArgs, ReviewerArgs, RoundArgs, WhoseSettings,
+    BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, LogsArgs, RerunArgs, RetryJobArgs, ReviewerArgs, RoundArgs,
+    WhoseSettings,
 };
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
+pub(crate) use spend::{By, SpendArgs};
 pub(crate) use store::StoreCommand;
 
 const EXIT_CODES: &str = "\
@@ -29,7 +34,7 @@ Exit codes:
   0    all good
   1    error while running
   2    the request was wrong: arguments, pipeline file, settings, missing input
-  3    finished, and some items are rejected, undecided, failed or wait for a person
+  3    finished, and some items are rejected, undecided, failed or wait for a person or a budget
   130  interrupted or paused; `pipeline jobs resume ID` goes on";
 
 /// Runs durable AI media jobs: pipelines of stages over many items, resumable after any crash.
@@ -103,6 +108,14 @@ pub(crate) enum Command {
     /// Look at the gates before providers, close and open them
     #[command(subcommand)]
     Gates(GatesCommand),
+    /// Look at the budgets, and set those of owners
+    #[command(subcommand)]
+    Budgets(BudgetsCommand),
+    /// Look at the calls of providers, and decide about those of which nobody knows what became
+    #[command(subcommand)]
+    Calls(CallsCommand),
+    /// Add up what calls have cost: by job, stage, provider, owner or day
+    Spend(SpendArgs),
     /// Look at the items of a job, and decide about those that ended
     #[command(subcommand)]
     Items(ItemsCommand),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pipeline_core::model::Money;
 use pipeline_core::pipeline::Definition;
 use pipeline_core::settings::{Layer, Problem, Problems};
 use pipeline_engine::{Engine, JobRequest, PipelineSource, presets};
@@ -38,10 +39,23 @@ pub(crate) fn of_request(engine: &Engine, args: &RequestArgs) -> Result<JobReque
             None => request.start_at(at),
         };
     }
+    if let Some(budget) = &args.budget {
+        request = request.budget(amount("--budget", budget)?);
+    }
+    if let Some(most) = &args.max_cost {
+        let micros = amount("--max-cost", most)?.as_micros();
+        let setting = format!("job.max_cost={}.{:06}", micros / 1_000_000, micros % 1_000_000);
+        request = request.layer(Layer::argument(&setting)?);
+    }
     if let Some(key) = &args.idempotency_key {
         request = request.idempotency_key(text("--idempotency-key", key)?);
     }
     Ok(request)
+}
+
+/// Reads an amount of dollars.
+pub(crate) fn amount(option: &'static str, given: &str) -> Result<Money, Failure> {
+    given.parse::<Money>().map_err(|error| Failure::from(error.with("option", option)))
 }
 
 fn text<'a>(option: &str, given: &'a str) -> Result<&'a str, Failure> {
@@ -131,7 +145,8 @@ fn unknown_preset(name: &str) -> Failure {
     ))
 }
 
-fn read(path: &Path, doing: &str) -> Result<String, Failure> {
+/// Reads a text file that the request names.
+pub(crate) fn read(path: &Path, doing: &str) -> Result<String, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(doing, path, &error))?;
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();

@@ -43,6 +43,16 @@ fn next(time: Time, now: &Zoned) -> Option<Instant> {
     if today > now.timestamp() { Some(today) } else { on(now.date().tomorrow().ok()?) }
 }
 
+/// Reads a moment that has been: a time with its offset (RFC 3339), or a day, which begins at midnight UTC.
+pub(crate) fn moment(option: &str, text: &str) -> Result<Timestamp, Failure> {
+    let day = |date: Date| date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    let found = text.parse::<Instant>().ok().or_else(|| text.parse::<Date>().ok().and_then(day));
+    found.map(|instant| Timestamp::from_micros(instant.as_microsecond())).ok_or_else(|| {
+        Failure::wrong(format!("{option} `{}` is no time", clean(text)))
+            .hint("expected a time such as 2026-11-23T05:27:00Z, or a day such as 2026-11-23 (UTC)")
+    })
+}
+
 /// Reads a span such as `90s`, `10m` or `1d2h`.
 pub(crate) fn span(option: &str, text: &str) -> Result<Duration, Failure> {
     let found = read_span(text).filter(|span| !span.is_zero());

@@ -9,11 +9,12 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use pipeline_core::id::{EventSeq, ItemId, JobId};
-use pipeline_core::model::Control;
+use pipeline_core::model::{Control, Money};
 use pipeline_core::pipeline::Catalog;
 use pipeline_core::stage::Source;
 use pipeline_core::storage::{
-    ArtifactStore, ItemQuery, ItemRecord, JobQuery, JobRecord, NewSession, ResultRecord, Store,
+    ArtifactStore, Budget, BudgetKey, CallRecord, ItemQuery, ItemRecord, JobQuery, JobRecord, NewResolution,
+    NewSession, ResultRecord, Store,
 };
 use pipeline_core::{Error, Result};
 
@@ -134,6 +135,44 @@ impl Engine {
     /// `NotFound`; `Conflict` when the job has ended.
     pub async fn cancel(&self, job: JobId) -> Result<JobRecord> {
         self.steer(job, Control::Cancel).await
+    }
+
+    /// Says what a job, or an owner's jobs together, may spend, or that there is no budget; returns how it stands. What
+    /// waited for the budget goes on, as far as it fits.
+    ///
+    /// # Errors
+    /// `Invalid` for an amount that is not more than nothing or more than [`Money::MOST`]; `NotFound`; `Conflict` when the
+    /// job has ended.
+    pub async fn set_budget(&self, key: BudgetKey, amount: Option<Money>) -> Result<Option<Budget>> {
+        if let Some(amount) = amount.filter(|amount| *amount > Money::MOST) {
+            return Err(Error::invalid("the amount is too large")
+                .with("amount", amount)
+                .with("accepted", format!("at most {}", Money::MOST)));
+        }
+        let budget = self.shared.store.set_budget(key, amount).await?;
+        self.shared.bell.notify_waiters();
+        Ok(budget)
+    }
+
+    /// Returns the closed budgets that paid work of a job waits for: its own, and its owner's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn closed_budgets(&self, job: &JobRecord) -> Result<Vec<Budget>> {
+        let (own, owner) = (BudgetKey::Job(job.id), BudgetKey::Owner(job.owner.clone()));
+        let mut budgets = self.shared.store.budgets().await?;
+        budgets.retain(|budget| budget.closed.is_some() && (budget.key == own || budget.key == owner));
+        Ok(budgets)
+    }
+
+    /// Records what a person decides about a call of which nobody knows what became; the items that wait for it go on.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when the call's outcome is known, may still come, or a worker holds an item of it.
+    pub async fn resolve(&self, resolution: NewResolution) -> Result<CallRecord> {
+        let record = self.shared.store.resolve(resolution).await?;
+        self.shared.bell.notify_waiters();
+        Ok(record)
     }
 
     /// Stops a job for now: nothing more of it is handed out and no paid call is made; what runs ends.

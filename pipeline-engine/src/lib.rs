@@ -15,6 +15,7 @@ mod preview;
 mod request;
 mod rerun;
 mod review;
+mod spend;
 mod submit;
 mod watch;
 
@@ -33,6 +34,7 @@ pub use preview::{Preview, StagePreview};
 pub use request::{JobRequest, PipelineSource};
 pub use rerun::{RerunRequest, RerunSettings};
 pub use review::{RetryRequest, Reviewed, Wish};
+pub use spend::{Spend, SpendBy, SpendQuery};
 pub use submit::SubmitError;
 pub use upkeep::Upkeep;
 pub use watch::Watch;

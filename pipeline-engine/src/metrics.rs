@@ -195,6 +195,7 @@ impl Metrics {
                         Refusal::Paused => "paused",
                         Refusal::Cancelled => "cancelled",
                         Refusal::Gate(_) => "gate",
+                        Refusal::Budget(..) => "budget",
                         Refusal::Settled => "settled",
                     };
                     self.refused.get_or_create(&Reason { reason }).inc();

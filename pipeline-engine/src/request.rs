@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use pipeline_core::id::{Digest, JobId};
+use pipeline_core::model::Money;
 use pipeline_core::settings::{Layer, Origin, Problem, Problems};
 use pipeline_core::storage::{Idempotency, JobKey};
 use pipeline_core::time::Timestamp;
@@ -47,6 +48,7 @@ pub struct JobRequest {
     pub(crate) start_at: Option<Timestamp>,
     pub(crate) start_asked: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) budget: Option<Money>,
     /// The job it is made from.
     pub(crate) parent: Option<JobId>,
     /// The seed where the settings name none.
@@ -72,6 +74,7 @@ impl JobRequest {
             idempotency_key: None,
             parent: None,
             seed: None,
+            budget: None,
         }
     }
 
@@ -147,6 +150,13 @@ impl JobRequest {
         self
     }
 
+    /// Says what its calls may cost. A call that would pass that is not made; what needs one waits until the budget is
+    /// raised ([`crate::Engine::set_budget`]).
+    pub fn budget(mut self, amount: Money) -> Self {
+        self.budget = Some(amount);
+        self
+    }
+
     /// Publishes finished files into this folder.
     pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
         self.out = Some(folder.into());
@@ -180,7 +190,7 @@ impl JobRequest {
             Some(words) => json!(words),
             None => json!(self.start_at.map(Timestamp::as_micros)),
         };
-        let asked = json!([
+        let mut asked = vec![json!([
             recipe.to_hex(),
             self.inputs,
             self.keywords,
@@ -189,7 +199,10 @@ impl JobRequest {
             self.priority,
             self.key,
             start,
-        ]);
+        ])];
+        // Only when there is one: what was asked before there were budgets compares as it did.
+        asked.extend(self.budget.map(|budget| json!(budget)));
+        let asked = if let [only] = asked.as_slice() { only.clone() } else { Value::from(asked) };
         let body = Digest::of(asked.to_string().as_bytes());
         self.idempotency_key.clone().map(|key| Idempotency { key, body })
     }

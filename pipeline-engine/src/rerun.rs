@@ -37,7 +37,7 @@ pub struct RerunRequest {
 }
 
 impl Engine {
-    /// Submits a job made from another one: the same pipeline and inputs, with its `parent`. Everything is done again; unless
+    /// Submits a job made from another one: the same pipeline, inputs and budget, with its `parent`. Everything is done again; unless
     /// a setting fixes the seed, chance falls otherwise.
     ///
     /// # Errors
@@ -73,6 +73,7 @@ impl Engine {
         new.count = recipe.count;
         new.label = Some(request.label.clone().unwrap_or(old.label));
         new.key = request.key.clone().or(old.key);
+        new.budget = old.budget.map(|budget| budget.amount);
         new.parent = Some(job);
         Ok(new)
     }

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use pipeline_core::executor::ItemMachine;
-use pipeline_core::id::{ItemId, JobId};
-use pipeline_core::model::Capability;
+use pipeline_core::id::{ItemId, JobId, StageName};
+use pipeline_core::model::{Capability, Money};
 use pipeline_core::pipeline::{Compiled, Definition, Plan, ProviderNames, compile};
+use pipeline_core::provider::Repeat;
 use pipeline_core::settings::{Layer, Origin, Problem, Problems};
 use pipeline_core::stage::{PlannedItem, SourceRequest};
-use pipeline_core::storage::{JobPlan, JobRecord, NewItem, NewJob};
+use pipeline_core::storage::{BudgetKey, JobPlan, JobRecord, NewItem, NewJob};
 use pipeline_core::template::Template;
 use pipeline_core::{Error, ErrorKind};
 
@@ -85,6 +86,7 @@ impl Engine {
             parent: request.parent,
             key: request.key,
             start_at: request.start_at,
+            budget: request.budget,
             idempotency,
         };
         let record = self.shared.store.submit(job, items).await.map_err(SubmitError::Store)?;
@@ -120,6 +122,7 @@ impl Engine {
             ));
         }
         self.check_templates(&definition, plan, &items)?;
+        self.check_budget(request, plan).await?;
         let out = publishing_folders(plan).next();
         Ok(Prepared { compiled, items, out })
     }
@@ -182,6 +185,40 @@ impl Engine {
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
+
+    /// Checks that a budget can hold: it is an amount, and somebody knows what each call may cost at most.
+    async fn check_budget(&self, request: &JobRequest, plan: &Plan) -> Result<(), SubmitError> {
+        if let Some(amount) = request.budget.filter(|amount| *amount <= Money::ZERO || *amount > Money::MOST) {
+            let problem = Problem::new("budget", format!("{amount} is not accepted"));
+            let hint = format!("expected more than nothing, and at most {}", Money::MOST);
+            return Err(Problems::from(problem.hint(hint)).into());
+        }
+        let owner = BudgetKey::Owner(request.owner.clone());
+        let owned = || async {
+            let budgets = self.shared.store.budgets().await.map_err(SubmitError::Store)?;
+            Ok::<_, SubmitError>(budgets.iter().any(|budget| budget.key == owner))
+        };
+        let unpriced: Vec<(&StageName, &String)> = plan
+            .stages
+            .iter()
+            .filter(|stage| stage.enabled && plan.max_cost.is_none())
+            .flat_map(|stage| stage.providers.iter().map(move |(capability, name)| (stage, *capability, name)))
+            .filter(|(_, capability, name)| {
+                let info = self.shared.bindings.info(*capability, name);
+                info.is_some_and(|info| info.repeat != Repeat::Free && info.price.is_none() && info.max_cost.is_none())
+            })
+            .map(|(stage, _, name)| (&stage.name, name))
+            .collect();
+        if unpriced.is_empty() || !(request.budget.is_some() || owned().await?) {
+            return Ok(());
+        }
+        let problem = |(stage, name): (&StageName, &String)| {
+            let message = format!("there is a budget, and nobody knows what a call of `{name}` may cost");
+            let hint = format!("give job.max_cost (--max-cost), or max_cost or price in [providers.{name}]");
+            Problem::new(stage.to_string(), message).hint(hint)
+        };
+        Err(Problems(unpriced.into_iter().map(problem).collect()).into())
     }
 
     fn provider_names(&self) -> ProviderNames {

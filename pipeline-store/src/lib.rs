@@ -10,7 +10,9 @@ mod clock;
 mod memory;
 mod migration;
 mod postgres;
+mod purse;
 mod sqlite;
+mod wanted;
 
 pub use artifacts::{Artifacts, S3Credentials, S3Options};
 pub use clock::SystemClock;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipeline_core::Result;
 use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
-use pipeline_core::model::Control;
+use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
-    AttachReply, Audit, Breach, CallLedger, CallQuery, CallRecord, Census, ClaimRequest, Claims, Commit, CommitReply,
-    EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, ItemQuery, ItemRecord,
-    ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest, NewItem, NewJob, NewSession, QueueStatus,
-    Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord,
-    SettleReply, Settlement, StageTally, Steward, Store, StoreInfo, WorkQueue,
+    AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
+    ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord,
+    Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest,
+    NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery,
+    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store,
+    StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -173,6 +174,8 @@ pass_on!(CallLedger by tap {
     calls(query: CallQuery) -> Vec<CallRecord>;
 } {
     attach(call: CallId, external_id: String) -> AttachReply;
+    resolve(resolution: NewResolution) -> CallRecord;
+    call(id: CallId) -> CallRecord;
 });
 
 pass_on!(GateKeeper {
@@ -184,6 +187,11 @@ pass_on!(GateKeeper {
 pass_on!(ReviewDesk {
     rule(by: Reviewer, rulings: Vec<Ruling>) -> Vec<RulingReply>;
     reviews(query: ReviewQuery) -> Vec<ReviewRecord>;
+});
+
+pass_on!(BudgetKeeper {
+    set_budget(key: BudgetKey, amount: Option<Money>) -> Option<Budget>;
+    budgets() -> Vec<Budget>;
 });
 
 pass_on!(EventLog {

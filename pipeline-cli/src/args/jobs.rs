@@ -47,6 +47,15 @@ pub(crate) enum JobsCommand {
     Pause(JobAndPrint),
     /// Let workers go on with a paused job
     Unpause(JobAndPrint),
+    /// Set what the calls of a job may cost in all; what waited for the budget goes on
+    Budget {
+        /// Id of the job, the beginning of it (at least 4 characters), or its label
+        #[arg(value_name = "JOB")]
+        job: String,
+        /// How it is set, and how to print.
+        #[command(flatten)]
+        amount: AmountArgs,
+    },
     /// Cancel a job; what is finished stays
     Cancel(CancelArgs),
     /// Go on with an interrupted or paused job, in this process
@@ -150,6 +159,33 @@ pub(crate) enum WhoseSettings {
     AsRun,
     /// What pipeline and defaults say today, under what the old request said itself
     Current,
+}
+
+/// An amount, and how to print.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AmountArgs {
+    /// Dollars, for example 5.00, or `none` for no budget
+    #[arg(value_name = "AMOUNT|none", allow_negative_numbers = true)]
+    pub(crate) amount: String,
+    /// How.
+    #[command(flatten)]
+    pub(crate) print: PrintArgs,
+}
+
+/// Commands about budgets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BudgetsCommand {
+    /// List the budgets of owners, and of jobs that have not ended: amount, spent, reserved, left
+    List(PrintArgs),
+    /// Set what the jobs of an owner may cost together, over all time; what waited for the budget goes on
+    Set {
+        /// Name of the owner; jobs submitted here are those of `system`
+        #[arg(value_name = "OWNER")]
+        owner: String,
+        /// How it is set, and how to print.
+        #[command(flatten)]
+        amount: AmountArgs,
+    },
 }
 
 /// Arguments of `jobs cancel`.

@@ -12,7 +12,7 @@ Examples:
   pipeline run factory -i keywords.txt --count 8 --out finished
   pipeline run factory -i keywords.csv --set generate.variations=4 --dry-run
   pipeline run enhance -i photos/ --set process.sharpen=3 --out better -o json
-  pipeline run my-pipeline.toml --settings house-style.toml
+  pipeline run my-pipeline.toml --settings house-style.toml --budget 5.00
 
 `pipeline pipelines show factory` lists every setting with what it accepts.";
 
@@ -69,6 +69,12 @@ pub(crate) struct RequestArgs {
     /// Start no earlier: a time such as 2026-11-23T05:27:00Z, HH:MM (local, today or tomorrow), or +2h30m from now
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
+    /// What its calls may cost in all, in dollars: a call that would pass that waits until the budget is raised
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
+    pub(crate) budget: Option<String>,
+    /// What a call costs at most whose provider does not say its price, in dollars [the same as --set job.max_cost=…]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
+    pub(crate) max_cost: Option<String>,
     /// Submit only once: the same key and request find the job of the first time
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,

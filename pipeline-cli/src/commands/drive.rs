@@ -15,6 +15,7 @@ use crate::output::{Exit, Failure, Output, notice};
 use crate::progress::{Progress, tally};
 use crate::signals::Signals;
 
+use super::budgets;
 use super::summary::summarise;
 use super::why::why;
 
@@ -60,6 +61,14 @@ pub(crate) async fn drive(
     if let Some(pause) = paused(engine, &job).await? {
         notice(&format!("{pause} with {}; go on with: pipeline jobs resume {id}", tally(&job.counts)));
         return Ok(Exit::Interrupted);
+    }
+    let budgets = budgets::in_the_way(engine, &job).await?;
+    if !budgets.is_empty() {
+        for budget in &budgets {
+            notice(&budgets::plea(budget));
+        }
+        notice(&format!("stopped with {}; then go on with: pipeline jobs resume {id}", tally(&job.counts)));
+        return Ok(Exit::Imperfect);
     }
     if job.counts.waiting > 0 {
         notice(&format!("{} wait for a person: pipeline items list {id} --status waiting", job.counts.waiting));

@@ -14,6 +14,7 @@ use crate::lookup::{self, short_id};
 use crate::output::{Exit, Failure, Output, Row, Table, ago, duration, money, notice, short, timestamp};
 use crate::progress::{percent, took};
 
+use super::budgets;
 use super::summary::parts;
 
 /// How many jobs are asked for at once.
@@ -117,6 +118,12 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         let changed = lineage(engine, parent, &stored.settings).await?;
         let changed: Vec<String> = changed.iter().map(|(name, was, is)| format!("{name}: {was} -> {is}")).collect();
         pairs.push(("changed", if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") }));
+    }
+    if let Some(budget) = &job.budget {
+        pairs.push(("budget", budgets::line(budget)));
+    }
+    for budget in engine.closed_budgets(&job).await?.iter().filter(|budget| Some(*budget) != job.budget.as_ref()) {
+        pairs.push(("waits for", format!("the budget of {}: {}", budgets::named(&budget.key), budgets::line(budget))));
     }
     if let Some(at) = job.start_at {
         pairs.push(("starts", timestamp(at)));
@@ -255,6 +262,7 @@ pub(super) fn value(job: &JobRecord) -> Value {
         "key": job.key.as_ref().map(|key| key.name.as_str()),
         "key_limit": job.key.as_ref().map(|key| key.limit),
         "start_at": job.start_at.map(|time| time.to_string()),
+        "budget": job.budget.as_ref().map(budgets::value),
     })
 }
 

@@ -1,5 +1,7 @@
 //! The commands: each takes resolved arguments and somewhere to print.
 
+mod budgets;
+mod calls;
 mod cancel;
 mod config;
 mod confirm;
@@ -16,6 +18,7 @@ mod rerun;
 mod review;
 mod rounds;
 mod run;
+mod spend;
 mod store;
 mod summary;
 mod why;
@@ -29,8 +32,8 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::{
-    Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand, PipelinesCommand, PrintArgs,
-    ProvidersCommand, QueueCommand, StoreCommand, WorkersCommand,
+    BudgetsCommand, CallsCommand, Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand,
+    PipelinesCommand, PrintArgs, ProvidersCommand, QueueCommand, StoreCommand, WorkersCommand,
 };
 use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output, notice};
@@ -77,6 +80,17 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::Watch { job, from }) => history::watch(engine, &job.job, from, output).await,
         Command::Jobs(JobsCommand::Pause(args)) => jobs::pause(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Unpause(args)) => jobs::unpause(engine, &args.job, output).await,
+        Command::Jobs(JobsCommand::Budget { job, amount }) => {
+            budgets::of_job(engine, &job, &amount.amount, output).await
+        }
+        Command::Calls(CallsCommand::List(args)) => calls::list(engine, &args, output).await,
+        Command::Calls(CallsCommand::Show { call, .. }) => calls::show(engine, &call, output).await,
+        Command::Calls(CallsCommand::Resolve(args)) => calls::resolve(engine, &args, output).await,
+        Command::Spend(args) => spend::spend(engine, &args, output).await,
+        Command::Budgets(BudgetsCommand::List(_)) => budgets::list(engine, output).await,
+        Command::Budgets(BudgetsCommand::Set { owner, amount }) => {
+            budgets::set(engine, &owner, &amount.amount, output).await
+        }
         Command::Jobs(JobsCommand::Cancel(args)) => cancel::cancel(engine, &args, output).await,
         Command::Jobs(JobsCommand::Rename { job, label }) => jobs::rename(engine, &job.job, &label, output).await,
         Command::Jobs(JobsCommand::Delete(args)) => jobs::delete(engine, &args.job, output).await,
@@ -149,16 +163,22 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
             Wired::work(home, tuning).await
         }
         Command::Jobs(JobsCommand::Resume(_)) if home.has_records() => Wired::work(home, Tuning::default()).await,
-        Command::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_)) => Wired::open(home).await,
+        Command::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_))
+        | Command::Budgets(BudgetsCommand::Set { .. }) => Wired::open(home).await,
         Command::Gates(_) => Wired::preview(home).await,
         // What is decided has to know the providers and their gates.
         Command::Jobs(JobsCommand::Retry(_) | JobsCommand::Rerun(_))
         | Command::Items(ItemsCommand::Approve(_) | ItemsCommand::Discard(_) | ItemsCommand::Retry { .. }) => {
             Wired::preview(home).await
         }
-        Command::Jobs(_) | Command::Queue(_) | Command::Workers(_) | Command::Items(_) | Command::Logs(_) => {
-            Wired::read(home).await
-        }
+        Command::Jobs(_)
+        | Command::Budgets(_)
+        | Command::Calls(_)
+        | Command::Spend(_)
+        | Command::Queue(_)
+        | Command::Workers(_)
+        | Command::Items(_)
+        | Command::Logs(_) => Wired::read(home).await,
         Command::Pipelines(_) | Command::Config(_) | Command::Providers(_) => Wired::memory(home.providers.as_deref()),
         // They open what they look at themselves, and say what is wrong with it.
         Command::Doctor(_)
@@ -180,6 +200,8 @@ fn print_args(command: &Command) -> PrintArgs {
         | Command::Queue(QueueCommand::Status(print) | QueueCommand::Pause(print) | QueueCommand::Resume(print))
         | Command::Workers(WorkersCommand::List(print))
         | Command::Gates(GatesCommand::List(print))
+        | Command::Budgets(BudgetsCommand::List(print))
+        | Command::Calls(CallsCommand::Show { print, .. })
         | Command::Items(ItemsCommand::Show { print, .. }) => *print,
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
         Command::Jobs(JobsCommand::Cancel(args)) => args.print,
@@ -188,6 +210,12 @@ fn print_args(command: &Command) -> PrintArgs {
         Command::Items(
             ItemsCommand::Approve(review) | ItemsCommand::Discard(review) | ItemsCommand::Retry { review, .. },
         ) => review.print,
+        Command::Calls(CallsCommand::List(args)) => args.print,
+        Command::Spend(args) => args.print,
+        Command::Calls(CallsCommand::Resolve(args)) => args.print,
+        Command::Jobs(JobsCommand::Budget { amount, .. }) | Command::Budgets(BudgetsCommand::Set { amount, .. }) => {
+            amount.print
+        }
         Command::Jobs(
             JobsCommand::Show(args)
             | JobsCommand::Pause(args)

@@ -118,6 +118,12 @@ pub(crate) async fn preview(engine: &Engine, args: &RunArgs, output: &mut Output
     for warning in &preview.warnings {
         notice(&format!("warning: {} is not applied ({})", warning.setting, warning.reason));
     }
+    if let (Some(budget), Some(cost)) = (&args.request.budget, preview.cost) {
+        let budget = request::amount("--budget", budget)?;
+        if cost > budget {
+            notice(&format!("the budget of {budget} is less than it may cost: what is beyond it would wait"));
+        }
+    }
     notice("dry run: nothing was stored and nothing was spent");
     Ok(Exit::Good)
 }

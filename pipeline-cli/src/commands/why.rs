@@ -4,8 +4,10 @@ use pipeline_core::Result;
 use pipeline_core::executor::{StageState, Stop, Wait};
 use pipeline_core::model::Verdict;
 use pipeline_core::pipeline::Plan;
-use pipeline_core::storage::ItemRecord;
+use pipeline_core::storage::{BudgetKey, ItemRecord};
 use pipeline_engine::Engine;
+
+use super::budgets;
 
 /// Returns why an item was stopped or waits, beginning with the stage; nothing when it was not.
 pub(crate) async fn why(engine: &Engine, plan: &Plan, item: &ItemRecord) -> Result<String> {
@@ -53,7 +55,10 @@ pub(crate) fn reasons(verdict: &Verdict) -> String {
 pub(crate) fn waits(on: &Wait) -> String {
     match on {
         Wait::Until { at, reason } => format!("waits until {at}: {reason}"),
-        Wait::Gate { key } => format!("waits for {key}"),
+        Wait::Gate { key } => match BudgetKey::of_gate(key) {
+            Some(budget) => format!("waits until the budget of {} is raised", budgets::named(&budget)),
+            None => format!("waits for {key}"),
+        },
         Wait::Call { call } => format!("waits for call {call}"),
         Wait::Person { reason, .. } => format!("waits for a person: {reason}"),
     }

@@ -17,6 +17,8 @@ use crate::output::{Exit, Failure, Output, notice};
 use crate::scrape::Scrape;
 use crate::signals::Signals;
 
+use super::budgets;
+
 /// How long to wait before working again after the store had failed for too long.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -83,6 +85,11 @@ pub(crate) async fn work(
         (RunSummary::Stopped, Asked::Stop) => "stopped",
         (RunSummary::Stopped, Asked::Drain | Asked::Nothing) => "drained",
     };
+    if ended == "idle" {
+        for budget in engine.store().budgets().await?.iter().filter(|budget| budget.closed.is_some()) {
+            notice(&budgets::plea(budget));
+        }
+    }
     if output.is_table() {
         let done = if items == 1 { "1 item".to_owned() } else { format!("{items} items") };
         let why = match ended {

@@ -7,6 +7,7 @@ mod enhance;
 #[cfg(unix)]
 mod killed;
 mod looking;
+mod money;
 mod providers;
 mod queue;
 mod rounds;

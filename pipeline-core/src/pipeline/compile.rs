@@ -79,7 +79,7 @@ impl<'a> Compiler<'a> {
 /// Compiles `definition` with the kinds of `catalog`, the providers there are, and `layers` of settings over its own.
 ///
 /// [`Plan::hash`] is the digest of the canonical JSON of the pipeline's name and version, its planned stages with their
-/// frozen settings, `retry_from` and `max_rounds`. The seed and the concurrency are left out: the same hash means the
+/// frozen settings, `retry_from` and `max_rounds`. The seed, the concurrency and the bound of unknown prices are left out: the same hash means the
 /// same recipe, whatever the draw and the speed.
 ///
 /// # Errors
@@ -245,6 +245,7 @@ fn assemble(
         retry_from,
         max_rounds: job.max_rounds,
         concurrency: job.concurrency,
+        max_cost: job.max_cost(),
         warnings: resolved
             .not_applied()
             .map(|(section, key, reason)| PlanWarning {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::expression::Condition;
 use crate::id::{Digest, StageName};
-use crate::model::Capability;
+use crate::model::{Capability, Money};
 pub use crate::settings::OnFailure;
 
 /// The number of this plan layout; every older one needs a fixture.
@@ -133,6 +133,9 @@ pub struct Plan {
     pub max_rounds: u32,
     /// How many items may run at once; `None` leaves it to the engine.
     pub concurrency: Option<u32>,
+    /// What a call of unknown price costs at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost: Option<Money>,
     /// Settings that have no effect here.
     pub warnings: Vec<PlanWarning>,
 }

@@ -63,6 +63,9 @@ pub struct ProviderInfo {
     pub repeat: Repeat,
     /// `None` when the price is not known; local providers are free.
     pub price: Option<Price>,
+    /// What one call costs at most, where the price is not known but a person has set a bound.
+    #[serde(default)]
+    pub max_cost: Option<Money>,
     /// How much of it may be used, over all processes of a store.
     #[serde(default)]
     pub limits: Limits,
@@ -79,6 +82,7 @@ impl ProviderInfo {
             local: true,
             repeat: Repeat::Free,
             price: Some(Price::default()),
+            max_cost: None,
             limits: Limits::default(),
         }
     }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::Money;
+
 use super::StageSettings;
 
 /// The reserved section of a whole job.
@@ -46,7 +48,7 @@ impl Default for CommonSettings {
 impl StageSettings for CommonSettings {}
 
 /// The settings of a whole job, in the section `job`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JobSettings {
     /// The number every random choice follows from; absent means that the engine draws one.
@@ -54,6 +56,10 @@ pub struct JobSettings {
     /// How many items may be in work at once (pictures that one call makes count as one); absent leaves it to the engine.
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: Option<u32>,
+    /// What a call costs at most whose provider does not say its price, in dollars; absent means that a job with a budget
+    /// cannot make such calls.
+    #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
+    pub max_cost: Option<f64>,
     /// How many items a job may have.
     #[schemars(range(min = 1))]
     pub max_items: u64,
@@ -64,7 +70,14 @@ pub struct JobSettings {
 
 impl Default for JobSettings {
     fn default() -> Self {
-        Self { seed: None, concurrency: None, max_items: 10_000, max_rounds: 3 }
+        Self { seed: None, concurrency: None, max_cost: None, max_items: 10_000, max_rounds: 3 }
+    }
+}
+
+impl JobSettings {
+    /// Returns what a call of unknown price costs at most.
+    pub fn max_cost(&self) -> Option<Money> {
+        self.max_cost.map(|dollars| Money::from_micros((dollars * 1e6).round() as i64))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::{Control, Counts, JobStatus, Money};
 use crate::pipeline::Plan;
 use crate::time::Timestamp;
 
+use super::budget::Budget;
 use super::item::NewItem;
 
 /// Jobs with the same key take turns.
@@ -51,6 +52,8 @@ pub struct NewJob {
     pub key: Option<JobKey>,
     /// Not claimed before.
     pub start_at: Option<Timestamp>,
+    /// What its calls may cost.
+    pub budget: Option<Money>,
     /// What makes a repeated submit the same one.
     pub idempotency: Option<Idempotency>,
 }
@@ -125,6 +128,8 @@ pub struct JobRecord {
     pub key: Option<JobKey>,
     /// Not claimed before.
     pub start_at: Option<Timestamp>,
+    /// What its calls may cost, and what became of that.
+    pub budget: Option<Budget>,
 }
 
 /// Which jobs to list, newest first.

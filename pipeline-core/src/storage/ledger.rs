@@ -1,5 +1,6 @@
 //! The port that keeps the ledger of provider calls: intent before, settlement after.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::id::{CallId, Digest, ItemId, JobId, SendingId, StageName};
-use crate::model::{Capability, Failure, Money};
+use crate::model::{Capability, Failure, FailureCode, Money};
 use crate::time::Timestamp;
 
 use super::gate::{GateKey, GatePass};
@@ -36,8 +37,8 @@ pub struct NewCall {
     pub capability: Capability,
     /// The hash of the full request.
     pub request: Digest,
-    /// What it may cost at most, as far as known.
-    pub reserved: Money,
+    /// What it may cost at most; `None` when nobody knows.
+    pub reserved: Option<Money>,
     /// The gate it passes.
     pub gate: Option<GatePass>,
     /// How long after the intent an answer can still be expected, from whoever sent it.
@@ -56,6 +57,24 @@ pub enum CallState {
     Failed,
     /// We cannot know; a person or a policy decides.
     Unknown,
+}
+
+impl CallState {
+    /// Returns its word, as stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for CallState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// A stored call.
@@ -103,6 +122,75 @@ pub struct CallRecord {
     pub settled_at: Option<Timestamp>,
     /// Those of its items, in the order of `items`, that have used its answer up: it serves no later try of theirs.
     pub used_by: Vec<ItemId>,
+    /// What a person has decided about it.
+    pub resolution: Option<Resolution>,
+}
+
+/// What a person decides about a call of which nobody knows what became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The vendor has answered; the answer is given.
+    Answered,
+    /// It is to be made again, as a new call.
+    Repeat,
+    /// What it was for is given up.
+    GiveUp,
+}
+
+/// A decision about a call, as it is kept with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// What was decided.
+    pub decision: Decision,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When; the store says.
+    pub at: Timestamp,
+}
+
+/// A person's decision about a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewResolution {
+    /// The call.
+    pub call: CallId,
+    /// What is decided.
+    pub decision: Decision,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// What the vendor has charged for it.
+    pub cost: Money,
+    /// The raw response; with [`Decision::Answered`] only.
+    pub response: Option<Value>,
+}
+
+impl NewResolution {
+    /// Returns how the call ends by it.
+    pub fn state(&self) -> CallState {
+        match self.decision {
+            Decision::Answered => CallState::Succeeded,
+            Decision::Repeat | Decision::GiveUp => CallState::Failed,
+        }
+    }
+
+    /// Returns why the call has failed by it, for those that wait for its answer.
+    pub fn failure(&self) -> Option<Failure> {
+        let message = match self.decision {
+            Decision::Answered => return None,
+            Decision::Repeat => format!("{} has decided to make the call again: {}", self.by, self.why),
+            Decision::GiveUp => format!("{} has given the call up: {}", self.by, self.why),
+        };
+        Some(Failure::permanent(FailureCode::OutcomeUnknown, message))
+    }
+
+    /// Returns what is kept of it.
+    pub fn kept(&self, at: Timestamp) -> Resolution {
+        Resolution { decision: self.decision, by: self.by.clone(), why: self.why.clone(), at }
+    }
 }
 
 /// How a call ended.
@@ -181,6 +269,10 @@ pub struct CallQuery {
 ///    for the other items of a call nothing changes.
 /// 8. *Opened again.* The intent of a call that is `Unknown`, under its id, makes it `Open` again with a new time,
 ///    deadline, sending and try; the intent of a settled one is refused.
+/// 9. *Resolved.* `resolve` ends an unknown call as a person decides, which is kept with it, and counts what it has cost. An
+///    answer serves its items; what is to be repeated is used up; items of the call that wait for a person are claimable
+///    again. A call that is not unknown, or of which an item is held, is a `Conflict`, and not changed.
+/// 10. *By its id* `call` finds each; another id is `NotFound`.
 #[async_trait]
 pub trait CallLedger {
     /// Records how a call ended.
@@ -188,6 +280,12 @@ pub trait CallLedger {
 
     /// Records the vendor's id of the task a call has begun.
     async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply>;
+
+    /// Records what a person decides about a call of which nobody knows what became.
+    async fn resolve(&self, resolution: NewResolution) -> Result<CallRecord>;
+
+    /// Returns a call.
+    async fn call(&self, id: CallId) -> Result<CallRecord>;
 
     /// Lists calls.
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>>;

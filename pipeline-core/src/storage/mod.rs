@@ -1,9 +1,10 @@
-//! The ports of storage: records (jobs, items, queue, ledger, events, names) and artifacts.
+//! The ports of storage: records (jobs, items, queue, ledger, gates, budgets, events, names) and artifacts.
 //!
 //! Each trait numbers the clauses of its contract; the conformance suite has one test a clause.
 
 mod artifact;
 mod audit;
+mod budget;
 mod event;
 mod gate;
 mod item;
@@ -18,11 +19,15 @@ use std::fmt;
 
 pub use artifact::{ArtifactStore, RENEWED_AFTER, StoredArtifact};
 pub use audit::{Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, Breach, JobAuditor};
+pub use budget::{Budget, BudgetKeeper, BudgetKey, BudgetScope, Closed};
 pub use event::{EventBody, EventLog, EventRecord};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
 pub use job::{Idempotency, JobKey, JobPlan, JobQuery, JobRecord, JobStore, NewJob, Recipe};
-pub use ledger::{AttachReply, CallLedger, CallQuery, CallRecord, CallState, NewCall, SettleReply, Settlement};
+pub use ledger::{
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, NewCall, NewResolution, Resolution,
+    SettleReply, Settlement,
+};
 pub use queue::{
     AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
     Rates, Refusal, SessionRecord, WorkQueue,
@@ -53,6 +58,7 @@ pub trait Store:
     + WorkQueue
     + CallLedger
     + GateKeeper
+    + BudgetKeeper
     + ReviewDesk
     + EventLog
     + Registry

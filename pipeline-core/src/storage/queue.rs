@@ -12,6 +12,7 @@ use crate::id::{CallId, ItemId, JobId, SessionId, Token};
 use crate::model::{Control, ItemStatus, JobStatus};
 use crate::time::Timestamp;
 
+use super::budget::{BudgetScope, Closed};
 use super::gate::GateKey;
 use super::item::{ItemRecord, NewItem, ResultRecord};
 use super::ledger::NewCall;
@@ -145,6 +146,8 @@ pub enum Refusal {
     Settled,
     /// The gate is closed or full; with the time when it may let the call pass, if that is known.
     Gate(Option<Timestamp>),
+    /// It would pass a budget, or nobody knows whether it would.
+    Budget(BudgetScope, Closed),
 }
 
 /// A job that waits gains one point of priority in this time.
@@ -248,8 +251,8 @@ impl Rates {
 /// 17. *Pause of everything.* After `pause_all(true)` nothing is handed out and no intent is accepted, until
 ///     `pause_all(false)`; heartbeats say `Pause` for every job.
 /// 18. *Intents ask.* A commit with the intent of a call is refused, whole, when the call is settled with a known outcome,
-///     the job is not to `Run`, all is paused, or the call's gate is closed, full or out of rate: what was acknowledged
-///     before holds for every intent after it.
+///     the job is not to `Run`, all is paused, the call's gate is closed, full or out of rate, or it would pass a budget:
+///     what was acknowledged before holds for every intent after it.
 /// 19. *Keep only.* `keep_only` gives back, as `close_session` does, what the session holds beside the items named, so that
 ///     a claim whose answer was lost strands nothing; those named are not touched.
 /// 20. *Rates.* `queue_status` counts the events `Ended` and `StageDone` of items that are younger than `rates.window`, of

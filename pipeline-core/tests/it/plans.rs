@@ -81,6 +81,7 @@ pub(crate) fn plan(stages: Vec<Stage>) -> Plan {
         retry_from: None,
         max_rounds: 3,
         concurrency: None,
+        max_cost: None,
         warnings: Vec::new(),
     }
 }

@@ -15,7 +15,7 @@ use pipeline_core::model::{Failure, FailureCode, Money};
 use pipeline_core::provider::{CallContext, Repeat, TaskKeeper, TaskNote};
 use pipeline_core::stage::{Answer, CallSpec, SendCall, StageEnd};
 use pipeline_core::storage::{
-    AttachReply, CallQuery, CallRecord, CallState, GatePass, NewCall, SettleReply, Settlement,
+    AttachReply, BudgetKey, CallQuery, CallRecord, CallState, GatePass, NewCall, SettleReply, Settlement,
 };
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
@@ -40,6 +40,8 @@ pub(crate) struct Caller {
     pub(crate) job: JobId,
     pub(crate) stage: StageName,
     pub(crate) timeout: Option<Duration>,
+    /// What a call of unknown price costs at most.
+    pub(crate) max_cost: Option<Money>,
     /// The gate before the stage's provider.
     pub(crate) gate: Option<GatePass>,
     pub(crate) intents: mpsc::Sender<IntentRequest>,
@@ -51,6 +53,10 @@ pub(crate) struct Caller {
     pub(crate) storing: watch::Sender<u32>,
     /// The calls of this run whose known outcome it has been told, and whether that is an answer.
     pub(crate) received: Arc<Mutex<Vec<(CallId, bool)>>>,
+    /// Whether a call of this run, or one it goes on with, has no known outcome.
+    pub(crate) unsettled: Arc<AtomicBool>,
+    /// The gate of the budget that has kept the last call of this run from being made.
+    pub(crate) barred: Arc<Mutex<Option<String>>>,
 }
 
 /// Counts what a run waits for as long as it lives.
@@ -101,6 +107,7 @@ impl Caller {
                 return recorded(*record);
             }
             Earlier::Unanswered(id, task) => {
+                self.unsettled.store(true, Ordering::SeqCst);
                 // It passes its gate again.
                 let intent = self.intend(&spec, id).await?;
                 Sending { id, intent, resume: task, again: true }
@@ -111,6 +118,7 @@ impl Caller {
                 Sending { id, intent, resume: None, again: false }
             }
         };
+        self.unsettled.store(true, Ordering::SeqCst);
         let (id, intent) = (sending.id, sending.intent);
         // The call and its settlement run in a task of their own: neither a cancellation nor a lost lease nor a
         // dropped caller keeps a paid answer from being recorded.
@@ -131,6 +139,7 @@ impl Caller {
 
     /// Notes that the run has been told how a call ended.
     fn receive(&self, call: CallId, answered: bool) {
+        self.unsettled.store(false, Ordering::SeqCst);
         self.received.lock().unwrap_or_else(PoisonError::into_inner).push((call, answered));
     }
 
@@ -146,6 +155,17 @@ impl Caller {
             Err(error) => !answered || error.kind() == ErrorKind::Corrupt,
         };
         received.iter().filter(|(_, answered)| used(*answered)).map(|(call, _)| *call).collect()
+    }
+
+    /// Tells whether a call of the run, or one it has gone on with, has no known outcome.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.unsettled.load(Ordering::SeqCst)
+    }
+
+    /// Returns the gate of the budget that has kept the last call of the run from being made; stages may have made another
+    /// error of it.
+    pub(crate) fn barred(&self) -> Option<String> {
+        self.barred.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks for a call that served the same items in the same round and whose answer they have not used up: one that
@@ -192,6 +212,7 @@ impl Caller {
                 CallState::Open | CallState::Unknown => {
                     if call.state == CallState::Open {
                         // Whoever sent it may still record the answer.
+                        self.unsettled.store(true, Ordering::SeqCst);
                         let left = call.deadline.since(self.shared.store.now().await.map_err(later)?);
                         if !left.is_zero() {
                             return Err(Error::conflict("an earlier call is still open")
@@ -233,13 +254,22 @@ impl Caller {
             provider: spec.provider.name.clone(),
             capability: spec.provider.capability,
             request: spec.request,
-            reserved: price(spec),
+            reserved: self.most(spec),
             gate: self.gate.clone(),
             patience: self.timeout.unwrap_or(ANSWER) + self.shared.tuning.patience,
         };
         self.intents.send((call, answer)).await.map_err(|_| lost())?;
-        reply.await.map_err(|_| lost())??;
-        Ok(sending)
+        let intended = reply.await.map_err(|_| lost())?;
+        let budget = intended.as_ref().err().and_then(budget_gate);
+        *self.barred.lock().unwrap_or_else(PoisonError::into_inner) = budget;
+        intended.map(|()| sending)
+    }
+
+    /// Returns what a call may cost at most: its price, or else the bound that somebody has set.
+    fn most(&self, spec: &CallSpec) -> Option<Money> {
+        let units = u64::from(spec.units);
+        let price = spec.provider.price.map(|price| price.per_call + price.per_unit * units);
+        price.or(spec.provider.max_cost).or(self.max_cost)
     }
 
     async fn send_and_settle(&self, spec: &CallSpec, sending: Sending, send: SendCall) -> Result<(Answer, Money)> {
@@ -261,7 +291,7 @@ impl Caller {
         };
         match outcome {
             Ok(answer) => {
-                let cost = answer.cost.unwrap_or_else(|| price(spec));
+                let cost = answer.cost.or_else(|| self.most(spec)).unwrap_or_default();
                 let mut record = settlement(id, intent, CallState::Succeeded);
                 record.cost = cost;
                 record.response = Some(answer.response.clone());
@@ -321,6 +351,12 @@ impl Caller {
             }
         }
     }
+}
+
+/// Returns the gate of the budget that is in the way of an intent, if one is.
+fn budget_gate(error: &Error) -> Option<String> {
+    let gate = error.context().iter().find(|(key, _)| *key == "gate").map(|(_, gate)| gate);
+    gate.filter(|gate| BudgetKey::of_gate(gate).is_some()).cloned()
 }
 
 /// Gives `run` its time, which stands still while something is `busy`.
@@ -414,10 +450,6 @@ enum Earlier {
     Unanswered(CallId, Option<String>),
     /// Its outcome is in the ledger, and was told to nobody.
     Known(Box<CallRecord>),
-}
-
-fn price(spec: &CallSpec) -> Money {
-    spec.provider.price.map_or(Money::ZERO, |price| price.per_call + price.per_unit * u64::from(spec.units))
 }
 
 fn recorded(call: CallRecord) -> Result<(Answer, Money)> {

@@ -57,7 +57,12 @@ async fn walk_together(shared: Arc<Shared>, committer: Committer, unit: Vec<Clai
         let own = results.remove(&claimed.item.id).unwrap_or_default();
         let mut walk = Walk::new(&shared, &committer, &job, claimed, own);
         let mut alone = Vec::new();
-        for start in walk.apply(&Event::Claimed)? {
+        let mut starts = walk.apply(&Event::Claimed)?;
+        if walk.waits_for_person() {
+            // It is handed out because a person has decided, or for another branch; the ledger tells which.
+            starts.extend(walk.apply(&Event::Woke { released: true })?);
+        }
+        for start in starts {
             if job.plan.stage(start.stage).is_some_and(|stage| stage.group.is_some()) {
                 shareable.entry((start.stage, start.attempt)).or_default().push((walks.len(), start));
             } else {
@@ -143,7 +148,7 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         let shared = walk.shared();
         let gone = move || {
             let outcome = Err(Error::unexpected("the stage panicked"));
-            Ended { outcome, used: Vec::new(), ticket: None, at: shared.now(), draw: 0 }
+            Ended { outcome, used: Vec::new(), unsettled: false, barred: None, ticket: None, at: shared.now(), draw: 0 }
         };
         walk.follow(stage, attempt, async move { reply.await.unwrap_or_else(|_| gone()) });
         tasks.push(start.task);
@@ -165,7 +170,11 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         let ticket = tickets.make();
         let ends: Vec<Ended> = outcomes
             .into_iter()
-            .map(|outcome| Ended { used: context.0.used(&outcome), outcome, ticket: Some(ticket.clone()), at, draw })
+            .map(|outcome| {
+                let (used, unsettled) = (context.0.used(&outcome), context.0.is_unsettled());
+                let barred = context.0.barred();
+                Ended { outcome, used, unsettled, barred, ticket: Some(ticket.clone()), at, draw }
+            })
             .collect();
         drop(ticket);
         for (answer, ended) in answers.into_iter().zip(ends) {

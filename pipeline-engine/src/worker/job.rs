@@ -12,7 +12,7 @@ use pipeline_core::model::Control;
 use pipeline_core::pipeline::{GroupBy, Plan, StageIndex};
 use pipeline_core::provider::Repeat;
 use pipeline_core::stage::Stage;
-use pipeline_core::storage::{GateKey, GatePass};
+use pipeline_core::storage::{BudgetKey, GateKey, GatePass};
 
 use crate::bindings::Bindings;
 
@@ -114,12 +114,20 @@ impl JobContext {
     }
 
     /// Returns the gate an item stands at or comes to next; none when something of it can go on without one.
+    ///
+    /// What waits for a budget stands at the gate of its provider, where claims find the budget closed. What else of the
+    /// item waits for a time waits for the budget too: it would be handed out, and refused, again and again until then.
     pub(crate) fn gate_of(&self, machine: &ItemMachine) -> Option<GateKey> {
         let mut gate = None;
+        let unpaid = machine.stages.iter().any(waits_for_budget);
         for (index, state) in machine.stages.iter().enumerate() {
             let moves = match state {
                 StageState::Ready { .. } | StageState::Running { .. } => true,
-                StageState::Waiting { on, .. } => matches!(on, Wait::Until { .. } | Wait::Gate { .. }),
+                StageState::Waiting { on, .. } => match on {
+                    Wait::Gate { .. } => true,
+                    Wait::Until { .. } => !unpaid,
+                    Wait::Call { .. } | Wait::Person { .. } => false,
+                },
                 StageState::Blocked
                 | StageState::Done { .. }
                 | StageState::Skipped { .. }
@@ -147,4 +155,8 @@ impl JobContext {
     pub(crate) fn is_self_contained(&self, index: StageIndex) -> bool {
         self.stages.get(index).is_some_and(|stage| stage.self_contained)
     }
+}
+
+fn waits_for_budget(state: &StageState) -> bool {
+    matches!(state, StageState::Waiting { on: Wait::Gate { key }, .. } if BudgetKey::of_gate(key).is_some())
 }

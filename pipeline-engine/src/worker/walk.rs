@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
-use pipeline_core::executor::{Effect, Event, ItemMachine, Resume, Wait};
+use pipeline_core::executor::{Effect, Event, ItemMachine, Resume, StageState, Wait};
 use pipeline_core::id::Token;
 use pipeline_core::model::Control;
 use pipeline_core::pipeline::StageIndex;
@@ -113,7 +113,7 @@ impl Walk {
     }
 
     fn apply_at(&mut self, now: Timestamp, draw: u64, event: &Event, made: Made) -> Result<Vec<Start>> {
-        let Made { result: made, used, ticket } = made;
+        let Made { result: made, used, unsettled, ticket } = made;
         let facts = if self.job.conditional {
             let mut facts = inputs::facts(&self.job.plan, &self.item.input, &self.results);
             if let Some((index, result)) = &made
@@ -137,6 +137,11 @@ impl Walk {
         let siblings = next.expanded.unwrap_or(1);
         let children = transition.children.into_iter().map(|child| self.child(child, siblings)).collect();
         let mut commit = self.commit_of(&next, now);
+        let gated = |state: &StageState| matches!(state, StageState::Waiting { on: Wait::Gate { .. }, .. });
+        if unsettled && !commit.machine.stages.iter().any(gated) {
+            // It goes on with the call it has made, whatever holds new ones back.
+            commit.gate = None;
+        }
         commit.results = result.into_iter().collect();
         commit.used = used;
         commit.children = children;
@@ -177,7 +182,8 @@ impl Walk {
             let run = code.run(&context, task);
             let outcome = context.0.limited(limit, run).await.unwrap_or_else(|limit| Err(late(limit)));
             let used = context.0.used(&outcome);
-            Ended { outcome, used, ticket: None, at: shared.now(), draw: shared.draw() }
+            let (unsettled, barred) = (context.0.is_unsettled(), context.0.barred());
+            Ended { outcome, used, unsettled, barred, ticket: None, at: shared.now(), draw: shared.draw() }
         });
     }
 
@@ -274,6 +280,12 @@ impl Walk {
         self.machine.is_ended()
     }
 
+    /// Tells whether something of the item waits for a person.
+    pub(crate) fn waits_for_person(&self) -> bool {
+        let person = |state: &StageState| matches!(state, StageState::Waiting { on: Wait::Person { .. }, .. });
+        self.machine.stages.iter().any(person)
+    }
+
     /// Tells whether another claim has superseded this one.
     pub(crate) fn is_superseded(&self) -> bool {
         self.superseded
@@ -301,12 +313,15 @@ impl Walk {
             job: self.job.id,
             stage: planned.name.clone(),
             timeout: planned.policy.timeout,
+            max_cost: self.job.plan.max_cost,
             gate: self.job.gate(stage).cloned(),
             intents: self.intents.0.clone(),
             flights: self.committer.flights.clone(),
             calling: watch::Sender::new(0),
             storing: watch::Sender::new(0),
             received: Arc::default(),
+            unsettled: Arc::default(),
+            barred: Arc::default(),
         }))
     }
 
@@ -340,7 +355,7 @@ impl Walk {
     }
 
     async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Result<()> {
-        let (id, Ended { outcome, used, ticket, at, draw }) = match ended {
+        let (id, Ended { outcome, used, unsettled, barred, ticket, at, draw }) = match ended {
             Ok(ended) => ended,
             Err(error) if error.is_cancelled() => {
                 (error.id(), self.end(Err(Error::new(ErrorKind::Cancelled, "the stage was given up"))))
@@ -348,9 +363,9 @@ impl Walk {
             Err(error) => (error.id(), self.end(Err(Error::unexpected("the stage panicked")))),
         };
         let Some(Running { stage, attempt, started_at, .. }) = self.running.remove(&id) else { return Ok(()) };
-        let (event, made) = self.event(stage, attempt, (started_at, at), outcome);
+        let (event, made) = self.event(stage, attempt, (started_at, at), outcome, barred);
         self.shared.metrics.tried(self.job.plan.stage(stage), at.since(started_at), &event);
-        let made = Made { result: made.map(|result| (stage, result)), used, ticket };
+        let made = Made { result: made.map(|result| (stage, result)), used, unsettled, ticket };
         let starts = self.apply_at(at, draw, &event, made)?;
         self.go_on(starts).await
     }

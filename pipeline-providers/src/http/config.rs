@@ -42,6 +42,10 @@ pub struct HttpConfig {
     /// Dollars a picture; absent when it is not known.
     #[serde(default)]
     pub price: Option<f64>,
+    /// Dollars one order costs at most, where the price is not known: what a budget reserves for it, and what it counts as
+    /// when the vendor does not say what it cost.
+    #[serde(default)]
+    pub max_cost: Option<f64>,
     /// Most pictures one order may ask for, from 1 to 100; 1 unless said otherwise.
     #[serde(default = "one")]
     pub max_per_call: u32,
@@ -121,6 +125,7 @@ impl HttpConfig {
             mode: Mode::Task,
             idempotent: false,
             price: None,
+            max_cost: None,
             max_per_call: one(),
             min_side: min_side(),
             max_side: max_side(),
@@ -162,6 +167,8 @@ impl HttpConfig {
         }
         let price = self.price.is_none_or(|price| (0.0..=1_000_000.0).contains(&price));
         expect(price, "price", "dollars from 0 to 1000000");
+        let max_cost = self.max_cost.is_none_or(|most| (0.000_001..=1_000_000.0).contains(&most));
+        expect(max_cost, "max_cost", "dollars from 0.000001 to 1000000");
         expect((1..=100).contains(&self.max_per_call), "max_per_call", "1 to 100");
         expect((1..=65_536).contains(&self.step), "step", "1 to 65536");
         expect(self.min_side >= 1, "min_side", "1 or more");
@@ -200,6 +207,7 @@ impl HttpConfig {
             local: false,
             repeat: self.repeat(),
             price: price.map(|per_unit| Price { per_call: Money::ZERO, per_unit }),
+            max_cost: self.max_cost.map(|most| Money::from_micros((most * 1e6).round() as i64)),
             limits: self.limits,
         }
     }

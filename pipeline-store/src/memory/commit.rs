@@ -11,6 +11,7 @@ use pipeline_core::storage::{
 use pipeline_core::time::Timestamp;
 
 use super::state::State;
+use crate::purse::Purse;
 
 /// Writes transitions, one reply each, in order.
 pub(super) fn commit(
@@ -19,9 +20,10 @@ pub(super) fn commit(
     commits: Vec<Commit>,
     now: Timestamp,
 ) -> Result<Vec<CommitReply>> {
-    let replies = answer(state, session, &commits, now);
+    let (replies, purse) = answer(state, session, &commits, now);
     let applied = |reply: &CommitReply| *reply == CommitReply::Applied;
     check(state, commits.iter().zip(&replies).filter(|(_, reply)| applied(reply)).map(|(commit, _)| commit))?;
+    state.budgets.extend(purse.changed().map(|budget| (budget.key.clone(), budget)));
     let mut jobs = BTreeSet::new();
     for (commit, _) in commits.into_iter().zip(&replies).filter(|(_, reply)| applied(reply)) {
         jobs.insert(commit.job);
@@ -34,11 +36,11 @@ pub(super) fn commit(
 }
 
 /// Decides what becomes of each commit: whether it passes the fence, and whether its intents may be written. The second
-/// commit on an item sees the first, and a call sees those before it at its gate.
-fn answer(state: &State, session: SessionId, commits: &[Commit], now: Timestamp) -> Vec<CommitReply> {
+/// commit on an item sees the first, and a call sees those before it at its gate and in its budgets, which are returned as
+/// they stand after all of them.
+fn answer(state: &State, session: SessionId, commits: &[Commit], now: Timestamp) -> (Vec<CommitReply>, Purse) {
     let mut given_back: HashSet<ItemId> = HashSet::new();
-    let mut loads: HashMap<GateKey, GateLoad> = HashMap::new();
-    let mut admitted: HashSet<CallId> = HashSet::new();
+    let mut seen = Seen::default();
     let mut replies = Vec::with_capacity(commits.len());
     for commit in commits {
         let held = !given_back.contains(&commit.item)
@@ -47,7 +49,7 @@ fn answer(state: &State, session: SessionId, commits: &[Commit], now: Timestamp)
             });
         let reply = if !held {
             CommitReply::Superseded
-        } else if let Some(refusal) = refusal(state, commit, &mut loads, &mut admitted, now) {
+        } else if let Some(refusal) = refusal(state, commit, &mut seen, now) {
             CommitReply::Refused(refusal)
         } else {
             CommitReply::Applied
@@ -57,16 +59,28 @@ fn answer(state: &State, session: SessionId, commits: &[Commit], now: Timestamp)
         }
         replies.push(reply);
     }
-    replies
+    (replies, seen.purse)
 }
 
-fn refusal(
-    state: &State,
-    commit: &Commit,
-    loads: &mut HashMap<GateKey, GateLoad>,
-    admitted: &mut HashSet<CallId>,
-    now: Timestamp,
-) -> Option<Refusal> {
+/// What the calls of a batch have changed so far.
+#[derive(Default)]
+struct Seen {
+    loads: HashMap<GateKey, GateLoad>,
+    purse: Purse,
+    admitted: HashSet<CallId>,
+}
+
+fn refusal(state: &State, commit: &Commit, seen: &mut Seen, now: Timestamp) -> Option<Refusal> {
+    seen.purse.begin();
+    let refusal = refused(state, commit, seen, now);
+    if refusal.is_some() {
+        seen.purse.undo();
+    }
+    refusal
+}
+
+fn refused(state: &State, commit: &Commit, seen: &mut Seen, now: Timestamp) -> Option<Refusal> {
+    let Seen { loads, purse, admitted } = seen;
     for call in &commit.calls {
         let known = state.call_places.get(&call.id).and_then(|place| state.calls.get(*place));
         // Written once, whichever of its items brought it; only an unknown one is opened again.
@@ -87,6 +101,13 @@ fn refusal(
             load.limits = *limits;
             if let Err(until) = load.admit(now) {
                 return Some(Refusal::Gate(until));
+            }
+        }
+        // An unknown one has its reservation.
+        if known.is_none() {
+            purse.add(commit.job, state.budgets_of(commit.job));
+            if let Err(refusal) = purse.admit(commit.job, call.reserved) {
+                return Some(refusal);
             }
         }
         admitted.insert(call.id);
@@ -209,7 +230,7 @@ fn open(state: &mut State, call: NewCall, now: Timestamp) {
         capability: call.capability,
         request: call.request,
         state: CallState::Open,
-        reserved: call.reserved,
+        reserved: call.reserved.unwrap_or_default(),
         cost: None,
         response: None,
         failure: None,
@@ -219,5 +240,6 @@ fn open(state: &mut State, call: NewCall, now: Timestamp) {
         deadline,
         settled_at: None,
         used_by: Vec::new(),
+        resolution: None,
     });
 }

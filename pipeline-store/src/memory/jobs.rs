@@ -7,7 +7,7 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{EventSeq, ItemId, JobId, Token};
 use pipeline_core::model::{Control, ItemStatus, Money};
 use pipeline_core::storage::{
-    EventBody, EventLog, EventRecord, JobPlan, JobQuery, JobRecord, JobStore, NewItem, NewJob,
+    Budget, BudgetKey, EventBody, EventLog, EventRecord, JobPlan, JobQuery, JobRecord, JobStore, NewItem, NewJob,
 };
 use pipeline_core::time::Timestamp;
 
@@ -30,6 +30,9 @@ impl JobStore for MemoryStore {
                 return Err(Error::conflict("an item with this id is already there").with("job", job.id));
             }
             let id = job.id;
+            if let Some(amount) = job.budget {
+                state.budgets.insert(BudgetKey::Job(id), Budget::new(BudgetKey::Job(id), amount));
+            }
             let planned = items.iter().map(|item| u64::from(item.machine.leaves)).sum();
             state.jobs.insert(id, begin(job, now));
             for item in items {

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::CallId;
-use pipeline_core::storage::{AttachReply, CallLedger, CallQuery, CallRecord, CallState, SettleReply, Settlement};
+use pipeline_core::model::ItemStatus;
+use pipeline_core::storage::{
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, NewResolution, SettleReply, Settlement,
+};
 
 use super::store::MemoryStore;
 
@@ -36,8 +39,12 @@ impl CallLedger for MemoryStore {
             call.failure = settlement.failure;
             call.external_id = settlement.external_id.or_else(|| call.external_id.take());
             call.settled_at = Some(now);
+            let (job, reserved) = (call.job, call.reserved);
             if let Some(gate) = call.gate.clone() {
                 state.heard(&gate, settlement.outage, now);
+            }
+            if settlement.state != CallState::Unknown {
+                state.pay(job, reserved, settlement.cost);
             }
             Ok(SettleReply::Settled)
         })
@@ -57,6 +64,48 @@ impl CallLedger for MemoryStore {
             } else {
                 Ok(AttachReply::OtherTask)
             }
+        })
+    }
+
+    async fn resolve(&self, resolution: NewResolution) -> Result<CallRecord> {
+        let now = self.time();
+        self.with(|state| {
+            let place = state.call_places.get(&resolution.call).copied();
+            let call = place
+                .and_then(|place| state.calls.get_mut(place))
+                .ok_or_else(|| Error::not_found("there is no such call").with("call", resolution.call))?;
+            if call.state != CallState::Unknown {
+                return Err(Error::conflict("the call is not held").with("call", call.id).with("state", call.state));
+            }
+            if call.items.iter().any(|item| state.items.get(item).is_some_and(|item| item.session.is_some())) {
+                return Err(Error::conflict("an item of the call is being worked on").with("call", call.id));
+            }
+            (call.state, call.cost) = (resolution.state(), Some(resolution.cost));
+            (call.response, call.failure) = (resolution.response.clone(), resolution.failure());
+            (call.settled_at, call.resolution) = (Some(now), Some(resolution.kept(now)));
+            if resolution.decision == Decision::Repeat {
+                call.used_by.clone_from(&call.items);
+            }
+            let record = call.clone();
+            state.pay(record.job, record.reserved, resolution.cost);
+            for item in &record.items {
+                state.edit(*item, |item| {
+                    let waits = item.session.is_none() && item.record.status == ItemStatus::Waiting;
+                    if waits && item.claimable_at.is_none() {
+                        item.claimable_at = Some(now);
+                        // It goes on with what it has, whatever holds new calls back.
+                        item.gate = None;
+                    }
+                });
+            }
+            Ok(record)
+        })
+    }
+
+    async fn call(&self, id: CallId) -> Result<CallRecord> {
+        self.with(|state| {
+            let place = state.call_places.get(&id).and_then(|place| state.calls.get(*place));
+            place.cloned().ok_or_else(|| Error::not_found("there is no such call").with("call", id))
         })
     }
 

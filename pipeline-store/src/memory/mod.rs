@@ -2,6 +2,7 @@
 //!
 //! The same contract as the other stores, without durability: one lock around plain maps.
 
+mod budgets;
 mod commit;
 mod gates;
 mod items;

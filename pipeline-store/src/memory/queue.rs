@@ -193,7 +193,9 @@ fn turn_may_come(state: &State, job: &Job) -> bool {
     let mut holders = state.jobs.values().filter(has_it);
     holders.any(|other| {
         let runs = other.control == Control::Run;
-        state.items_of(other).any(|item| item.session.is_some() || (runs && item.claimable_at.is_some()))
+        let unpaid = state.is_closed(other);
+        let goes_on = |item: &Item| item.claimable_at.is_some() && !(unpaid && item.gate.is_some());
+        state.items_of(other).any(|item| item.session.is_some() || (runs && goes_on(item)))
     })
 }
 
@@ -207,6 +209,7 @@ fn next_at(state: &State, id: JobId, now: Timestamp) -> Option<Timestamp> {
     let items = job.claimable.iter().filter_map(|(_, _, id)| state.items.get(id));
     let full = concurrency(state, job) == Some(0);
     let mut shut: HashMap<&GateKey, Option<Timestamp>> = HashMap::new();
+    let unpaid = state.is_closed(job);
     let mut opens = |key| {
         *shut.entry(key).or_insert_with(|| {
             let load = state.load(key, now);
@@ -215,7 +218,7 @@ fn next_at(state: &State, id: JobId, now: Timestamp) -> Option<Timestamp> {
         })
     };
     let mut next: Option<Timestamp> = None;
-    for item in items {
+    for item in items.filter(|item| !(unpaid && item.gate.is_some())) {
         let Some(at) = item.claimable_at else { continue };
         let at = match item.gate.as_ref().and_then(&mut opens) {
             _ if at > now => at,
@@ -264,6 +267,9 @@ fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId
     let mut places: HashMap<ItemId, usize> = HashMap::new();
     let mut rooms: HashMap<GateKey, Option<u64>> = HashMap::new();
     let mut shared = false;
+    // What waits behind a gate comes along when a mate is handed out that does not.
+    let mut passed: Vec<(ItemId, ItemId)> = Vec::new();
+    let unpaid = state.is_closed(job);
     let due = job.claimable.iter().filter_map(|(_, _, id)| state.items.get(id));
     for item in due.filter(|item| item.claimable_at.is_some_and(|at| at <= now)) {
         let id = item.record.id;
@@ -279,10 +285,17 @@ fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId
             }
             continue;
         }
+        if unpaid && item.gate.is_some() {
+            passed.push((unit, id));
+            continue;
+        }
         if let Some(key) = &item.gate {
             let room = rooms.entry(key.clone()).or_insert_with(|| state.load(key, now).room(now, state.held_at(key)));
             match room {
-                Some(0) => continue,
+                Some(0) => {
+                    passed.push((unit, id));
+                    continue;
+                }
                 Some(left) => *left -= 1,
                 None => {}
             }
@@ -290,6 +303,12 @@ fn pick(state: &State, job: &Job, want: usize, now: Timestamp) -> Vec<Vec<ItemId
         shared |= item.unit.is_some();
         places.insert(unit, units.len());
         units.push(vec![id]);
+    }
+    for (unit, id) in passed {
+        if let Some(unit) = places.get(&unit).and_then(|place| units.get_mut(*place)) {
+            unit.push(id);
+            unit.sort_by_key(|id| state.items.get(id).map(Item::place));
+        }
     }
     units
 }

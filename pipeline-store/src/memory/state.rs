@@ -6,8 +6,8 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId, Token};
 use pipeline_core::model::{Control, Counts, ItemStatus, JobStatus, Limits, Money};
 use pipeline_core::storage::{
-    CallRecord, EventBody, EventRecord, GateKey, ItemRecord, JobPlan, JobRecord, NewItem, NewJob, ResultRecord,
-    ReviewRecord, SessionRecord,
+    Budget, BudgetKey, CallRecord, CallState, EventBody, EventRecord, GateKey, ItemRecord, JobPlan, JobRecord, NewItem,
+    NewJob, ResultRecord, ReviewRecord, SessionRecord,
 };
 use pipeline_core::time::Timestamp;
 
@@ -25,6 +25,7 @@ pub(super) struct State {
     pub(super) call_places: HashMap<CallId, usize>,
     pub(super) sessions: BTreeMap<SessionId, SessionRecord>,
     pub(super) gates: BTreeMap<GateKey, Gate>,
+    pub(super) budgets: BTreeMap<BudgetKey, Budget>,
     pub(super) paused: bool,
     pub(super) names: HashMap<(String, String), (JobId, ItemId)>,
     pub(super) reviews: Vec<ReviewRecord>,
@@ -197,7 +198,8 @@ impl State {
         }
     }
 
-    /// Frees what sessions hold beside some items.
+    /// Frees what sessions hold beside some items. What has a call without a known outcome goes on with that, and comes to
+    /// no gate.
     pub(super) fn free(&mut self, sessions: &[SessionId], kept: &[ItemId], now: Timestamp) {
         let held = |item: &&Item| {
             item.session.is_some_and(|session| sessions.contains(&session)) && !kept.contains(&item.record.id)
@@ -205,9 +207,14 @@ impl State {
         let items: Vec<(ItemId, JobId)> =
             self.items.values().filter(held).map(|item| (item.record.id, item.record.job)).collect();
         for (item, job) in &items {
+            let unsettled = self
+                .calls
+                .iter()
+                .any(|call| matches!(call.state, CallState::Open | CallState::Unknown) && call.items.contains(item));
             let cancelled = self.jobs.get(job).is_some_and(|job| job.control == Control::Cancel);
             self.edit(*item, |item| {
                 item.session = None;
+                item.gate = item.gate.take().filter(|_| !unsettled);
                 item.record.updated_at = now;
                 item.claimable_at = (!cancelled).then_some(now);
                 if cancelled {
@@ -256,6 +263,7 @@ impl State {
             parent: job.new.parent,
             key: job.new.key.clone(),
             start_at: job.new.start_at,
+            budget: self.budgets.get(&BudgetKey::Job(job.new.id)).cloned(),
         }
     }
 }

@@ -1,20 +1,24 @@
 //! Whether the calls that commits are about to open may be made now: the last word before money is spent.
 //!
 //! Everything that could say no is kept as it is until the intents are written: the pause of everything by the beginning
-//! of the transaction, what was asked of the jobs, the items, the calls, and the gates by locks taken here.
+//! of the transaction, what was asked of the jobs, the items, the calls, the gates, and the budgets by locks taken here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use pipeline_core::error::Error;
-use pipeline_core::id::{CallId, ItemId, SessionId};
+use pipeline_core::id::{CallId, ItemId, JobId, SessionId};
 use pipeline_core::model::{Control, Limits};
-use pipeline_core::storage::{BREAKER_TRIPS_AT, CallState, Commit, CommitReply, GateKey, GateLoad, NewCall, Refusal};
+use pipeline_core::storage::{
+    BREAKER_TRIPS_AT, Budget, CallState, Commit, CommitReply, GateKey, GateLoad, NewCall, Refusal,
+};
 use pipeline_core::time::Timestamp;
 use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
 
 use super::fault::Work;
 use super::store::{Inner, clock};
-use super::{gates, locks, rows};
+use super::{budgets, gates, locks, rows};
+use crate::purse::Purse;
 
 /// Locks the items of a batch that the session still holds, in the order of their ids, and tells which commits these are
 /// and what was asked of their jobs.
@@ -68,6 +72,14 @@ pub(super) async fn admit(
         }
     }
     let View { now, paused, mut loads } = view(connection, inner, &passes).await?;
+    let buying: BTreeSet<Uuid> = commits
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| held.contains_key(place))
+        .filter(|(_, commit)| commit.calls.iter().any(|call| !known.contains_key(&call.id)))
+        .map(|(_, commit)| commit.job.as_uuid())
+        .collect();
+    let mut purse = purse(connection, buying.into_iter().collect()).await?;
     let mut replies = vec![None; commits.len()];
     let mut admitted: HashSet<CallId> = HashSet::new();
     let mut given_back: HashSet<ItemId> = HashSet::new();
@@ -78,11 +90,18 @@ pub(super) async fn admit(
                 *reply = Some(CommitReply::Refused(Refusal::Settled));
                 continue;
             }
+            purse.begin();
             for call in commit.calls.iter().filter(|call| asks(call)) {
                 if admitted.contains(&call.id) {
                     continue;
                 }
-                if let Some(refusal) = refusal(*control, paused, call, &mut loads, now) {
+                let mut refusal = refusal(*control, paused, call, &mut loads, now);
+                // An unknown one has its reservation.
+                if refusal.is_none() && !known.contains_key(&call.id) {
+                    refusal = purse.admit(commit.job, call.reserved).err();
+                }
+                if let Some(refusal) = refusal {
+                    purse.undo();
                     *reply = Some(CommitReply::Refused(refusal));
                     break;
                 }
@@ -95,7 +114,26 @@ pub(super) async fn admit(
             given_back.insert(commit.item);
         }
     }
+    for budget in purse.changed() {
+        budgets::write(connection, &budget).await?;
+    }
     Ok((replies, now))
+}
+
+/// Locks the budgets of jobs that are about to make calls.
+async fn purse(connection: &mut PgConnection, jobs: Vec<Uuid>) -> Work<Purse> {
+    let mut purse = Purse::default();
+    if jobs.is_empty() {
+        return Ok(purse);
+    }
+    let mut of: BTreeMap<JobId, Vec<Budget>> = BTreeMap::new();
+    for (job, budget) in budgets::of(connection, &jobs).await? {
+        of.entry(job).or_default().push(budget);
+    }
+    for (job, budgets) in of {
+        purse.add(job, budgets);
+    }
+    Ok(purse)
 }
 
 fn refusal(

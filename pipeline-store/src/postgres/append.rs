@@ -90,7 +90,7 @@ pub(super) async fn calls(connection: &mut PgConnection, commits: &[&Commit], no
         .bind(calls.iter().map(|call| call.provider.as_str()).collect::<Vec<_>>())
         .bind(calls.iter().map(|call| call.capability.as_str()).collect::<Vec<_>>())
         .bind(calls.iter().map(|call| call.request.to_hex()).collect::<Vec<_>>())
-        .bind(calls.iter().map(|call| call.reserved.as_micros()).collect::<Vec<_>>())
+        .bind(calls.iter().map(|call| call.reserved.unwrap_or_default().as_micros()).collect::<Vec<_>>())
         .bind(items.collect::<Vec<_>>())
         .bind(now.as_micros())
         .bind(calls.iter().map(|call| call.gate.as_ref().map(|pass| pass.key.as_str())).collect::<Vec<_>>())

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::fault::Work;
 use super::store::{Inner, clock};
-use super::{gates, locks, rows};
+use super::{budgets, gates, locks, rows};
 
 /// So many jobs are looked at in one go.
 const JOBS: i64 = 16;
@@ -29,11 +29,16 @@ macro_rules! started {
 }
 
 /// Holds for a job of `turns` of which something is due at a gate of `room`, or at none. Each gate is looked up on its own:
-/// what is due at a closed one costs nothing, however much it is.
+/// what is due at a closed one costs nothing, however much it is. Of a job whose budget is closed only what comes to no gate
+/// counts.
 macro_rules! due {
     () => {
-        "EXISTS (SELECT 1 FROM room WHERE EXISTS (SELECT 1 FROM items WHERE items.job = turns.job \
-         AND items.gate = room.gate AND session IS NULL AND items.open AND claimable_at = 0 OFFSET 0) OFFSET 0)"
+        concat!(
+            "EXISTS (SELECT 1 FROM room WHERE (room.gate = '' OR NOT ",
+            budgets::unpaid!("turns"),
+            ") AND EXISTS (SELECT 1 FROM items WHERE items.job = turns.job \
+             AND items.gate = room.gate AND session IS NULL AND items.open AND claimable_at = 0 OFFSET 0) OFFSET 0)"
+        )
     };
 }
 
@@ -63,14 +68,17 @@ pub(super) const LOOK: &str = concat!(
     " AS paused), me AS MATERIALIZED (SELECT id, focus FROM sessions WHERE id = $1 FOR KEY SHARE), \
      room AS MATERIALIZED (SELECT '' AS gate UNION ALL SELECT gates.key FROM gates CROSS JOIN clock WHERE ",
     gates::free!(),
-    " UNION ALL SELECT unnest($5::text[])) \
-     SELECT clock.now, EXISTS (SELECT 1 FROM sessions WHERE lease_until <= clock.now), me.id, me.focus, clock.paused, \
+    " UNION ALL SELECT unnest($5::text[])), ",
+    budgets::shut!(),
+    " SELECT clock.now, EXISTS (SELECT 1 FROM sessions WHERE lease_until <= clock.now), me.id, me.focus, clock.paused, \
      EXISTS (SELECT 1 FROM gates WHERE NOT ",
     gates::free!(),
-    "), ARRAY (SELECT gate FROM room), turn.job, turn.waking, turn.concurrency, turn.key \
+    "), ARRAY (SELECT gate FROM room), turn.job, turn.waking, turn.concurrency, turn.key, turn.unpaid \
      FROM clock LEFT JOIN me ON true LEFT JOIN LATERAL (SELECT turns.*, EXISTS (SELECT 1 FROM items \
      WHERE items.job = turns.job AND session IS NULL AND open AND claimable_at > 0 AND claimable_at <= clock.now OFFSET 0) \
-     AS waking FROM (SELECT job, concurrency, key, key_limit, started_at, served_at, \
+     AS waking, ",
+    budgets::unpaid!("turns"),
+    " AS unpaid FROM (SELECT job, concurrency, key, key_limit, started_at, served_at, \
      priority + (clock.now - served_at) / $6 AS rank FROM turns WHERE eligible AND NOT clock.paused \
      AND ($3::uuid IS NULL OR job = $3) AND (me.focus IS NULL OR job = me.focus) \
      AND (start_at IS NULL OR start_at <= clock.now) ORDER BY rank DESC, served_at, job OFFSET 0) AS turns \
@@ -152,9 +160,13 @@ pub(super) const SERVED: &str = concat!(
      started_at = coalesce(started_at, $2) FROM mine WHERE turns.job = mine.job), \
      room AS MATERIALIZED (SELECT '' AS gate UNION ALL SELECT gates.key FROM gates CROSS JOIN clock WHERE ",
     gates::free!(),
-    ") SELECT CASE WHEN $5 THEN $2 ELSE (SELECT min(CASE WHEN start_at > $2 THEN start_at ELSE least(\
+    "), ",
+    budgets::shut!(),
+    " SELECT CASE WHEN $5 THEN $2 ELSE (SELECT min(CASE WHEN start_at > $2 THEN start_at ELSE least(\
      (SELECT claimable_at FROM items WHERE items.job = turns.job AND session IS NULL AND open AND claimable_at > 0 \
-     ORDER BY claimable_at LIMIT 1), CASE WHEN ",
+     AND (items.gate = '' OR NOT ",
+    budgets::unpaid!("turns"),
+    ") ORDER BY claimable_at LIMIT 1), CASE WHEN ",
     due!(),
     " THEN CASE WHEN concurrency IS NULL AND (key IS NULL OR started_at IS NOT NULL) THEN $2 ELSE $6 END END) END) \
      FROM turns WHERE eligible AND ($3::uuid IS NULL OR job = $3) AND ($4::uuid IS NULL OR job = $4) \
@@ -162,11 +174,16 @@ pub(super) const SERVED: &str = concat!(
     started!(),
     " OR EXISTS (SELECT 1 FROM turns AS other CROSS JOIN items WHERE other.key = turns.key AND other.open \
      AND other.started_at IS NOT NULL AND items.job = other.job AND items.open \
-     AND (items.session IS NOT NULL OR (other.eligible AND items.claimable_at IS NOT NULL))))) END, \
+     AND (items.session IS NOT NULL OR (other.eligible AND items.claimable_at IS NOT NULL \
+     AND (items.gate = '' OR NOT ",
+    budgets::unpaid!("other"),
+    ")))))) END, \
      CASE WHEN $5 THEN '{}'::text[] ELSE ARRAY (SELECT gates.key FROM clock CROSS JOIN gates WHERE NOT ",
     gates::free!(),
     " AND EXISTS (SELECT 1 FROM turns WHERE eligible AND (start_at IS NULL OR start_at <= $2) \
-     AND ($3::uuid IS NULL OR turns.job = $3) AND ($4::uuid IS NULL OR turns.job = $4) AND EXISTS (SELECT 1 FROM items \
+     AND ($3::uuid IS NULL OR turns.job = $3) AND ($4::uuid IS NULL OR turns.job = $4) AND NOT ",
+    budgets::unpaid!("turns"),
+    " AND EXISTS (SELECT 1 FROM items \
      WHERE items.job = turns.job AND items.gate = gates.key AND session IS NULL AND items.open AND claimable_at = 0 \
      OFFSET 0) OFFSET 0)) END"
 );
@@ -198,6 +215,8 @@ struct Due {
     waking: bool,
     concurrency: Option<i64>,
     key: Option<String>,
+    /// Paid work of it waits for a budget.
+    unpaid: bool,
 }
 
 /// The gates that let something pass, with how many units; `None` is without limit. One without a name is for what comes
@@ -309,7 +328,13 @@ async fn look(
     for row in &rows {
         if let Some(job) = rows::maybe_uuid(row, 7)? {
             let id = JobId::from_uuid(job);
-            jobs.push(Due { id, waking: row.try_get(8)?, concurrency: row.try_get(9)?, key: row.try_get(10)? });
+            jobs.push(Due {
+                id,
+                waking: row.try_get(8)?,
+                concurrency: row.try_get(9)?,
+                key: row.try_get(10)?,
+                unpaid: row.try_get(11)?,
+            });
         }
     }
     Ok(Some(View {
@@ -361,10 +386,10 @@ impl Claim<'_> {
         }
         let before = self.units.len();
         match job.concurrency {
-            None => self.take(job.id, usize::MAX).await?,
+            None => self.take(job, usize::MAX).await?,
             Some(most) if locks::try_job(self.connection, job.id).await? => {
                 let left = self.left(job.id, most).await?;
-                self.take(job.id, left).await?;
+                self.take(job, left).await?;
             }
             Some(_) => {}
         }
@@ -400,17 +425,18 @@ impl Claim<'_> {
     }
 
     /// Hands out what is due of a job, at most `most` units.
-    async fn take(&mut self, job: JobId, most: usize) -> Work<()> {
+    async fn take(&mut self, job: &Due, most: usize) -> Work<()> {
         let end = self.limit.min(self.units.len().saturating_add(most));
         // How many items a unit has, as far as seen: so many more rows are looked at than units are wanted.
         let mut size = 1;
         while self.units.len() < end {
             let want = end - self.units.len();
             let look = want.saturating_mul(size);
+            let rooms = || self.rooms.iter().filter(|(gate, _)| gate.is_empty() || !job.unpaid);
             let rows = sqlx::query(TAKE)
-                .bind(job.as_uuid())
-                .bind(self.rooms.keys().map(String::as_str).collect::<Vec<_>>())
-                .bind(self.rooms.values().copied().collect::<Vec<_>>())
+                .bind(job.id.as_uuid())
+                .bind(rooms().map(|(gate, _)| gate.as_str()).collect::<Vec<_>>())
+                .bind(rooms().map(|(_, room)| *room).collect::<Vec<_>>())
                 .bind(i64::try_from(look).unwrap_or(i64::MAX))
                 .bind(i64::try_from(want).unwrap_or(i64::MAX))
                 .bind(self.now.as_micros())

@@ -5,15 +5,17 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{CallId, ItemId, SendingId, StageName};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
-    AttachReply, CallLedger, CallQuery, CallRecord, CallState, GateKey, SettleReply, Settlement,
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, GateKey, NewResolution, SettleReply,
+    Settlement,
 };
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::bell::Bell;
 use super::fault::Work;
 use super::store::{Begin, PostgresStore, clock};
-use super::{gates, rows};
+use super::{budgets, gates, rows};
 
 /// Settles a call that is open, or unknown and now known; tells whether it did, and its gate. An answer that is no outage ends the gate's row of them.
 const SETTLE: &str = concat!(
@@ -21,10 +23,11 @@ const SETTLE: &str = concat!(
      external_id = coalesce($6, external_id), settled_at = ",
     clock!("$7"),
     " WHERE id = $1 AND (state = 'open' OR (state = 'unknown' AND $2 <> 'unknown')) \
-     AND ($2 = 'succeeded' OR $9::uuid IS NULL OR sending = $9) RETURNING gate), \
+     AND ($2 = 'succeeded' OR $9::uuid IS NULL OR sending = $9) RETURNING gate, job, reserved), \
      answered AS (UPDATE gates SET outages = 0 FROM settled WHERE gates.key = settled.gate AND gates.outages > 0 \
      AND NOT $8) \
-     SELECT EXISTS (SELECT 1 FROM settled), (SELECT gate FROM settled)"
+     SELECT EXISTS (SELECT 1 FROM settled), (SELECT gate FROM settled), (SELECT job FROM settled), \
+     (SELECT reserved FROM settled)"
 );
 
 const ATTACH: &str = "WITH attached AS (UPDATE calls SET external_id = $2 \
@@ -38,7 +41,7 @@ macro_rules! calls_where {
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
              failure, external_id, opened_at, settled_at, attempt, gate, deadline, sending, \
              ARRAY(SELECT served.item FROM unnest(calls.items) AS served (item) JOIN call_items \
-             ON call_items.item = served.item AND call_items.call = calls.id WHERE call_items.used) FROM calls WHERE ",
+             ON call_items.item = served.item AND call_items.call = calls.id WHERE call_items.used), resolution FROM calls WHERE ",
             $first,
             " AND ($3::text IS NULL OR stage = $3) AND state = ANY ($4) ORDER BY no LIMIT $5"
         )
@@ -51,15 +54,21 @@ pub(super) const OF_ITEM: &str = calls_where!(
 pub(super) const OF_JOB: &str = calls_where!("job = $1 AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
 pub(super) const OF_ANY: &str = calls_where!("$1::uuid IS NULL AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
 
-/// Returns the word of a state, as stored.
-const fn word(state: CallState) -> &'static str {
-    match state {
-        CallState::Open => "open",
-        CallState::Succeeded => "succeeded",
-        CallState::Failed => "failed",
-        CallState::Unknown => "unknown",
-    }
-}
+const ONE: &str = calls_where!("id = $1::uuid AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
+
+/// Ends an unknown call as a person decides.
+const RESOLVE: &str = "UPDATE calls SET state = $2, cost = $3, response = $4, failure = $5, settled_at = $6, resolution = $7 \
+     WHERE id = $1 AND state = 'unknown' RETURNING job, reserved";
+
+/// Locks the items of a call in the order of their ids, before the call, and tells who holds them.
+const SERVED: &str = "SELECT items.session FROM items JOIN call_items ON call_items.item = items.id WHERE call_items.call = $1 \
+     ORDER BY items.id FOR UPDATE OF items";
+
+/// Lets the items of a call that wait for a person be claimed; they go on with what they have, whatever holds new calls
+/// back.
+const RELEASE: &str = "UPDATE items SET claimable_at = 0, gate = '' \
+     WHERE id IN (SELECT item FROM call_items WHERE call = $1) AND session IS NULL AND open AND status = 'waiting' \
+     AND claimable_at IS NULL";
 
 #[async_trait]
 impl CallLedger for PostgresStore {
@@ -67,11 +76,11 @@ impl CallLedger for PostgresStore {
         if settlement.state == CallState::Open {
             return Err(Error::invalid("a call cannot be settled as open").with("call", settlement.call));
         }
-        self.write(Begin::Durable, settlement, |connection, inner, settlement| {
+        let write = self.write(Begin::Durable, settlement, |connection, inner, settlement| {
             Box::pin(async move {
                 let row = sqlx::query(SETTLE)
                     .bind(settlement.call.as_uuid())
-                    .bind(word(settlement.state))
+                    .bind(settlement.state.as_str())
                     .bind(settlement.cost.as_micros())
                     .bind(settlement.response.as_ref().map(serde_json::to_string).transpose()?)
                     .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
@@ -87,7 +96,13 @@ impl CallLedger for PostgresStore {
                     gates::fail(connection, gate, now).await?;
                 }
                 if row.try_get(0)? {
-                    return Ok(SettleReply::Settled);
+                    let mut opened = false;
+                    if settlement.state != CallState::Unknown {
+                        // In a statement of its own: it sees a budget that was set while the first one waited.
+                        let (job, reserved) = (rows::job_id(&row, 2)?, rows::money(&row, 3)?);
+                        opened = budgets::settle(connection, job, reserved, settlement.cost).await?;
+                    }
+                    return Ok((SettleReply::Settled, opened));
                 }
                 // Read anew: what the statement above waited for is later than what it sees.
                 let state: Option<String> = sqlx::query_scalar("SELECT state FROM calls WHERE id = $1")
@@ -96,13 +111,17 @@ impl CallLedger for PostgresStore {
                     .await?;
                 match state.as_deref() {
                     None => Err(Error::not_found("there is no such call").with("call", settlement.call).into()),
-                    Some("open") => Ok(SettleReply::SentAgain),
-                    Some("unknown") if settlement.state != CallState::Unknown => Ok(SettleReply::SentAgain),
-                    Some(_) => Ok(SettleReply::AlreadySettled),
+                    Some("open") => Ok((SettleReply::SentAgain, false)),
+                    Some("unknown") if settlement.state != CallState::Unknown => Ok((SettleReply::SentAgain, false)),
+                    Some(_) => Ok((SettleReply::AlreadySettled, false)),
                 }
             })
-        })
-        .await
+        });
+        let (reply, opened) = write.await?;
+        if opened {
+            Bell::ring(&self.inner);
+        }
+        Ok(reply)
     }
 
     async fn attach(&self, call: CallId, external_id: String) -> Result<AttachReply> {
@@ -130,6 +149,53 @@ impl CallLedger for PostgresStore {
         .await
     }
 
+    async fn resolve(&self, resolution: NewResolution) -> Result<CallRecord> {
+        let record = self
+            .write(Begin::Durable, resolution, |connection, inner, resolution| {
+                Box::pin(async move {
+                    let id = resolution.call;
+                    let holders: Vec<Option<Uuid>> =
+                        sqlx::query_scalar(SERVED).bind(id.as_uuid()).fetch_all(&mut *connection).await?;
+                    if holders.iter().any(Option::is_some) {
+                        return Err(Error::conflict("an item of the call is being worked on").with("call", id).into());
+                    }
+                    let now = inner.now(connection).await?;
+                    let resolved = sqlx::query(RESOLVE)
+                        .bind(id.as_uuid())
+                        .bind(resolution.state().as_str())
+                        .bind(resolution.cost.as_micros())
+                        .bind(resolution.response.as_ref().map(serde_json::to_string).transpose()?)
+                        .bind(resolution.failure().as_ref().map(serde_json::to_string).transpose()?)
+                        .bind(now.as_micros())
+                        .bind(serde_json::to_string(&resolution.kept(now))?)
+                        .fetch_optional(&mut *connection)
+                        .await?;
+                    let Some(row) = resolved else {
+                        let call = one(connection, id).await?;
+                        let error = Error::conflict("the call is not held").with("call", id).with("state", call.state);
+                        return Err(error.into());
+                    };
+                    let (job, reserved) = (rows::job_id(&row, 0)?, rows::money(&row, 1)?);
+                    budgets::settle(connection, job, reserved, resolution.cost).await?;
+                    if resolution.decision == Decision::Repeat {
+                        sqlx::query("UPDATE call_items SET used = true WHERE call = $1")
+                            .bind(id.as_uuid())
+                            .execute(&mut *connection)
+                            .await?;
+                    }
+                    sqlx::query(RELEASE).bind(id.as_uuid()).execute(&mut *connection).await?;
+                    one(connection, id).await
+                })
+            })
+            .await?;
+        Bell::ring(&self.inner);
+        Ok(record)
+    }
+
+    async fn call(&self, id: CallId) -> Result<CallRecord> {
+        self.read(id, |connection, id| Box::pin(one(connection, *id))).await
+    }
+
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
         self.read(query, |connection, query| {
             Box::pin(async move {
@@ -145,7 +211,7 @@ impl CallLedger for PostgresStore {
                     .bind(query.job.map(|job| job.as_uuid()))
                     .bind(query.item.map(|item| item.as_uuid()))
                     .bind(query.stage.as_ref().map(StageName::as_str))
-                    .bind(states.iter().copied().map(word).collect::<Vec<_>>())
+                    .bind(states.iter().copied().map(CallState::as_str).collect::<Vec<_>>())
                     .bind(if query.limit == 0 { 100 } else { i64::from(query.limit) })
                     .bind(query.unused)
                     .fetch_all(connection)
@@ -155,6 +221,20 @@ impl CallLedger for PostgresStore {
         })
         .await
     }
+}
+
+async fn one(connection: &mut PgConnection, id: CallId) -> Work<CallRecord> {
+    let all = [CallState::Open, CallState::Succeeded, CallState::Failed, CallState::Unknown];
+    let row = sqlx::query(ONE)
+        .bind(id.as_uuid())
+        .bind(None::<Uuid>)
+        .bind(None::<&str>)
+        .bind(all.map(CallState::as_str).to_vec())
+        .bind(1_i64)
+        .bind(false)
+        .fetch_optional(connection)
+        .await?;
+    call(&row.ok_or_else(|| Error::not_found("there is no such call").with("call", id))?)
 }
 
 fn call(row: &PgRow) -> Work<CallRecord> {
@@ -180,5 +260,6 @@ fn call(row: &PgRow) -> Work<CallRecord> {
         deadline: rows::time(row, 18)?,
         settled_at: rows::maybe_time(row, 15)?,
         used_by: row.try_get::<Vec<Uuid>, _>(20)?.into_iter().map(ItemId::from_uuid).collect(),
+        resolution: rows::maybe_json(row, 21)?,
     })
 }

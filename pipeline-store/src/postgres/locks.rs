@@ -23,10 +23,12 @@ pub(super) async fn pause(connection: &mut PgConnection) -> Work<()> {
     Ok(())
 }
 
-/// Keeps what was asked of some jobs as it is until the end of the transaction.
+/// Keeps what was asked of some jobs as it is until the end of the transaction, and that they or their owners have budgets
+/// or none.
 pub(super) async fn steady(connection: &mut PgConnection, jobs: &[Uuid]) -> Work<()> {
     let sql = "SELECT pg_advisory_xact_lock_shared(lock) FROM (\
-               SELECT DISTINCT uuid_hash_extended(job, 7306) AS lock FROM unnest($1::uuid[]) AS job \
+               SELECT uuid_hash_extended(job, 7306) AS lock FROM unnest($1::uuid[]) AS job \
+               UNION SELECT hashtextextended(owner, 7311) FROM jobs WHERE id = ANY ($1) \
                ORDER BY lock OFFSET 0) AS given";
     sqlx::query(sql).bind(jobs).execute(connection).await?;
     Ok(())
@@ -36,6 +38,13 @@ pub(super) async fn steady(connection: &mut PgConnection, jobs: &[Uuid]) -> Work
 pub(super) async fn steer(connection: &mut PgConnection, job: JobId) -> Work<()> {
     let sql = "SELECT pg_advisory_xact_lock(uuid_hash_extended($1, 7306))";
     sqlx::query(sql).bind(job.as_uuid()).execute(connection).await?;
+    Ok(())
+}
+
+/// Waits until no transaction is left that relies on an owner's jobs being [`steady`], and keeps others from beginning.
+pub(super) async fn owner(connection: &mut PgConnection, owner: &str) -> Work<()> {
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7311))";
+    sqlx::query(sql).bind(owner).execute(connection).await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! never half a transaction, and is tried again when it lost against another one (serialisation failure, deadlock).
 //! Batches are statements over `unnest`, so that the number of round trips does not grow with them.
 //!
-//! Locks are taken in one order: the pause of everything, sessions, what was asked of jobs, held items, calls, gates, jobs,
+//! Locks are taken in one order: the pause of everything, sessions, what was asked of jobs, held items, calls, gates, budgets, jobs,
 //! free items, turns; those of a kind by id. A claim passes by what others have locked, waits only for the mates of a unit
 //! it has, and never touches the row of a job.
 //!
@@ -14,6 +14,7 @@
 mod admit;
 mod append;
 mod bell;
+mod budgets;
 mod claim;
 mod commit;
 mod depth;

@@ -13,6 +13,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use super::budgets;
 use super::fault::Work;
 
 /// The columns [`item`] and [`claimed`] read, in order; the second also reads whether the claim is the first.
@@ -32,12 +33,14 @@ macro_rules! jobs {
         "SELECT jobs.id, label, owner, jobs.priority, pipeline, control, jobs.status, stages, jobs.cost, last_event, \
          created_at, turns.started_at, ended_at, out, jobs.parent, jobs.steps, held.pending, held.running, held.waiting, \
          jobs.pending, jobs.running, jobs.waiting, succeeded, filtered, rejected, undecided, failed, cancelled, \
-         turns.key, turns.key_limit, turns.start_at \
+         turns.key, turns.key_limit, turns.start_at, \
+         budgets.key, budgets.amount, budgets.spent, budgets.reserved, budgets.wanted \
          FROM jobs JOIN turns ON turns.job = jobs.id CROSS JOIN LATERAL (\
          SELECT coalesce(sum(leaves) FILTER (WHERE items.status = 'pending'), 0)::bigint AS pending, \
          coalesce(sum(leaves) FILTER (WHERE items.status = 'running'), 0)::bigint AS running, \
          coalesce(sum(leaves) FILTER (WHERE items.status = 'waiting'), 0)::bigint AS waiting FROM items \
-         WHERE session IN (SELECT id FROM sessions) AND items.job = jobs.id AND jobs.status IS NULL) AS held"
+         WHERE session IN (SELECT id FROM sessions) AND items.job = jobs.id AND jobs.status IS NULL) AS held \
+         LEFT JOIN budgets ON budgets.key = 'job:' || jobs.id::text"
     };
 }
 pub(super) use jobs;
@@ -193,6 +196,7 @@ pub(super) fn job(row: &PgRow) -> Work<JobRecord> {
         parent: maybe_uuid(row, 14)?.map(JobId::from_uuid),
         key: key(row, 28)?,
         start_at: maybe_time(row, 30)?,
+        budget: budgets::maybe(row, 31)?,
     })
 }
 

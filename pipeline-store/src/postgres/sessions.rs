@@ -42,9 +42,12 @@ pub(super) const BEAT: &str = concat!(
 
 const DEAD: &str = "SELECT id FROM sessions WHERE lease_until <= $1 ORDER BY id FOR UPDATE";
 
-/// Frees what sessions hold. What is held is always open: a commit that ends an item also gives it back.
+/// Frees what sessions hold. What is held is always open: a commit that ends an item also gives it back. What has a
+/// call without a known outcome goes on with that, and comes to no gate.
 pub(super) const FREE: &str = "WITH held AS MATERIALIZED (SELECT id, status FROM items WHERE session = ANY ($1) \
      AND id <> ALL ($3) ORDER BY id FOR UPDATE), freed AS (UPDATE items SET session = NULL, claimable_at = 0, updated_at = $2, \
+     gate = CASE WHEN EXISTS (SELECT 1 FROM call_items JOIN calls ON calls.id = call_items.call \
+     WHERE call_items.item = items.id AND calls.state IN ('open', 'unknown')) THEN '' ELSE items.gate END, \
      status = CASE held.status WHEN 'running' THEN 'pending' ELSE held.status END FROM held WHERE items.id = held.id \
      RETURNING items.job, held.status, items.leaves) \
      SELECT job, status, sum(leaves)::bigint FROM freed GROUP BY job, status";

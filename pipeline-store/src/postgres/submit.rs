@@ -2,13 +2,13 @@
 
 use pipeline_core::id::JobId;
 use pipeline_core::model::Control;
-use pipeline_core::storage::{EventBody, NewItem, NewJob};
+use pipeline_core::storage::{Budget, BudgetKey, EventBody, NewItem, NewJob};
 use pipeline_core::time::Timestamp;
 use sqlx::PgConnection;
 
 use super::fault::Work;
 use super::finish::{self, Changes};
-use super::gates;
+use super::{budgets, gates};
 
 /// So many items go into one statement; keeps the memory of a large submit in bounds.
 const CHUNK: usize = 2_000;
@@ -67,6 +67,9 @@ pub(super) async fn submit(
         .bind(job.plan.plan.concurrency.map(i64::from))
         .execute(&mut *connection)
         .await?;
+    if let Some(amount) = job.budget {
+        budgets::write(connection, &Budget::new(BudgetKey::Job(job.id), amount)).await?;
+    }
     gates::know_of(connection, items).await?;
     let rows: Vec<_> = items.iter().map(|item| (job.id, item)).collect();
     insert(connection, &rows, now).await?;

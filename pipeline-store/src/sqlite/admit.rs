@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use pipeline_core::id::{CallId, JobId, SessionId};
+use pipeline_core::id::{CallId, ItemId, JobId, SessionId, Token};
 use pipeline_core::model::Control;
 use pipeline_core::storage::{CallState, Commit, CommitReply, GateKey, GateLoad, GatePass, Refusal};
 use pipeline_core::time::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::fault::Work;
-use super::{gates, rows};
+use super::{budgets, gates, rows};
+use crate::purse::Purse;
 
 /// Returns a reply for each commit whose calls may not be made, or that is superseded and has calls; `None` for those
 /// that are to be written.
@@ -26,11 +27,17 @@ pub(super) async fn admit(
     }
     let paused = gates::is_paused(connection).await?;
     let mut loads: BTreeMap<GateKey, GateLoad> = BTreeMap::new();
+    let mut purse = Purse::default();
     let mut admitted: HashSet<CallId> = HashSet::new();
-    for (commit, reply) in commits.iter().zip(&mut replies).filter(|(commit, _)| !commit.calls.is_empty()) {
-        if !is_held(connection, session, commit).await? {
-            *reply = Some(CommitReply::Superseded);
-            continue;
+    let mut given_back: HashSet<(ItemId, Token)> = HashSet::new();
+    for (commit, reply) in commits.iter().zip(&mut replies) {
+        let held = (commit.item, commit.token);
+        if !commit.calls.is_empty() {
+            if given_back.contains(&held) || !is_held(connection, session, commit).await? {
+                *reply = Some(CommitReply::Superseded);
+                continue;
+            }
+            purse.begin();
         }
         for call in &commit.calls {
             // Written once, whichever of its items brought it; only an unknown one is opened again.
@@ -38,7 +45,7 @@ pub(super) async fn admit(
             if admitted.contains(&call.id) || known == Some(CallState::Open) {
                 continue;
             }
-            let refusal = match controls.get(&commit.job) {
+            let mut refusal = match controls.get(&commit.job) {
                 _ if known.is_some_and(|known| known != CallState::Unknown) => Some(Refusal::Settled),
                 Some(Control::Cancel) => Some(Refusal::Cancelled),
                 Some(Control::Pause) => Some(Refusal::Paused),
@@ -48,14 +55,28 @@ pub(super) async fn admit(
                     None => None,
                 },
             };
+            // An unknown one has its reservation.
+            if refusal.is_none() && known.is_none() {
+                if !purse.knows(commit.job) {
+                    purse.add(commit.job, budgets::of(connection, commit.job).await?);
+                }
+                refusal = purse.admit(commit.job, call.reserved).err();
+            }
             match refusal {
                 Some(refusal) => {
+                    purse.undo();
                     *reply = Some(CommitReply::Refused(refusal));
                     break;
                 }
                 None => admitted.insert(call.id),
             };
         }
+        if reply.is_none() && (commit.release || commit.status.is_terminal() || commit.machine.expanded.is_some()) {
+            given_back.insert(held);
+        }
+    }
+    for budget in purse.changed() {
+        budgets::write(connection, &budget).await?;
     }
     Ok(replies)
 }

@@ -121,7 +121,7 @@ pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit]
                 &call.provider,
                 call.capability,
                 call.request,
-                call.reserved.as_micros(),
+                call.reserved.unwrap_or_default().as_micros(),
                 &call.items,
                 call.attempt,
                 call.gate.as_ref().map(|pass| &pass.key),

@@ -10,14 +10,18 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
 use super::store::Inner;
-use super::{gates, rows, sessions};
+use super::{budgets, gates, rows, sessions};
 
 /// So many jobs are looked at in one go.
 const JOBS: u32 = 16;
 
 /// Jobs with something due that may be handed out, in the order they are served. `?4` holds the gates with room. `+ 0`
-/// hides the limit's value from the planner, which would make a new plan for each.
-pub(super) const DUE_JOBS: &str = "SELECT id, concurrency FROM jobs \
+/// hides the limit's value from the planner, which would make a new plan for each. Of a job whose budget is closed only
+/// what comes to no gate counts.
+pub(super) const DUE_JOBS: &str = concat!(
+    "SELECT id, concurrency, ",
+    budgets::closed!("jobs"),
+    " FROM jobs \
      WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1) \
      AND (start_at IS NULL OR start_at <= ?2) \
      AND (key IS NULL OR started_at IS NOT NULL OR key_limit > (SELECT count(*) FROM jobs AS other \
@@ -29,8 +33,11 @@ pub(super) const DUE_JOBS: &str = "SELECT id, concurrency FROM jobs \
      OR EXISTS (SELECT 1 FROM items \
      WHERE items.job = jobs.id AND session IS NULL AND claimable_at > 0 AND claimable_at <= ?2) \
      OR EXISTS (SELECT 1 FROM json_each(?4) AS open CROSS JOIN items \
-     WHERE items.job = jobs.id AND session IS NULL AND items.gate = open.value AND claimable_at = 0)) \
-     ORDER BY priority + (?2 - served_at) / ?5 DESC, served_at, id LIMIT ?3 + 0";
+     WHERE items.job = jobs.id AND session IS NULL AND items.gate = open.value AND claimable_at = 0 \
+     AND NOT ",
+    budgets::closed!("jobs"),
+    ")) ORDER BY priority + (?2 - served_at) / ?5 DESC, served_at, id LIMIT ?3 + 0"
+);
 
 /// The first due items of a job that come to no gate next, or to one gate.
 pub(super) const PICK: &str = "SELECT id, unit, ordinal, slot FROM items \
@@ -49,24 +56,36 @@ pub(super) const TAKE: &str = concat!(
 
 /// When time alone lets something more of the open jobs be handed out, when nothing could be: starts, waits, and what
 /// is due but for its job's limits, where it is worth to look again (`?3`). A job that waits for its turn counts only while
-/// one that has it can go on by itself.
-pub(super) const NEXT: &str = "SELECT min(at) FROM (\
+/// one that has it can go on by itself. What waits for a budget does not count.
+pub(super) const NEXT: &str = concat!(
+    "SELECT min(at) FROM (\
      SELECT CASE WHEN start_at > ?2 THEN start_at \
      WHEN EXISTS (SELECT 1 FROM items WHERE items.job = jobs.id AND session IS NULL AND gate IS NULL \
      AND claimable_at = 0) THEN ?3 \
      ELSE (SELECT claimable_at FROM items WHERE items.job = jobs.id AND session IS NULL AND claimable_at > 0 \
-     ORDER BY claimable_at LIMIT 1) END AS at \
+     AND (gate IS NULL OR NOT ",
+    budgets::closed!("jobs"),
+    ") ORDER BY claimable_at LIMIT 1) END AS at \
      FROM jobs WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR id = ?1) \
      AND (key IS NULL OR started_at IS NOT NULL OR start_at > ?2 OR key_limit > (SELECT count(*) FROM jobs AS other \
      WHERE other.key = jobs.key AND other.ended_at IS NULL AND other.started_at IS NOT NULL) \
      OR EXISTS (SELECT 1 FROM jobs AS other CROSS JOIN items WHERE other.key = jobs.key AND other.ended_at IS NULL \
      AND other.started_at IS NOT NULL AND items.job = other.id AND items.status IN ('pending', 'running', 'waiting') \
-     AND (items.session IS NOT NULL OR (other.control = 'run' AND items.claimable_at IS NOT NULL)))))";
+     AND (items.session IS NOT NULL OR (other.control = 'run' AND items.claimable_at IS NOT NULL \
+     AND (items.gate IS NULL OR NOT ",
+    budgets::closed!("other"),
+    "))))))"
+);
 
 /// The gates that something due of an open job comes to next.
-pub(super) const GATED: &str = "SELECT key FROM gates WHERE EXISTS (SELECT 1 FROM jobs CROSS JOIN items \
+pub(super) const GATED: &str = concat!(
+    "SELECT key FROM gates WHERE EXISTS (SELECT 1 FROM jobs CROSS JOIN items \
      WHERE ended_at IS NULL AND control = 'run' AND (?1 IS NULL OR jobs.id = ?1) AND (start_at IS NULL OR start_at <= ?2) \
-     AND items.job = jobs.id AND session IS NULL AND items.gate = gates.key AND claimable_at = 0)";
+     AND items.job = jobs.id AND session IS NULL AND items.gate = gates.key AND claimable_at = 0 \
+     AND NOT ",
+    budgets::closed!("jobs"),
+    ")"
+);
 
 /// What a try to claim comes to.
 pub(super) enum Answer {
@@ -163,7 +182,7 @@ async fn hand_out(
         let before = units.len();
         for row in &jobs {
             if units.len() < limit {
-                let job = Due { id: rows::word(row, 0)?, concurrency: row.try_get(1)? };
+                let job = Due { id: rows::word(row, 0)?, concurrency: row.try_get(1)?, unpaid: row.try_get(2)? };
                 serve(connection, session, &job, limit, now, &mut rooms, &mut units).await?;
             }
         }
@@ -178,6 +197,8 @@ async fn hand_out(
 struct Due {
     id: JobId,
     concurrency: Option<u32>,
+    /// Paid work of it waits for a budget.
+    unpaid: bool,
 }
 
 /// Marks a job as started and served, unless another one with its key has taken its turn since the jobs were listed, and
@@ -236,7 +257,8 @@ async fn pick(connection: &mut SqliteConnection, job: &Due, want: usize, rooms: 
     let wanted = want.saturating_add(16);
     let mut firsts = Vec::new();
     let mut more = false;
-    let gates: Vec<Option<String>> = std::iter::once(None).chain(rooms.keys().cloned().map(Some)).collect();
+    let open = rooms.keys().filter(|_| !job.unpaid).cloned().map(Some);
+    let gates: Vec<Option<String>> = std::iter::once(None).chain(open).collect();
     for gate in gates {
         let rows = sqlx::query(PICK)
             .bind(job.id.to_string())

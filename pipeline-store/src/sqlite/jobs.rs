@@ -128,7 +128,7 @@ pub(super) fn missing(id: JobId) -> Error {
 
 /// Reads a job.
 pub(super) async fn read(connection: &mut SqliteConnection, id: JobId) -> Work<JobRecord> {
-    let row = sqlx::query(concat!("SELECT ", rows::job_columns!(), " FROM jobs WHERE id = ? AND deleted IS NULL"))
+    let row = sqlx::query(concat!("SELECT ", rows::job_rows!(), " WHERE id = ? AND deleted IS NULL"))
         .bind(id.to_string())
         .fetch_optional(&mut *connection)
         .await?
@@ -140,8 +140,8 @@ pub(super) async fn read(connection: &mut SqliteConnection, id: JobId) -> Work<J
 async fn list(connection: &mut SqliteConnection, query: JobQuery) -> Work<Vec<JobRecord>> {
     let found = sqlx::query(concat!(
         "SELECT ",
-        rows::job_columns!(),
-        " FROM jobs WHERE (?1 IS NULL OR (id >= ?1 AND id < ?1 || '~')) AND (?2 IS NULL OR label = ?2) \
+        rows::job_rows!(),
+        " WHERE (?1 IS NULL OR (id >= ?1 AND id < ?1 || '~')) AND (?2 IS NULL OR label = ?2) \
          AND (?3 IS NULL OR id < ?3) AND deleted IS NULL ORDER BY id DESC LIMIT ?4"
     ))
     .bind(query.id_prefix.map(|prefix| prefix.to_ascii_lowercase()))

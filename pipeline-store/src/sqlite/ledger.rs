@@ -5,14 +5,15 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{CallId, ItemId};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
-    AttachReply, CallLedger, CallQuery, CallRecord, CallState, GateKey, SettleReply, Settlement,
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, GateKey, NewResolution, SettleReply,
+    Settlement,
 };
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
 use super::store::SqliteStore;
-use super::{gates, rows};
+use super::{budgets, gates, rows};
 
 /// Lists calls, oldest first, by a first condition.
 macro_rules! calls_where {
@@ -20,7 +21,7 @@ macro_rules! calls_where {
         concat!(
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
              failure, external_id, opened_at, settled_at, attempt, gate, deadline, sending, \
-             (SELECT json_group_array(item) FROM call_items WHERE call = calls.id AND used) FROM calls WHERE ",
+             (SELECT json_group_array(item) FROM call_items WHERE call = calls.id AND used), resolution FROM calls WHERE ",
             $first,
             " AND (?3 IS NULL OR stage = ?3) AND state IN (SELECT value FROM json_each(?4)) ORDER BY no LIMIT ?5"
         )
@@ -33,15 +34,21 @@ pub(super) const OF_ITEM: &str = calls_where!(
 pub(super) const OF_JOB: &str = calls_where!("job = ?1 AND ?2 IS NULL AND ?6 IS NOT NULL");
 pub(super) const OF_ANY: &str = calls_where!("?1 IS NULL AND ?2 IS NULL AND ?6 IS NOT NULL");
 
-/// Returns the word of a state, as stored.
-const fn word(state: CallState) -> &'static str {
-    match state {
-        CallState::Open => "open",
-        CallState::Succeeded => "succeeded",
-        CallState::Failed => "failed",
-        CallState::Unknown => "unknown",
-    }
-}
+const ONE: &str = calls_where!("id = ?1 AND ?2 IS NULL AND ?6 IS NOT NULL");
+
+/// Ends an unknown call as a person decides.
+const RESOLVE: &str = "UPDATE calls SET state = ?2, cost = ?3, response = ?4, failure = ?5, settled_at = ?6, resolution = ?7 \
+     WHERE id = ?1 AND state = 'unknown' RETURNING job, reserved";
+
+/// Whether a session holds an item of a call.
+const BUSY: &str = "SELECT EXISTS (SELECT 1 FROM call_items JOIN items ON items.id = call_items.item \
+     WHERE call_items.call = ?1 AND items.session IS NOT NULL)";
+
+/// Lets the items of a call that wait for a person be claimed; they go on with what they have, whatever holds new calls
+/// back.
+const RELEASE: &str = "UPDATE items SET claimable_at = 0, gate = NULL \
+     WHERE id IN (SELECT item FROM call_items WHERE call = ?1) AND session IS NULL AND status = 'waiting' \
+     AND claimable_at IS NULL";
 
 #[async_trait]
 impl CallLedger for SqliteStore {
@@ -56,10 +63,10 @@ impl CallLedger for SqliteStore {
                     "UPDATE calls SET state = ?2, cost = ?3, response = ?4, failure = ?5, \
                      external_id = coalesce(?6, external_id), settled_at = ?7 \
                      WHERE id = ?1 AND (state = 'open' OR (state = 'unknown' AND ?2 <> 'unknown')) \
-                     AND (?2 = 'succeeded' OR ?8 IS NULL OR sending = ?8) RETURNING gate",
+                     AND (?2 = 'succeeded' OR ?8 IS NULL OR sending = ?8) RETURNING gate, job, reserved",
                 )
                 .bind(&id)
-                .bind(word(settlement.state))
+                .bind(settlement.state.as_str())
                 .bind(settlement.cost.as_micros())
                 .bind(settlement.response.as_ref().map(serde_json::to_string).transpose()?)
                 .bind(settlement.failure.as_ref().map(serde_json::to_string).transpose()?)
@@ -69,6 +76,10 @@ impl CallLedger for SqliteStore {
                 .fetch_optional(&mut *connection)
                 .await?;
                 if let Some(row) = settled {
+                    if settlement.state != CallState::Unknown {
+                        let (job, reserved) = (rows::word(&row, 1)?, rows::money(&row, 2)?);
+                        budgets::settle(connection, job, reserved, settlement.cost).await?;
+                    }
                     if let Some(gate) = row.try_get::<Option<String>, _>(0)?.map(GateKey::new) {
                         gates::heard(connection, &gate, settlement.outage, inner.now()).await?;
                     }
@@ -118,6 +129,50 @@ impl CallLedger for SqliteStore {
         .await
     }
 
+    async fn resolve(&self, resolution: NewResolution) -> Result<CallRecord> {
+        self.write(move |connection, inner| {
+            Box::pin(async move {
+                let (id, now) = (resolution.call, inner.now());
+                let busy: bool = sqlx::query_scalar(BUSY).bind(id.to_string()).fetch_one(&mut *connection).await?;
+                if busy {
+                    return Err(Error::conflict("an item of the call is being worked on").with("call", id).into());
+                }
+                let resolved = sqlx::query(RESOLVE)
+                    .bind(id.to_string())
+                    .bind(resolution.state().as_str())
+                    .bind(resolution.cost.as_micros())
+                    .bind(resolution.response.as_ref().map(serde_json::to_string).transpose()?)
+                    .bind(resolution.failure().as_ref().map(serde_json::to_string).transpose()?)
+                    .bind(now.as_micros())
+                    .bind(serde_json::to_string(&resolution.kept(now))?)
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                let Some(row) = resolved else {
+                    let call = one(connection, id).await?;
+                    return Err(Error::conflict("the call is not held")
+                        .with("call", id)
+                        .with("state", call.state)
+                        .into());
+                };
+                let (job, reserved) = (rows::word(&row, 0)?, rows::money(&row, 1)?);
+                budgets::settle(connection, job, reserved, resolution.cost).await?;
+                if resolution.decision == Decision::Repeat {
+                    sqlx::query("UPDATE call_items SET used = 1 WHERE call = ?")
+                        .bind(id.to_string())
+                        .execute(&mut *connection)
+                        .await?;
+                }
+                sqlx::query(RELEASE).bind(id.to_string()).execute(&mut *connection).await?;
+                one(connection, id).await
+            })
+        })
+        .await
+    }
+
+    async fn call(&self, id: CallId) -> Result<CallRecord> {
+        self.read(move |connection| Box::pin(one(connection, id))).await
+    }
+
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
         self.read(move |connection| {
             Box::pin(async move {
@@ -136,7 +191,7 @@ impl CallLedger for SqliteStore {
                     .bind(query.job.map(|job| job.to_string()))
                     .bind(query.item.map(|item| item.to_string()))
                     .bind(query.stage.map(String::from))
-                    .bind(rows::list(states.into_iter().map(word))?)
+                    .bind(rows::list(states.into_iter().map(CallState::as_str))?)
                     .bind(if query.limit == 0 { 100 } else { query.limit })
                     .bind(query.unused)
                     .fetch_all(connection)
@@ -146,6 +201,20 @@ impl CallLedger for SqliteStore {
         })
         .await
     }
+}
+
+async fn one(connection: &mut SqliteConnection, id: CallId) -> Work<CallRecord> {
+    let all = [CallState::Open, CallState::Succeeded, CallState::Failed, CallState::Unknown];
+    let row = sqlx::query(ONE)
+        .bind(id.to_string())
+        .bind(None::<String>)
+        .bind(None::<String>)
+        .bind(rows::list(all.into_iter().map(CallState::as_str))?)
+        .bind(1)
+        .bind(false)
+        .fetch_optional(connection)
+        .await?;
+    call(&row.ok_or_else(|| Error::not_found("there is no such call").with("call", id))?)
 }
 
 fn call(row: &SqliteRow) -> Work<CallRecord> {
@@ -173,5 +242,6 @@ fn call(row: &SqliteRow) -> Work<CallRecord> {
         gate: row.try_get::<Option<String>, _>(17)?.map(GateKey::new),
         deadline: rows::time(row, 18)?,
         settled_at: rows::maybe_time(row, 15)?,
+        resolution: rows::maybe_json(row, 21)?,
     })
 }

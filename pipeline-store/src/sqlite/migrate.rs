@@ -13,6 +13,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 4, name: "rates", sql: include_str!("../../migrations/sqlite/0004_rates.sql") },
     Migration { number: 5, name: "reviews", sql: include_str!("../../migrations/sqlite/0005_reviews.sql") },
     Migration { number: 6, name: "deleted", sql: include_str!("../../migrations/sqlite/0006_deleted.sql") },
+    Migration { number: 7, name: "budgets", sql: include_str!("../../migrations/sqlite/0007_budgets.sql") },
+    Migration { number: 8, name: "resolutions", sql: include_str!("../../migrations/sqlite/0008_resolutions.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.

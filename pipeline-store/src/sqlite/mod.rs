@@ -6,6 +6,7 @@
 
 mod admit;
 mod append;
+mod budgets;
 mod bulk;
 mod claim;
 mod commit;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::budgets;
 use super::fault::Work;
 
 /// The columns [`item`] and [`claimed`] read, in order.
@@ -25,15 +26,16 @@ macro_rules! item_columns {
 }
 pub(super) use item_columns;
 
-/// The columns [`job`] reads, in order.
-macro_rules! job_columns {
+/// The columns [`job`] reads, in order, and where they come from.
+macro_rules! job_rows {
     () => {
         "jobs.id, jobs.label, jobs.owner, jobs.priority, jobs.pipeline, jobs.control, jobs.status, jobs.stages, \
          jobs.cost, jobs.last_event, jobs.created_at, jobs.started_at, jobs.ended_at, jobs.out, jobs.parent, jobs.key, \
-         jobs.key_limit, jobs.start_at"
+         jobs.key_limit, jobs.start_at, budgets.key, budgets.amount, budgets.spent, budgets.reserved, budgets.wanted \
+         FROM jobs LEFT JOIN budgets ON budgets.key = 'job:' || jobs.id"
     };
 }
-pub(super) use job_columns;
+pub(super) use job_rows;
 
 /// The columns [`result`] reads, in order.
 macro_rules! result_columns {
@@ -152,6 +154,7 @@ pub(super) fn job(row: &SqliteRow, counts: Counts, steps_done: u64) -> Work<JobR
         parent: maybe_word(row, 14)?,
         key: key(row, 15)?,
         start_at: maybe_time(row, 17)?,
+        budget: budgets::maybe(row, 18)?,
     })
 }
 

@@ -138,7 +138,8 @@ pub(super) async fn release(connection: &mut SqliteConnection, inner: &Inner, de
     Ok(())
 }
 
-/// Frees what sessions hold beside some items.
+/// Frees what sessions hold beside some items. What has a call without a known outcome goes on with that, and comes to no
+/// gate.
 pub(super) async fn free(
     connection: &mut SqliteConnection,
     sessions: &[SessionId],
@@ -150,7 +151,9 @@ pub(super) async fn free(
         "UPDATE items SET session = NULL, updated_at = ?2, \
          status = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', 'cancelled', \
          iif(status = 'running', 'pending', status)), \
-         claimable_at = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', NULL, 0) \
+         claimable_at = iif((SELECT control FROM jobs WHERE jobs.id = items.job) = 'cancel', NULL, 0), \
+         gate = iif(EXISTS (SELECT 1 FROM call_items JOIN calls ON calls.id = call_items.call \
+         WHERE call_items.item = items.id AND calls.state IN ('open', 'unknown')), NULL, gate) \
          WHERE session IN (SELECT value FROM json_each(?1)) AND id NOT IN (SELECT value FROM json_each(?3)) RETURNING job",
     )
     .bind(rows::list(sessions)?)

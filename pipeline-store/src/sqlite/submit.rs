@@ -2,13 +2,13 @@
 
 use pipeline_core::id::JobId;
 use pipeline_core::model::{Control, ItemStatus};
-use pipeline_core::storage::{EventBody, NewItem, NewJob};
+use pipeline_core::storage::{Budget, BudgetKey, EventBody, NewItem, NewJob};
 use pipeline_core::time::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::bulk::{Bound, Bulk};
 use super::fault::Work;
-use super::{events, finish, gates};
+use super::{budgets, events, finish, gates};
 
 static INSERT: Bulk = Bulk::insert(
     "INSERT INTO items (id, job, parent, ordinal, slot, status, leaves, steps, replaced, claimable_at, unit, name, \
@@ -52,6 +52,9 @@ pub(super) async fn submit(
         .bind(serde_json::to_string(&job.plan)?)
         .execute(&mut *connection)
         .await?;
+    if let Some(amount) = job.budget {
+        budgets::write(connection, &Budget::new(BudgetKey::Job(job.id), amount)).await?;
+    }
     let rows: Vec<_> = items.iter().map(|item| (job.id, item.status, item)).collect();
     insert(connection, &rows, now).await?;
     let planned = items.iter().map(|item| u64::from(item.machine.leaves)).sum();

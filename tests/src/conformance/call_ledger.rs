@@ -5,11 +5,12 @@ use pipeline_core::ErrorKind;
 use pipeline_core::id::{CallId, ItemId, SendingId, Token};
 use pipeline_core::model::{Failure, FailureCode, ItemStatus, Money};
 use pipeline_core::storage::{
-    AttachReply, CallQuery, CallRecord, CallState, Commit, CommitReply, NewCall, Refusal, SettleReply, Settlement,
+    AttachReply, BudgetKey, CallQuery, CallRecord, CallState, Commit, CommitReply, Decision, NewCall, NewResolution,
+    Refusal, Resolution, SettleReply, Settlement,
 };
 use serde_json::json;
 
-use super::fixture::{Bench, PATIENCE, ending, holding, new_call, stage, uuid};
+use super::fixture::{Bench, PATIENCE, ending, holding, new_call, releasing, stage, uuid};
 
 fn succeeded(call: CallId) -> Settlement {
     Settlement {
@@ -117,7 +118,10 @@ pub async fn ledger_3_durable(bench: &Bench) {
     bench.store.settle(succeeded(call.id)).await.unwrap();
     let record = find(bench, call.id).await;
     assert_eq!((record.round, record.attempt, record.capability), (call.round, call.attempt, call.capability));
-    assert_eq!((&record.provider, record.request, record.reserved), (&call.provider, call.request, call.reserved));
+    assert_eq!(
+        (&record.provider, record.request, Some(record.reserved)),
+        (&call.provider, call.request, call.reserved)
+    );
     assert_eq!((record.external_id.as_deref(), record.stage.clone()), (Some("task-1"), call.stage));
     assert!(record.settled_at.is_some());
     let again = bench.reopen().await.calls(CallQuery::default()).await.unwrap();
@@ -257,4 +261,77 @@ pub async fn ledger_8_opened_again(bench: &Bench) {
     let replies = bench.store.commit(session, vec![intent()]).await.unwrap();
     assert_eq!(replies, [CommitReply::Refused(Refusal::Settled)]);
     assert_eq!(find(bench, call.id).await, settled);
+}
+
+fn decided(call: CallId, decision: Decision) -> NewResolution {
+    let response = (decision == Decision::Answered).then(|| json!({ "pictures": 1 }));
+    let (by, why) = ("ann".to_owned(), "the vendor said so".to_owned());
+    NewResolution { call, decision, by, why, cost: Money::from_micros(30_000), response }
+}
+
+/// A person ends a call of which nobody knows what became, in each of three ways; its items go on then.
+pub async fn ledger_9_resolved(bench: &Bench) {
+    let (job, _) = bench.submit(4).await;
+    let key = BudgetKey::Job(job);
+    bench.store.set_budget(key.clone(), Some(Money::from_micros(1_000_000))).await.unwrap();
+    let session = bench.session().await;
+    let items = bench.claim(session, 4).await;
+    let mut spent = 0;
+    for (item, decision) in items.iter().zip([Decision::Answered, Decision::Repeat, Decision::GiveUp]) {
+        let call = new_call(job, &[item.item.id]);
+        let commit = Commit { calls: vec![call.clone()], ..holding(item) };
+        assert_eq!(bench.commit(session, commit).await, CommitReply::Applied);
+        assert_eq!(bench.commit(session, releasing(item, None)).await, CommitReply::Applied);
+        let error = bench.store.resolve(decided(call.id, decision)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "its answer may still come: {error}");
+        let unknown = Settlement { state: CallState::Unknown, response: None, ..succeeded(call.id) };
+        bench.store.settle(unknown).await.unwrap();
+        assert!(bench.claim(session, 3).await.is_empty(), "it waits for a person");
+        let resolved = bench.store.resolve(decided(call.id, decision)).await.unwrap();
+        let state = if decision == Decision::Answered { CallState::Succeeded } else { CallState::Failed };
+        assert_eq!((resolved.state, resolved.cost), (state, Some(Money::from_micros(30_000))));
+        assert_eq!(resolved.response.is_some(), decision == Decision::Answered);
+        let now = bench.store.now().await.unwrap();
+        let kept = Resolution { decision, by: "ann".to_owned(), why: "the vendor said so".to_owned(), at: now };
+        assert_eq!(bench.reopen().await.call(call.id).await.unwrap().resolution, Some(kept));
+        let query = CallQuery { item: Some(item.item.id), unused: true, ..CallQuery::default() };
+        let serves = bench.store.calls(query).await.unwrap();
+        assert_eq!(serves.is_empty(), decision == Decision::Repeat, "what is to be repeated serves no more");
+        let error = bench.store.resolve(decided(call.id, Decision::GiveUp)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "once: {error}");
+        spent += 30_000;
+        let budgets = bench.store.budgets().await.unwrap();
+        let budget = budgets.iter().find(|budget| budget.key == key).unwrap();
+        assert_eq!((budget.spent, budget.reserved), (Money::from_micros(spent), Money::ZERO));
+        let again = bench.claim(session, 3).await;
+        assert_eq!(again.len(), 1);
+        assert_eq!(bench.commit(session, ending(&again[0], ItemStatus::Succeeded)).await, CommitReply::Applied);
+    }
+    let call = new_call(job, &[items[3].item.id]);
+    let commit = Commit { calls: vec![call.clone()], ..holding(&items[3]) };
+    assert_eq!(bench.commit(session, commit).await, CommitReply::Applied);
+    bench.store.settle(Settlement { state: CallState::Unknown, response: None, ..succeeded(call.id) }).await.unwrap();
+    let error = bench.store.resolve(decided(call.id, Decision::Repeat)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "whoever holds its item may still go on with it: {error}");
+    let nothing = bench.store.resolve(decided(CallId::from_uuid(uuid()), Decision::Repeat)).await.unwrap_err();
+    assert_eq!(nothing.kind(), ErrorKind::NotFound);
+}
+
+/// A call is found by its id; another id is not found.
+pub async fn ledger_10_by_its_id(bench: &Bench) {
+    let (job, _) = bench.submit(1).await;
+    let session = bench.session().await;
+    let item = bench.claim(session, 1).await.remove(0);
+    let call = new_call(job, &[item.item.id]);
+    assert_eq!(
+        bench.commit(session, Commit { calls: vec![call.clone()], ..holding(&item) }).await,
+        CommitReply::Applied
+    );
+    let found = bench.store.call(call.id).await.unwrap();
+    assert_eq!(
+        (found.id, found.sending, found.state, found.resolution),
+        (call.id, call.sending, CallState::Open, None)
+    );
+    let error = bench.store.call(CallId::from_uuid(uuid())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }

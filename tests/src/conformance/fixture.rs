@@ -202,6 +202,7 @@ pub fn new_job() -> NewJob {
         retry_from: None,
         max_rounds: 3,
         concurrency: None,
+        max_cost: None,
         warnings: Vec::new(),
     };
     let settings = json!({ "z": 0.1, "a": [1e-7, f64::MAX, 0.1 + 0.2], "ü": "\u{1f431}\n\"'" });
@@ -215,6 +216,7 @@ pub fn new_job() -> NewJob {
         parent: None,
         key: None,
         start_at: None,
+        budget: None,
         idempotency: None,
     }
 }
@@ -299,7 +301,7 @@ pub fn new_call(job: JobId, items: &[ItemId]) -> NewCall {
         provider: "bench".to_owned(),
         capability: Capability::GenerateImage,
         request: Digest::of(b"request"),
-        reserved: Money::from_micros(40_000),
+        reserved: Some(Money::from_micros(40_000)),
         gate: None,
         patience: PATIENCE,
     }

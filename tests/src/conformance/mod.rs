@@ -5,6 +5,7 @@
 //! breaks each clause in a wrapper around the memory store, and sees its test fail.
 
 mod artifact_store;
+mod budget_keeper;
 mod call_ledger;
 mod event_log;
 pub mod fixture;
@@ -23,6 +24,7 @@ mod steward;
 mod suite;
 
 pub use artifact_store::*;
+pub use budget_keeper::*;
 pub use call_ledger::*;
 pub use event_log::*;
 pub use gate_keeper::*;

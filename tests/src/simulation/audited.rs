@@ -6,13 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipeline_core::Result;
 use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
-use pipeline_core::model::Control;
+use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
-    AttachReply, Audit, Breach, CallLedger, CallQuery, CallRecord, Census, ClaimRequest, Claims, Commit, CommitReply,
-    EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, ItemQuery, ItemRecord,
-    ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest, NewItem, NewJob, NewSession, QueueStatus,
-    Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord,
-    SettleReply, Settlement, StageTally, Steward, Store, StoreInfo, WorkQueue,
+    AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
+    ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord,
+    Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest,
+    NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery,
+    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store,
+    StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -193,6 +194,14 @@ impl CallLedger for Audited {
         reply
     }
 
+    async fn resolve(&self, resolution: NewResolution) -> Result<CallRecord> {
+        self.store.resolve(resolution).await
+    }
+
+    async fn call(&self, id: CallId) -> Result<CallRecord> {
+        self.store.call(id).await
+    }
+
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
         self.store.calls(query).await
     }
@@ -214,6 +223,21 @@ impl GateKeeper for Audited {
 
     async fn gates(&self) -> Result<Vec<GateRecord>> {
         self.store.gates().await
+    }
+}
+
+#[async_trait]
+impl BudgetKeeper for Audited {
+    async fn set_budget(&self, key: BudgetKey, amount: Option<Money>) -> Result<Option<Budget>> {
+        // A budget that is taken away holds no longer from the moment it is asked for.
+        self.auditor.budgeted(&key, amount, amount.is_none());
+        let reply = self.store.set_budget(key.clone(), amount).await;
+        self.auditor.budgeted(&key, amount, reply.is_ok());
+        reply
+    }
+
+    async fn budgets(&self) -> Result<Vec<Budget>> {
+        self.store.budgets().await
     }
 }
 

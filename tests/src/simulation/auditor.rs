@@ -10,9 +10,9 @@ use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId, To
 use pipeline_core::model::{Control, FailureCode, ItemStatus, JobStatus, Limits, Money};
 use pipeline_core::pipeline::Plan;
 use pipeline_core::storage::{
-    AttachReply, CallQuery, CallState, ClaimRequest, Claims, Commit, CommitReply, EventBody, GateKey, Heartbeat,
-    ItemQuery, JobRecord, NewCall, NewItem, NewJob, NewSession, RATE_WINDOW, Refusal, SettleReply, Settlement, Store,
-    breaker_pause,
+    AttachReply, BudgetKey, CallQuery, CallState, ClaimRequest, Claims, Commit, CommitReply, EventBody, GateKey,
+    Heartbeat, ItemQuery, JobRecord, NewCall, NewItem, NewJob, NewSession, RATE_WINDOW, Refusal, SettleReply,
+    Settlement, Store, breaker_pause,
 };
 use pipeline_core::time::{Clock as _, Timestamp};
 use pipeline_core::{Error, Retryability};
@@ -39,6 +39,7 @@ const S12: &str = "S12 gates hold: closed, concurrency, rate";
 const S12_VENDOR: &str = "S12 the vendor never sees more calls at once than allowed";
 const S12_CLAIM: &str = "S12 claims keep to control, turns, times, units and the job's concurrency";
 const S13: &str = "S13 events have no gap, come with their state, and end with the end";
+const BUDGET: &str = "B1 what is spent and reserved never passes a job's budget";
 const COUNTS: &str = "counts add up and planned is constant";
 const PROGRESS: &str = "progress never goes back";
 const E1: &str = "E1 the vendor's bill is the ledger's";
@@ -80,6 +81,7 @@ struct Job {
     cost: Money,
     key: Option<(String, u32)>,
     start_at: Option<Timestamp>,
+    budget: Option<Money>,
     started: bool,
 }
 
@@ -88,6 +90,8 @@ struct Call {
     intent: NewCall,
     opener: SessionId,
     state: CallState,
+    /// What it has cost, once that is known.
+    cost: Money,
     deadline: Timestamp,
 }
 
@@ -115,6 +119,14 @@ struct Model {
     bodies: BTreeMap<CallId, Vec<ItemId>>,
     recorded: BTreeSet<ResultId>,
     at_vendor: BTreeSet<CallId>,
+}
+
+impl Model {
+    /// Returns the items with a call without a known outcome: whoever gets them next goes on with that, whatever the gate.
+    fn unsettled(&self) -> BTreeSet<ItemId> {
+        let open = self.calls.values().filter(|call| matches!(call.state, CallState::Open | CallState::Unknown));
+        open.flat_map(|call| call.intent.items.iter().copied()).collect()
+    }
 }
 
 /// The auditor of a history.
@@ -177,10 +189,20 @@ impl Auditor {
             cost: Money::ZERO,
             key: job.key.as_ref().map(|key| (key.name.clone(), key.limit)),
             start_at: job.start_at,
+            budget: job.budget,
             started: false,
         };
         model.jobs.insert(job.id, entry);
         Some(planned)
+    }
+
+    /// Takes a change of a budget into the model, once it holds.
+    pub(super) fn budgeted(&self, key: &BudgetKey, amount: Option<Money>, holds: bool) {
+        if let (BudgetKey::Job(id), true) = (key, holds)
+            && let Some(job) = self.model().jobs.get_mut(id)
+        {
+            job.budget = amount;
+        }
     }
 
     pub(super) async fn controlled(&self, id: JobId, control: Control, reply: &Result<JobRecord>) {
@@ -282,9 +304,11 @@ impl Auditor {
         let mut freed = 0;
         {
             let mut model = self.model();
+            let unsettled = model.unsettled();
             let held = |item: &&mut Item| item.holder == Some(session) && !kept.contains(&item.machine.id);
             for item in model.items.values_mut().filter(held) {
                 item.holder = None;
+                item.gate = item.gate.take().filter(|_| !unsettled.contains(&item.machine.id));
                 item.due = Some(now);
                 freed += 1;
             }
@@ -302,8 +326,10 @@ impl Auditor {
         for session in dead {
             model.sessions.remove(session);
         }
+        let unsettled = model.unsettled();
         for item in model.items.values_mut().filter(|item| item.holder.is_some_and(|id| dead.contains(&id))) {
             item.holder = None;
+            item.gate = item.gate.take().filter(|_| !unsettled.contains(&item.machine.id));
             item.due = Some(now);
         }
     }
@@ -355,13 +381,16 @@ impl Auditor {
                 format!("a unit of a job that is not to run: {first:?}"),
             ));
         }
+        // One that goes on with a call it has made brings its mates along, whatever gate they come to.
+        let gate_of = |id: &ItemId| model.items.get(id).and_then(|item| item.gate.as_ref());
+        let free = unit.iter().any(|claimed| gate_of(&claimed.item.id).is_none());
         for claimed in unit {
             let shut = |gates: &BTreeMap<GateKey, Gate>, key: &GateKey| {
                 gates.get(key).and_then(|gate| gate.closed_until).is_some_and(|until| until > now)
             };
             let id = claimed.item.id;
             let gate = model.items.get(&id).and_then(|item| item.gate.clone());
-            let closed = gate.is_some_and(|key| shut(&model.gates, &key));
+            let closed = !free && gate.is_some_and(|key| shut(&model.gates, &key));
             let Some(item) = model.items.get_mut(&id) else {
                 findings.push((S3_HOLDER, false, format!("an unknown item {id}")));
                 continue;
@@ -454,6 +483,7 @@ impl Auditor {
                 CommitReply::Refused(Refusal::Cancelled) => self.world.reached("intent refused: cancelled"),
                 CommitReply::Refused(Refusal::Settled) => self.world.reached("intent refused: settled"),
                 CommitReply::Refused(Refusal::Paused) => self.world.reached("intent refused: paused"),
+                CommitReply::Refused(Refusal::Budget(..)) => self.world.reached("intent refused: budget"),
                 CommitReply::Refused(Refusal::Gate(_)) => self.world.reached("intent refused: gate"),
             }
         }
@@ -595,8 +625,19 @@ impl Auditor {
             findings.push((S12, !over, format!("{id} is number {} of a minute of {per_minute:?}", recent + 1)));
             gate.opened.insert(id, now);
         }
+        // An unknown one has its reservation.
+        let budget = model.jobs.get(&call.job).and_then(|job| job.budget).filter(|_| known.is_none());
+        if let Some(budget) = budget {
+            let of_job = model.calls.values().filter(|other| other.intent.job == call.job);
+            let used = of_job.fold(call.reserved.unwrap_or_default(), |sum, other| match other.state {
+                CallState::Open | CallState::Unknown => sum + other.intent.reserved.unwrap_or_default(),
+                CallState::Succeeded | CallState::Failed => sum + other.cost,
+            });
+            findings.push((BUDGET, used <= budget, format!("with {id} it is {used} of {budget}")));
+        }
         let deadline = now.after(call.patience);
-        let kept = Call { intent: call.clone(), opener: session, state: CallState::Open, deadline };
+        let (state, cost) = (CallState::Open, Money::ZERO);
+        let kept = Call { intent: call.clone(), opener: session, state, cost, deadline };
         model.calls.insert(id, kept);
     }
 
@@ -684,6 +725,7 @@ impl Auditor {
         let refused = model.refused.contains(&id);
         if let Some(call) = model.calls.get_mut(&id) {
             call.state = settlement.state;
+            call.cost = settlement.cost;
             if refused && call.state == CallState::Failed {
                 hopeless.extend(call.intent.items.iter().map(|item| (*item, call.intent.stage.to_string())));
             }

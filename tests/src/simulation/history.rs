@@ -10,7 +10,7 @@ use pipeline::store::{Artifacts, MemoryStore};
 use pipeline_core::ErrorKind;
 use pipeline_core::model::Control;
 use pipeline_core::provider::Repeat;
-use pipeline_core::storage::Store;
+use pipeline_core::storage::{BudgetKey, Store};
 use pipeline_core::time::Clock;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -202,6 +202,11 @@ impl Theatre {
             }
         };
         tokio::join!(submit, steer);
+        // In the end nobody is short of money.
+        sleep_until(start + self.scenario.storm).await;
+        for (_, job, _) in self.scenario.jobs.iter().filter(|(_, job, _)| job.budget.is_some()) {
+            insist(|| store.set_budget(BudgetKey::Job(job.id), None)).await;
+        }
         self.idle.store(true, Ordering::SeqCst);
     }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use pipeline_core::Result;
 use pipeline_core::executor::StageState;
 use pipeline_core::id::{CallId, ItemId, JobId, SessionId, Token};
-use pipeline_core::model::Control;
+use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     CallQuery, CallRecord, CallState, ClaimRequest, Claims, Commit, CommitReply, Heartbeat, JobRecord, SettleReply,
     Settlement, Store,
@@ -66,6 +66,8 @@ bugs! {
     StaleFailure => "failure of an earlier sending believed",
     /// A store that keeps for a session what it does not know it was handed.
     ClaimStranded => "a claim whose answer was lost is stranded",
+    /// A store that reserves nothing of a budget before a call, and only counts what calls have cost.
+    ReservedAfterwards => "budget reserved after the call",
     /// A provider that calls for good what cannot be done, and lets it be tried again.
     PermanentRetried => "a permanent error is retried",
     /// A provider that makes a key of its own for each try.
@@ -140,6 +142,11 @@ impl Tap for Bug {
             Planted::IntentBeforeAdmission => {
                 for call in commits.iter_mut().flat_map(|commit| &mut commit.calls) {
                     call.gate = None;
+                }
+            }
+            Planted::ReservedAfterwards => {
+                for call in commits.iter_mut().flat_map(|commit| &mut commit.calls) {
+                    call.reserved = Some(Money::ZERO);
                 }
             }
             Planted::CancelBetween if commits.iter().any(|commit| !commit.calls.is_empty()) => {

@@ -285,6 +285,9 @@ fn job(world: &World, number: u64, key: Option<JobKey>) -> (Duration, NewJob, Ve
     let mut job = new_job(id, plan, number);
     job.priority = dice.from(0, 3) as i32;
     job.key = key;
+    // Not drawn, so that the histories of before there were budgets stay as they were but for that.
+    let (high, low) = id.as_uuid().as_u64_pair();
+    job.budget = (high.wrapping_add(low) % 5 == 0).then(|| super::till::PRICE * (1 + low % 6));
     job.start_at = dice.permille(150).then(|| world.clock.now().after(dice.millis(0, 15_000)));
     (dice.millis(0, 4_000), job, items)
 }
@@ -299,6 +302,7 @@ fn plan(number: usize, pieces: u32, seed: u64) -> Plan {
         retry_from: None,
         max_rounds: 1,
         concurrency: None,
+        max_cost: None,
         warnings: Vec::new(),
     });
     plan.seed = seed;
@@ -321,6 +325,7 @@ fn new_job(id: JobId, plan: Plan, number: u64) -> NewJob {
         parent: None,
         key: None,
         start_at: None,
+        budget: None,
         idempotency: Some(Idempotency { body: Digest::of(key.as_bytes()), key }),
     }
 }

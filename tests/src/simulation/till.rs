@@ -21,7 +21,7 @@ use super::world::World;
 pub(super) const TILL: &str = "till";
 
 /// What an order costs for each item.
-const PRICE: Money = Money::from_micros(40_000);
+pub(super) const PRICE: Money = Money::from_micros(40_000);
 
 /// How often the vendor misbehaves, in a thousand orders.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,6 +97,7 @@ impl Till {
             local: false,
             repeat,
             price: Some(Price { per_call: Money::ZERO, per_unit: PRICE }),
+            max_cost: None,
             limits,
         };
         Self { world: Arc::clone(world), auditor: Arc::clone(auditor), info, manners, planted, books: Mutex::default() }

@@ -65,6 +65,7 @@ impl VendorClient {
             local: false,
             repeat,
             price: Some(Price { per_call: Money::ZERO, per_unit: Money::from_micros(40_000) }),
+            max_cost: None,
             limits: Limits::default(),
         };
         let able = ImageCapabilities {

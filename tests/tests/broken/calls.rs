@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pipeline_core::error::Result;
+use pipeline_core::error::{Error, Result};
 use pipeline_core::id::CallId;
+use pipeline_core::model::Money;
 use pipeline_core::storage::{
-    AttachReply, BREAKER_TRIPS_AT, CallLedger, CallQuery, CallRecord, CallState, GateKeeper as _, GateRecord,
-    SettleReply, Settlement,
+    AttachReply, BREAKER_TRIPS_AT, BudgetKeeper as _, CallLedger, CallQuery, CallRecord, CallState, Decision,
+    GateKeeper as _, GateRecord, NewResolution, SettleReply, Settlement,
 };
 
 use super::store::{Breach, Broken};
@@ -35,6 +36,12 @@ impl CallLedger for Broken {
             Some(Breach::UnknownStays) if known.state == CallState::Unknown => return Ok(SettleReply::AlreadySettled),
             Some(Breach::TwoOutcomesAtOnce) => tokio::task::yield_now().await,
             Some(Breach::TaskOfAnswerDropped) => settlement.external_id = None,
+            Some(Breach::CostIsTheReservation) => settlement.cost = known.reserved,
+            Some(Breach::UnknownFrees) if settlement.state == CallState::Unknown => {
+                for budget in self.store.budgets().await? {
+                    self.store.set_budget(budget.key, Some(budget.amount + known.reserved)).await?;
+                }
+            }
             Some(Breach::OutagesNotCounted) => settlement.outage = false,
             Some(Breach::FailedTryEndsRow) => {
                 let tripped =
@@ -76,6 +83,31 @@ impl CallLedger for Broken {
         })
     }
 
+    async fn resolve(&self, mut resolution: NewResolution) -> Result<CallRecord> {
+        let known = self.known(resolution.call).await?;
+        match self.breach {
+            Some(Breach::OpenCallResolved) if known.as_ref().is_some_and(|call| call.state == CallState::Open) => {
+                self.store.settle(settled(resolution.call)).await?;
+            }
+            Some(Breach::ResolutionIsFree) => resolution.cost = Money::ZERO,
+            Some(Breach::RepeatServes) if resolution.decision == Decision::Repeat => {
+                resolution.decision = Decision::GiveUp;
+            }
+            _ => {}
+        }
+        self.store.resolve(resolution).await
+    }
+
+    async fn call(&self, id: CallId) -> Result<CallRecord> {
+        match (self.store.call(id).await, self.known(id).await?) {
+            (Err(error), None) if self.is(Breach::MissingCallCorrupt) => Err(Error::corrupt("no call").because(error)),
+            (answer, _) => answer.map(|mut record| {
+                self.show(&mut record);
+                record
+            }),
+        }
+    }
+
     async fn calls(&self, mut query: CallQuery) -> Result<Vec<CallRecord>> {
         let (item, unused) = (query.item, query.unused);
         match self.breach {
@@ -101,6 +133,20 @@ impl CallLedger for Broken {
             self.show(record);
         }
         Ok(records)
+    }
+}
+
+/// Says that nobody knows what became of a call.
+fn settled(call: CallId) -> Settlement {
+    Settlement {
+        call,
+        state: CallState::Unknown,
+        sending: None,
+        cost: Money::ZERO,
+        response: None,
+        failure: None,
+        external_id: None,
+        outage: false,
     }
 }
 

@@ -8,8 +8,8 @@ use pipeline_core::error::Result;
 use pipeline_core::executor::StageState;
 use pipeline_core::id::{ItemId, JobId, SessionId};
 use pipeline_core::storage::{
-    AGEING, ClaimRequest, Claimed, Claims, GateKeeper as _, ItemStore as _, JobQuery, JobRecord, JobStore as _,
-    WorkQueue as _,
+    AGEING, BudgetKeeper as _, ClaimRequest, Claimed, Claims, GateKeeper as _, ItemStore as _, JobQuery, JobRecord,
+    JobStore as _, WorkQueue as _,
 };
 use pipeline_core::time::Timestamp;
 
@@ -26,6 +26,12 @@ impl Broken {
             }
             Some(Breach::PauseHandsOut) => self.claim_in_a_pause(request.clone()).await?,
             Some(Breach::PauseOfOneProcess) if self.reopened => self.claim_in_a_pause(request.clone()).await?,
+            Some(Breach::ClosedBudgetHandsOut) => {
+                for budget in self.store.budgets().await? {
+                    self.store.set_budget(budget.key, Some(budget.amount)).await?;
+                }
+                self.store.claim(request.clone()).await?
+            }
             Some(Breach::ClosedGateHandsOut) => self.claim_behind_gates(request.clone()).await?,
             _ => self.store.claim(request.clone()).await?,
         };
@@ -79,6 +85,10 @@ impl Broken {
         Ok(match self.breach {
             Some(Breach::NextRoundedUp) => right.map(|at| at.after(Duration::from_secs(1))),
             Some(Breach::NextNever) => right.or(Some(now)),
+            Some(Breach::ClosedBudgetWakes) => {
+                let closed = self.store.budgets().await?.iter().any(|budget| budget.closed.is_some());
+                right.or(closed.then_some(now))
+            }
             Some(Breach::DueOverlooked) => right.filter(|at| *at > now),
             Some(Breach::GateWakesNobody) => {
                 let shut = self.store.gates().await?.iter().any(|gate| gate.closed_until.is_some());

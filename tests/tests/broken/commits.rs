@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline_core::error::Result;
 use pipeline_core::id::{CallId, JobId, SessionId};
-use pipeline_core::model::{Control, ItemStatus};
+use pipeline_core::model::{Control, ItemStatus, Money};
 use pipeline_core::storage::{
-    BREAKER_TRIPS_AT, CallLedger as _, CallQuery, CallState, Commit, CommitReply, GateKeeper as _, GateKey,
-    ItemStore as _, JobStore as _, NewCall, RATE_WINDOW, Refusal, WorkQueue as _,
+    BREAKER_TRIPS_AT, BudgetKeeper as _, CallLedger as _, CallQuery, CallState, Commit, CommitReply, GateKeeper as _,
+    GateKey, ItemStore as _, JobStore as _, NewCall, RATE_WINDOW, Refusal, WorkQueue as _,
 };
 use pipeline_core::time::Timestamp;
 
@@ -70,6 +70,17 @@ impl Broken {
                 let replies = self.store.commit(session, commits).await;
                 for job in paused {
                     self.store.control(job, Control::Pause).await?;
+                }
+                return replies;
+            }
+            Some(Breach::BudgetOfEachProcess) if self.reopened => {
+                let budgets = self.store.budgets().await?;
+                for budget in &budgets {
+                    self.store.set_budget(budget.key.clone(), None).await?;
+                }
+                let replies = self.store.commit(session, commits).await;
+                for budget in budgets {
+                    self.store.set_budget(budget.key, Some(budget.amount)).await?;
                 }
                 return replies;
             }
@@ -143,6 +154,8 @@ impl Broken {
             }
             for call in &mut commit.calls {
                 match (self.breach, &mut call.gate) {
+                    (Some(Breach::ReservedAfterwards), _) => call.reserved = Some(Money::ZERO),
+                    (Some(Breach::UnpricedIsFree), _) => call.reserved = call.reserved.or(Some(Money::ZERO)),
                     (Some(Breach::DeadlineIgnored), _) => call.patience *= 1_000,
                     (Some(Breach::ClosedGatePasses), Some(pass)) if closed(&pass.key) => call.gate = None,
                     (Some(Breach::ClosedForOneProcess), Some(pass)) if self.reopened && closed(&pass.key) => {

@@ -1,6 +1,7 @@
 //! The conformance suites find what they are for: each clause, broken on purpose in a wrapper, fails.
 
 mod breaches;
+mod budgets;
 mod calls;
 mod claims;
 mod commits;

@@ -157,7 +157,8 @@ crate::breaches::breaches! {
         a_seed_stored_as_a_double = SeedRounded;
     }
     job_10_repeated_submit {
-        a_key_compared_over_all_owners = KeyOfAllOwners;
+        a_key_compared_over_all_owners = KeyOfAllOwners,
+            also budget_1_never_passed, budget_3_closed, budget_5_at_any_time;
         a_body_that_is_not_compared = BodyNotCompared;
         a_key_looked_up_before_its_job_is_stored = KeyLookedUpBefore, also steward_6_deleted;
     }
@@ -215,7 +216,7 @@ crate::breaches::breaches! {
         a_job_just_served_that_is_served_again = ServedForgotten;
         a_time_to_come_that_is_ignored = WaitIgnored,
             also queue_5_whole_units, queue_11_the_stores_clock, queue_12_next_at;
-        a_session_for_one_job_that_takes_others = FocusForgotten, also queue_7_dead_sessions;
+        a_session_for_one_job_that_takes_others = FocusForgotten, also queue_7_dead_sessions, budget_3_closed;
     }
     queue_5_whole_units {
         a_limit_that_cuts_units = LimitCutsUnits, also queue_10_children, queue_16_job_concurrency;
@@ -236,7 +237,7 @@ crate::breaches::breaches! {
     }
     queue_8_release {
         a_closed_session_that_holds_until_its_lease_ends = CloseForgotten,
-            also job_4_counts_reconcile, job_8_cancel, queue_1_one_holder, queue_2_fence, queue_15_turns;
+            also job_4_counts_reconcile, job_8_cancel, queue_1_one_holder, queue_2_fence, queue_15_turns, budget_3_closed;
         claims_given_back_that_keep_their_wait = ParkedStaysParked;
         a_session_opened_twice = OpenedTwice;
     }
@@ -257,7 +258,7 @@ crate::breaches::breaches! {
         a_next_time_rounded_up = NextRoundedUp, also queue_14_not_before, queue_15_turns, gate_6_by_itself;
         the_latest_of_the_next_times = NextIsTheLatest;
         a_next_time_that_overlooks_what_is_due = DueOverlooked;
-        a_next_time_although_no_time_helps = NextNever, also queue_15_turns;
+        a_next_time_although_no_time_helps = NextNever, also queue_15_turns, budget_3_closed;
     }
     queue_13_ageing {
         jobs_that_do_not_age = NoAgeing;
@@ -325,6 +326,34 @@ crate::breaches::breaches! {
         a_pause_in_minutes_for_seconds = PauseTooLong, also gate_1_closed, gate_2_longest_wins;
         a_gate_whose_time_wakes_nobody = GateWakesNobody;
     }
+    budget_1_never_passed {
+        a_budget_of_each_process = BudgetOfEachProcess;
+        reservations_that_a_call_makes_after_its_answer = ReservedAfterwards,
+            also budget_2_reserved_until_known, budget_3_closed, budget_4_opened, budget_5_at_any_time,
+            budget_6_unpriced, ledger_3_durable;
+    }
+    budget_2_reserved_until_known {
+        an_unknown_outcome_that_frees_its_reservation = UnknownFrees;
+    }
+    budget_3_closed {
+        a_closed_budget_whose_items_are_handed_out = ClosedBudgetHandsOut, also budget_4_opened;
+        a_closed_budget_that_is_waited_for = ClosedBudgetWakes;
+    }
+    budget_4_opened {
+        a_raise_that_is_not_kept = RaiseIgnored;
+        a_settlement_that_costs_what_was_reserved = CostIsTheReservation,
+            also budget_2_reserved_until_known, budget_5_at_any_time, ledger_2_once;
+    }
+    budget_5_at_any_time {
+        a_budget_that_counts_from_now = BudgetFromNow;
+    }
+    budget_6_unpriced {
+        an_unknown_price_that_counts_as_nothing = UnpricedIsFree;
+    }
+    budget_7_only_good_ones {
+        a_negative_budget_that_is_accepted = NegativeBudgetAccepted;
+        the_budget_of_an_ended_job_that_is_changed = EndedJobBudgeted;
+    }
     ledger_1_not_fenced {
         the_answer_of_a_former_holder_that_is_dropped = LateAnswerDropped;
     }
@@ -355,12 +384,20 @@ crate::breaches::breaches! {
     ledger_7_used_up {
         use_that_is_not_stored = UseForgotten;
         use_by_one_item_that_counts_for_all = UsedByAll;
-        a_filter_for_what_is_unused_that_is_ignored = UnusedIgnored;
+        a_filter_for_what_is_unused_that_is_ignored = UnusedIgnored, also ledger_9_resolved;
     }
     ledger_8_opened_again {
         an_unknown_call_that_stays_unknown = NotOpenedAgain, also ledger_2_once;
         a_call_opened_again_with_its_old_deadline = DeadlineKept;
         an_intent_of_a_settled_call_that_is_accepted = SettledIntentAccepted;
+    }
+    ledger_9_resolved {
+        an_open_call_that_a_person_may_resolve = OpenCallResolved;
+        a_resolution_that_costs_nothing = ResolutionIsFree;
+        a_call_to_be_repeated_that_still_serves = RepeatServes;
+    }
+    ledger_10_by_its_id {
+        an_unknown_call_that_is_corrupt = MissingCallCorrupt;
     }
     review_1_only_what_was_read {
         a_ruling_on_an_older_state_that_counts = StaleRuled;

@@ -24,6 +24,7 @@ mod checks;
 mod crashes;
 mod delivery;
 mod events;
+mod money;
 mod orders;
 mod shop;
 mod sluice;

@@ -48,8 +48,8 @@ pub(crate) struct Shop {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vendor: FakeVendor,
     pub(crate) artifacts: Artifacts,
-    database: Option<PathBuf>,
-    _folder: tempfile::TempDir,
+    pub(crate) database: Option<PathBuf>,
+    pub(crate) _folder: tempfile::TempDir,
 }
 
 impl Shop {

@@ -9,8 +9,8 @@ use pipeline_core::model::{Capability, MediaType, Reason, Verdict};
 use pipeline_core::pipeline::StageSpec;
 use pipeline_core::provider::{
     Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent, ImageFile,
-    ImageGenerator, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo, TextModel, TextRequest,
-    TextResponse, TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
+    ImageGenerator, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo, Repeat, TextModel,
+    TextRequest, TextResponse, TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
 };
 use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
@@ -36,7 +36,18 @@ pub(crate) fn bind(builder: EngineBuilder, seen: &Seen) -> EngineBuilder {
     };
     builder
         .provider("fake", Writer { info: info("fake", Capability::Text), seen: seen.clone() })
-        .provider("fake", Painter { info: info("fake", Capability::GenerateImage), able })
+        .provider("fake", Painter { info: info("fake", Capability::GenerateImage), able: able.clone() })
+        .provider(
+            "unpriced",
+            Painter {
+                info: ProviderInfo {
+                    repeat: Repeat::Unsafe,
+                    price: None,
+                    ..info("unpriced", Capability::GenerateImage)
+                },
+                able,
+            },
+        )
         .provider("fake", Critic(info("fake", Capability::Vision)))
         .provider("fake", Idler(info("fake", Capability::ProcessImage)))
         .provider("broken", Critic(info("broken", Capability::Vision)))

@@ -2,9 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use pipeline_core::executor::{Decision, Event, Retry, RetryRefused};
+use pipeline_core::executor::{Decision, Event, Retry, RetryRefused, StageState, Wait};
 use pipeline_core::expression::Facts;
+use pipeline_core::model::{ItemStatus, JobStatus, Money};
 use pipeline_core::settings::JOB_SECTION;
+use pipeline_core::storage::BudgetKey;
 use pipeline_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -14,6 +16,7 @@ use crate::registry::observed;
 observed! { JOB_SECTION => {
     "seed" => the_seed_decides_every_random_choice,
     "concurrency" => no_more_items_are_in_work_at_once_than_the_concurrency_says,
+    "max_cost" => a_call_of_unknown_price_reserves_and_costs_what_it_may_cost_at_most,
     "max_items" => a_job_of_more_items_is_refused,
     "max_rounds" => an_item_has_no_more_rounds_than_allowed,
 } }
@@ -61,6 +64,37 @@ async fn the_variations_of_one_generation_count_as_items_too() {
         let run = bench.words(&["text.prompt", "image.generate", "image.metadata"], &["fox slow:100"], settings).await;
         assert_eq!(run.job.counts.succeeded, 4);
         assert_eq!(bench.seen.most.load(Ordering::SeqCst), expected);
+    }
+}
+
+async fn a_call_of_unknown_price_reserves_and_costs_what_it_may_cost_at_most() {
+    let bench = Bench::new();
+    let job = |most: Value| {
+        let generate = json!({"provider": "unpriced", "sizes": ["64x64"]});
+        let settings = json!({"job": {"max_cost": most, "concurrency": 1}, "generate": generate});
+        let request = request(&["source.keywords", "text.prompt", "image.generate"], &[], settings);
+        request.keywords(["a", "b", "c"]).budget(Money::from_micros(50_000))
+    };
+    let error = bench.submit(job(Value::Null)).await.unwrap_err().to_string();
+    assert!(error.contains("generate") && error.contains("unpriced") && error.contains("--max-cost"), "{error}");
+    for (most, bought) in [(0.02, 2), (0.05, 1), (0.01, 3), (0.06, 0)] {
+        let run = bench.submit(job(json!(most))).await.unwrap();
+        assert_eq!(run.job.counts.succeeded, bought, "{most}");
+        let budget = run.job.budget.unwrap();
+        assert_eq!(budget.spent, Money::from_micros((most * 1e6) as i64 * bought as i64));
+        assert_eq!((budget.reserved, budget.closed.is_some()), (Money::ZERO, bought < 3));
+        if bought < 3 {
+            let waits = |state: &StageState| matches!(state, StageState::Waiting { attempt: 1, on: Wait::Gate { key }, .. } if key.starts_with("budget:job:"));
+            let mut waiting = run.items.iter().filter(|item| item.status == ItemStatus::Waiting).peekable();
+            assert!(
+                waiting.peek().is_some() && waiting.all(|item| item.machine.stages.iter().any(waits)),
+                "no try is used"
+            );
+            bench.engine.set_budget(BudgetKey::Job(run.job.id), Some(Money::from_micros(500_000))).await.unwrap();
+            bench.engine.run_until_idle().await.unwrap();
+            let job = bench.engine.job(run.job.id).await.unwrap();
+            assert_eq!((job.status, job.counts.succeeded), (JobStatus::Completed, 3), "it goes on when raised");
+        }
     }
 }
 

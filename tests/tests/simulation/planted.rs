@@ -51,6 +51,7 @@ found! {
     a_task_of_the_vendor_that_is_not_remembered: TaskForgotten;
     a_failure_of_an_earlier_sending_that_is_believed: StaleFailure;
     a_claim_whose_answer_was_lost_and_that_is_stranded: ClaimStranded;
+    a_budget_that_is_reserved_after_the_call: ReservedAfterwards;
     a_permanent_error_that_is_retried: PermanentRetried;
     a_key_with_the_number_of_the_try: KeyOfEachTry;
     an_intent_after_its_call: CallBeforeIntent;

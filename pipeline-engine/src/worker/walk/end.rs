@@ -23,6 +23,10 @@ pub(crate) struct Ended {
     pub(crate) outcome: RunOutcome,
     /// The calls whose answers it has used up.
     pub(crate) used: Vec<CallId>,
+    /// Whether a call it has made, or has gone on with, has no known outcome.
+    pub(crate) unsettled: bool,
+    /// The gate of the budget that has kept its last call from being made.
+    pub(crate) barred: Option<String>,
     /// What it is written together with: the ends of the others of a shared try.
     pub(crate) ticket: Option<Ticket>,
     pub(crate) at: Timestamp,
@@ -34,13 +38,22 @@ pub(crate) struct Ended {
 pub(super) struct Made {
     pub(super) result: Option<(StageIndex, ResultRecord)>,
     pub(super) used: Vec<CallId>,
+    pub(super) unsettled: bool,
     pub(super) ticket: Option<Ticket>,
 }
 
 impl Walk {
     /// An end that comes from here.
     pub(super) fn end(&self, outcome: RunOutcome) -> Ended {
-        Ended { outcome, used: Vec::new(), ticket: None, at: self.shared.now(), draw: self.shared.draw() }
+        Ended {
+            outcome,
+            used: Vec::new(),
+            unsettled: false,
+            barred: None,
+            ticket: None,
+            at: self.shared.now(),
+            draw: self.shared.draw(),
+        }
     }
 
     /// Says in the executor's words what a try came to.
@@ -50,6 +63,7 @@ impl Walk {
         attempt: u32,
         (started_at, ended_at): (Timestamp, Timestamp),
         outcome: RunOutcome,
+        barred: Option<String>,
     ) -> (Event, Option<ResultRecord>) {
         let finished = |outcome| Event::Finished { stage, attempt, outcome };
         let planned = self.job.plan.stage(stage);
@@ -81,10 +95,9 @@ impl Walk {
             }
             Err(error) if error.kind() == ErrorKind::RateLimited && is_throttled(&error) => {
                 // All that comes to the gate waits there, not this item alone.
-                let event = match self.job.gate(stage) {
-                    Some(gate) => {
-                        Event::Deferred { stage, attempt, wait: Wait::Gate { key: gate.key.as_str().to_owned() } }
-                    }
+                let gate = self.job.gate(stage).map(|gate| gate.key.as_str().to_owned());
+                let event = match barred.or(gate) {
+                    Some(key) => Event::Deferred { stage, attempt, wait: Wait::Gate { key } },
                     None => finished(failure(&error)),
                 };
                 (event, None)

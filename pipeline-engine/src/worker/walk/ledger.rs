@@ -4,7 +4,9 @@ use pipeline_core::executor::Event;
 use pipeline_core::id::CallId;
 use pipeline_core::model::{Control, Failure, FailureCode, Money};
 use pipeline_core::pipeline::StageIndex;
-use pipeline_core::storage::{CallQuery, CallState, CommitReply, GateKey, NewCall, Refusal, Settlement};
+use pipeline_core::storage::{
+    BudgetKey, BudgetScope, CallQuery, CallState, Closed, CommitReply, GateKey, NewCall, Refusal, Settlement,
+};
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
 use super::{Walk, answered};
@@ -80,6 +82,19 @@ impl Walk {
                 .retry(Retryability::Throttled { after: Some(std::time::Duration::ZERO) }),
             Refusal::Paused => Error::new(ErrorKind::Unavailable, "the job is paused")
                 .retry(Retryability::Throttled { after: Some(std::time::Duration::ZERO) }),
+            Refusal::Budget(scope, closed) => {
+                let key = match scope {
+                    BudgetScope::Job => BudgetKey::Job(self.job.id),
+                    BudgetScope::Owner => BudgetKey::Owner(self.shared.store.job(self.job.id).await?.owner),
+                };
+                let message = match closed {
+                    Closed::Wants(_) => "the call would pass the budget",
+                    Closed::Unpriced => "there is a budget, and nobody knows what the call may cost at most",
+                };
+                Error::new(ErrorKind::RateLimited, message)
+                    .with("gate", key.gate())
+                    .retry(Retryability::Throttled { after: None })
+            }
             Refusal::Gate(until) => {
                 let after = until.map(|until| until.since(self.shared.now()));
                 let key = gate.map(|key| key.to_string()).unwrap_or_default();

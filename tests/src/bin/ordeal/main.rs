@@ -10,6 +10,7 @@
 
 mod bench;
 mod books;
+mod budget;
 mod disk;
 mod kills;
 mod lines;
@@ -63,6 +64,8 @@ enum What {
     Kills,
     /// Three workers; one is killed, one stopped
     Zombie,
+    /// Workers race on a budget; some are killed
+    Budget,
     /// PostgreSQL is restarted and cut off
     Outages,
     /// Connections to store, S3 and vendor break
@@ -96,6 +99,7 @@ async fn main() -> ExitCode {
         match options.what {
             What::Kills => kills::run(&options).await,
             What::Zombie => zombie::run(&options).await,
+            What::Budget => budget::run(&options).await,
             What::Outages => outages::run(&options).await,
             What::Lines => lines::run(&options).await,
             What::Disk => disk::run(&options).await,

@@ -1,0 +1,3 @@
+-- What people have decided about calls of which nobody knows what became; JSON.
+
+ALTER TABLE calls ADD COLUMN resolution TEXT;
