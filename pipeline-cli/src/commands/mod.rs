@@ -171,20 +171,20 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         | Command::Items(ItemsCommand::Approve(_) | ItemsCommand::Discard(_) | ItemsCommand::Retry { .. }) => {
             Wired::preview(home).await
         }
+        // They open what they look at themselves, and say what is wrong with it.
+        Command::Doctor(_)
+        | Command::Completions { .. }
+        | Command::Store(StoreCommand::Migrate { .. } | StoreCommand::Restore { .. }) => Wired::memory(None),
         Command::Jobs(_)
         | Command::Budgets(_)
         | Command::Calls(_)
         | Command::Spend(_)
+        | Command::Store(_)
         | Command::Queue(_)
         | Command::Workers(_)
         | Command::Items(_)
         | Command::Logs(_) => Wired::read(home).await,
         Command::Pipelines(_) | Command::Config(_) | Command::Providers(_) => Wired::memory(home.providers.as_deref()),
-        // They open what they look at themselves, and say what is wrong with it.
-        Command::Doctor(_)
-        | Command::Completions { .. }
-        | Command::Store(StoreCommand::Migrate { .. } | StoreCommand::Restore { .. }) => Wired::memory(None),
-        Command::Store(_) => Wired::read(home).await,
     }
 }
 

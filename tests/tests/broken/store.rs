@@ -342,7 +342,7 @@ crate::breaches::breaches! {
     budget_4_opened {
         a_raise_that_is_not_kept = RaiseIgnored;
         a_settlement_that_costs_what_was_reserved = CostIsTheReservation,
-            also budget_2_reserved_until_known, budget_5_at_any_time, ledger_2_once;
+            also budget_2_reserved_until_known, budget_5_at_any_time, ledger_2_once, steward_8_money_stays;
     }
     budget_5_at_any_time {
         a_budget_that_counts_from_now = BudgetFromNow;
