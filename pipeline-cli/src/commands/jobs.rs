@@ -85,8 +85,9 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
             fields.insert("stages".to_owned(), Value::Array(stages));
             if let Some(parent) = job.parent {
                 let changed = lineage(engine, parent, &stored.settings).await?;
-                let changed = changed.into_iter().map(|(name, was, is)| json!({"setting": name, "was": was, "is": is}));
-                fields.insert("changed".to_owned(), changed.collect());
+                let one = |(name, was, is)| json!({"setting": name, "was": was, "is": is});
+                let changed = changed.map(|changed| changed.into_iter().map(one).collect::<Vec<_>>());
+                fields.insert("changed".to_owned(), json!(changed));
             }
             fields.insert("settings".to_owned(), stored.settings);
             fields.insert("held_by".to_owned(), json!(holders.iter().map(holder_value).collect::<Vec<_>>()));
@@ -115,9 +116,15 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     }
     if let Some(parent) = job.parent {
         pairs.push(("made from", parent.to_string()));
-        let changed = lineage(engine, parent, &stored.settings).await?;
-        let changed: Vec<String> = changed.iter().map(|(name, was, is)| format!("{name}: {was} -> {is}")).collect();
-        pairs.push(("changed", if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") }));
+        let changed = match lineage(engine, parent, &stored.settings).await? {
+            None => "not known: that job is gone".to_owned(),
+            Some(changed) if changed.is_empty() => "nothing".to_owned(),
+            Some(changed) => {
+                let one = |(name, was, is): &(String, Value, Value)| format!("{name}: {was} -> {is}");
+                changed.iter().map(one).collect::<Vec<_>>().join(", ")
+            }
+        };
+        pairs.push(("changed", changed));
     }
     if let Some(budget) = &job.budget {
         pairs.push(("budget", budgets::line(budget)));
@@ -166,14 +173,19 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     Ok(Exit::Good)
 }
 
-/// Returns which settings a job has otherwise than the one it was made from; nothing when that is gone.
-async fn lineage(engine: &Engine, parent: JobId, settings: &Value) -> Result<Vec<(String, Value, Value)>, Failure> {
+/// A setting that differs: its name, its value in the one job and in the other.
+type Difference = (String, Value, Value);
+
+/// Returns which settings a job has otherwise than the one it was made from; `None` when that is gone.
+async fn lineage(engine: &Engine, parent: JobId, settings: &Value) -> Result<Option<Vec<Difference>>, Failure> {
     let was = match engine.store().plan(parent).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         plan => plan?.settings,
     };
-    let read = |settings: &Value| serde_json::from_value::<Resolved>(settings.clone()).unwrap_or_default();
-    Ok(read(&was).differences(&read(settings)))
+    let read = |settings: &Value| serde_json::from_value::<Resolved>(settings.clone());
+    let unreadable = |error| pipeline_core::Error::corrupt("the job's settings cannot be read").because(error);
+    let (was, is) = (read(&was).map_err(unreadable)?, read(settings).map_err(unreadable)?);
+    Ok(Some(was.differences(&is)))
 }
 
 /// Stops a job for now.

@@ -75,10 +75,11 @@ async fn a_held_call_is_resolved_in_each_of_three_ways(kind: Kind) {
     for decision in [Decision::Answered, Decision::Repeat, Decision::GiveUp] {
         let shop = Shop { vendor: hanging().await, ..shared(&shop, kind).await };
         let engine = shop.engine(Repeat::Unsafe);
-        let settings = [("generate.timeout_seconds", json!(0.3)), ("generate.max_attempts", json!(1))];
+        let settings = [("generate.timeout_seconds", json!(2)), ("generate.max_attempts", json!(1))];
         let job = engine.submit(pictures(&settings).budget(Money::from_micros(PICTURE * 2))).await.unwrap();
         run(&engine).await;
         assert!(is_held(&shop.items(job.id).await[0]));
+        assert_eq!(shop.vendor.requests().len(), 1, "the order arrived before its time was over");
         let call = shop.calls(job.id).await.remove(0);
         assert_eq!((call.state, call.resolution), (CallState::Unknown, None));
         let mut answer = answer.clone();
