@@ -1,5 +1,6 @@
 //! The `pipeline` program: parse, resolve, call, print.
 
+mod actor;
 mod app;
 mod args;
 mod commands;

@@ -58,11 +58,25 @@ pub(crate) fn amount(option: &'static str, given: &str) -> Result<Money, Failure
     given.parse::<Money>().map_err(|error| Failure::from(error.with("option", option)))
 }
 
-fn text<'a>(option: &str, given: &'a str) -> Result<&'a str, Failure> {
+/// Returns what was given for an option, which must not be empty.
+pub(crate) fn text<'a>(option: &str, given: &'a str) -> Result<&'a str, Failure> {
     if given.trim().is_empty() {
         return Err(Failure::wrong(format!("{option} is empty")).hint("accepted: any text that is not empty"));
     }
     Ok(given)
+}
+
+/// Reads `--set` arguments; everything that is wrong with them is told at once.
+pub(crate) fn assignments(given: &[String]) -> Result<Vec<Layer>, Problems> {
+    let mut problems = Vec::new();
+    let mut layers = Vec::with_capacity(given.len());
+    for assignment in given {
+        match Layer::argument(assignment) {
+            Ok(layer) => layers.push(layer),
+            Err(Problems(more)) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() { Ok(layers) } else { Err(Problems(problems)) }
 }
 
 /// Makes a request of a pipeline with its settings: files, then environment, then `--set`.
@@ -83,11 +97,9 @@ pub(crate) fn of_pipeline(engine: &Engine, args: &PipelineArgs) -> Result<JobReq
         Ok(more) => layers.extend(more),
         Err(Problems(more)) => problems.extend(more),
     }
-    for assignment in &args.set {
-        match Layer::argument(assignment) {
-            Ok(layer) => layers.push(layer),
-            Err(Problems(more)) => problems.extend(more),
-        }
+    match assignments(&args.set) {
+        Ok(more) => layers.extend(more),
+        Err(Problems(more)) => problems.extend(more),
     }
     for layer in layers {
         request = request.layer(layer);

@@ -83,12 +83,12 @@ pub(crate) struct ResolveArgs {
     /// Dollars the vendor has charged for it, or 0 [default: what was reserved with --result, otherwise 0]
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     pub(crate) charged: Option<String>,
-    /// Who decides [default: the user of this process]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) by: Option<String>,
-    /// Why, for people
+    /// Who decides [default: the system's user]
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) actor: Option<String>,
+    /// Why, for the record
     #[arg(long, value_name = "TEXT", default_value = "no reason was given")]
-    pub(crate) why: String,
+    pub(crate) reason: String,
     /// How.
     #[command(flatten)]
     pub(crate) print: PrintArgs,

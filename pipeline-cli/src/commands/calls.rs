@@ -10,6 +10,7 @@ use pipeline_core::storage::{CallQuery, CallRecord, CallState, Decision, NewReso
 use pipeline_engine::Engine;
 use uuid::Uuid;
 
+use crate::actor::actor;
 use crate::args::{CallWord, CallsArgs, ResolveArgs};
 use crate::lookup::{self, short_id};
 use crate::output::{Exit, Failure, Output, Row, Table, ago, clean, money, notice, short, timestamp};
@@ -89,11 +90,8 @@ pub(crate) async fn resolve(engine: &Engine, args: &ResolveArgs, output: &mut Ou
         None if decision == Decision::Answered => call.reserved,
         None => Money::ZERO,
     };
-    let by = args.by.clone().unwrap_or_else(user);
-    if by.trim().is_empty() {
-        return Err(Failure::wrong("--by is empty").hint("accepted: any text that is not empty"));
-    }
-    let resolution = NewResolution { call: call.id, decision, by, why: args.why.clone(), cost, response };
+    let (by, why) = (actor(args.actor.as_deref())?, args.reason.clone());
+    let resolution = NewResolution { call: call.id, decision, by, why, cost, response };
     let resolved = engine.resolve(resolution).await.map_err(|error| match error.kind() {
         ErrorKind::Conflict => {
             Failure::blame_request(&error).hint("`pipeline calls list --state held` shows what can be resolved")
@@ -113,11 +111,6 @@ pub(crate) async fn resolve(engine: &Engine, args: &ResolveArgs, output: &mut Ou
         output.value(&value(&resolved, false))?;
     }
     Ok(Exit::Good)
-}
-
-fn user() -> String {
-    let named = ["USER", "USERNAME", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "system".to_owned())
 }
 
 async fn find(engine: &Engine, text: &str) -> Result<CallRecord, Failure> {

@@ -32,8 +32,7 @@ async fn end(engine: &Engine, job: &JobRecord, force: bool) -> pipeline_core::Re
 async fn all(engine: &Engine, args: &CancelArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let open = open(engine).await?;
     if !open.is_empty() && !args.yes {
-        let which = if open.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", open.len()) };
-        confirm(("Cancel", "cancelled"), &which)?;
+        confirm(("Cancel", "cancelled"), open.len() as u64, "job")?;
     }
     let mut table = Table::new(&["id", "label", "status", "items"]).empty("there is no job that has not ended");
     let mut exit = Exit::Good;

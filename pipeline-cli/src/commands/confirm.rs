@@ -4,9 +4,15 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::output::Failure;
 
-/// Asks on the terminal whether to do something (`Cancel`, `cancelled`) with what is named; an error unless the answer is
-/// yes, and where nobody can be asked.
-pub(super) fn confirm((verb, done): (&str, &str), which: &str) -> Result<(), Failure> {
+/// Says how many of something there are: `1 job`, `2 jobs`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// Asks on the terminal whether to do something (`Cancel`, `cancelled`) with so many; an error unless the answer is yes, and
+/// where nobody can be asked.
+pub(super) fn confirm((verb, done): (&str, &str), count: u64, noun: &str) -> Result<(), Failure> {
+    let which = counted(count, noun);
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::wrong(format!("{which} would be {done}, and nobody can be asked"))
             .hint("--yes does it without asking"));

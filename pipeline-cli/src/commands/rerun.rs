@@ -1,31 +1,21 @@
 //! `jobs rerun`.
 
-use pipeline_core::settings::{Layer, Problems};
 use pipeline_core::storage::JobKey;
 use pipeline_engine::{Engine, RerunRequest, RerunSettings};
 
 use crate::args::{RerunArgs, WhoseSettings};
 use crate::lookup::{self, short_id};
 use crate::output::{Exit, Failure, Output, Row, Table, short};
+use crate::request;
 
 use super::jobs;
 use super::summary::parts;
 
 /// Makes new jobs from old ones. All that are named are looked up and compiled before the first is stored.
 pub(crate) async fn rerun(engine: &Engine, args: &RerunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let mut problems = Vec::new();
-    let mut layers = Vec::new();
-    for assignment in &args.set {
-        match Layer::argument(assignment) {
-            Ok(layer) => layers.push(layer),
-            Err(Problems(more)) => problems.extend(more),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Failure::Problems(Problems(problems)));
-    }
-    if args.key.as_ref().is_some_and(|key| key.trim().is_empty()) {
-        return Err(Failure::wrong("--key is empty").hint("accepted: any text that is not empty"));
+    let layers = request::assignments(&args.set)?;
+    if let Some(key) = &args.key {
+        request::text("--key", key)?;
     }
     let mut old = Vec::new();
     for text in &args.jobs {
@@ -41,13 +31,13 @@ pub(crate) async fn rerun(engine: &Engine, args: &RerunArgs, output: &mut Output
         WhoseSettings::Current => RerunSettings::Current,
     };
     let key = args.key.clone().or_else(own).map(|name| JobKey { name, limit: 1 });
-    let request = RerunRequest { settings, layers, key, label: args.label.clone() };
+    let wanted = RerunRequest { settings, layers, key, label: args.label.clone() };
     for job in &old {
-        engine.compile(&engine.rerun_request(*job, &request).await?)?;
+        engine.compile(&engine.rerun_request(*job, &wanted).await?)?;
     }
     let mut table = Table::new(&["id", "label", "status", "items", "made from"]);
     for job in old {
-        let new = engine.rerun(job, &request).await?;
+        let new = engine.rerun(job, &wanted).await?;
         let cells =
             [short_id(new.id), short(&new.label, 32), new.status.to_string(), parts(&new.counts), short_id(job)];
         table.push(Row::new(cells, jobs::value(&new)));

@@ -7,15 +7,16 @@ use serde_json::json;
 use pipeline_core::error::chain;
 use pipeline_core::id::JobId;
 use pipeline_core::model::ItemStatus;
-use pipeline_core::settings::{Layer, Problems};
 use pipeline_core::storage::{ItemQuery, ItemRecord, Reviewer};
 use pipeline_engine::{Engine, RetryRequest, Reviewed, Wish};
 
+use crate::actor::actor;
 use crate::args::{RetryJobArgs, ReviewArgs, ReviewerArgs, RoundArgs};
 use crate::lookup;
 use crate::output::{Exit, Failure, Output, Row, Table, notice, short};
+use crate::request;
 
-use super::confirm::confirm;
+use super::confirm::{confirm, counted};
 
 /// How many items are asked for at once.
 const PAGE: u32 = 500;
@@ -40,13 +41,13 @@ pub(crate) async fn retry(
     round: &RoundArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    named(engine, args, &Wish::Retry(request(round)?), output).await
+    named(engine, args, &Wish::Retry(self::round(round)?), output).await
 }
 
 /// Begins another round of the items of a job.
 pub(crate) async fn retry_job(engine: &Engine, args: &RetryJobArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let job = lookup::job(engine, &args.job.job).await?;
-    let wish = Wish::Retry(request(&args.round)?);
+    let wish = Wish::Retry(round(&args.round)?);
     let by = reviewer(&args.by)?;
     let statuses = if args.status.is_empty() { BAD.to_vec() } else { args.status.clone() };
     let mut items = Vec::new();
@@ -59,7 +60,7 @@ pub(crate) async fn retry_job(engine: &Engine, args: &RetryJobArgs, output: &mut
         items.extend(page);
     }
     if !items.is_empty() && !args.yes && !args.by.dry_run {
-        confirm(("Retry", "retried"), &count(items.len()))?;
+        confirm(("Retry", "retried"), items.len() as u64, "item")?;
     }
     let mut told = Told::new(args.by.dry_run);
     told.tell(&items, engine.review(job.id, &items, &wish, &by, args.by.dry_run).await?);
@@ -97,39 +98,21 @@ async fn named(engine: &Engine, args: &ReviewArgs, wish: &Wish, output: &mut Out
 }
 
 /// Reads what a round does again.
-fn request(args: &RoundArgs) -> Result<RetryRequest, Failure> {
-    let mut problems = Vec::new();
-    let mut layers = Vec::new();
-    for assignment in &args.set {
-        match Layer::argument(assignment) {
-            Ok(layer) => layers.push(layer),
-            Err(Problems(more)) => problems.extend(more),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Failure::Problems(Problems(problems)));
-    }
+fn round(args: &RoundArgs) -> Result<RetryRequest, Failure> {
+    let layers = request::assignments(&args.set)?;
     Ok(RetryRequest { from: args.from.clone(), only: args.only.clone(), skip: args.skip.clone(), layers })
 }
 
 fn reviewer(args: &ReviewerArgs) -> Result<Reviewer, Failure> {
-    let user = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-    let actor = args.actor.clone().or_else(user).unwrap_or_else(|| "system".to_owned());
-    if actor.trim().is_empty() {
-        return Err(Failure::wrong("--as is empty").hint("accepted: any text that is not empty"));
-    }
+    let actor = actor(args.actor.as_deref())?;
     Ok(Reviewer { actor, reason: args.reason.clone().filter(|reason| !reason.trim().is_empty()) })
-}
-
-fn count(items: usize) -> String {
-    if items == 1 { "1 item".to_owned() } else { format!("{items} items") }
 }
 
 /// What became of each item.
 struct Told {
     table: Table,
-    done: usize,
-    refused: usize,
+    done: u64,
+    refused: u64,
     dry_run: bool,
 }
 
@@ -167,7 +150,7 @@ impl Told {
 
     fn print(self, output: &mut Output<'_>) -> Result<Exit, Failure> {
         output.rows(&self.table)?;
-        let (done, refused) = (count(self.done), count(self.refused));
+        let (done, refused) = (counted(self.done, "item"), counted(self.refused, "item"));
         if self.dry_run {
             notice(&format!("would be done for {done}, refused for {refused}; nothing was changed"));
         } else if self.done > 0 {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::executor::{Decision, ItemEvent, ItemMachine};
 use crate::id::{ItemId, JobId};
-use crate::model::ItemStatus;
+use crate::model::{Control, ItemStatus};
 use crate::time::Timestamp;
 
 use super::gate::GateKey;
@@ -34,6 +34,30 @@ pub struct Ruling {
     pub decision: Decision,
     /// What to tell.
     pub events: Vec<ItemEvent>,
+}
+
+impl Ruling {
+    /// Answers the ruling, for every store alike: `control` is the job's; the item is `free` when no session holds it, and is
+    /// `current`; `again` says that the batch has a ruling on it already.
+    pub fn answer(&self, control: Control, free: bool, current: &ItemMachine, again: bool) -> RulingReply {
+        if control == Control::Cancel {
+            RulingReply::Cancelled
+        } else if free && *current == self.expected && !again {
+            RulingReply::Applied
+        } else {
+            RulingReply::Changed
+        }
+    }
+
+    /// Tells whether it is more than a mark.
+    pub fn changes(&self) -> bool {
+        self.machine != self.expected
+    }
+
+    /// Returns when the item is due after it; `None` when it has ended.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.claimable_at.filter(|_| !self.status.is_terminal())
+    }
 }
 
 /// Who decides, and why.

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashSet};
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{ItemId, JobId};
-use pipeline_core::model::Control;
 use pipeline_core::storage::{EventBody, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply};
 use pipeline_core::time::Timestamp;
 
@@ -48,14 +47,12 @@ fn answer(state: &State, rulings: &[Ruling]) -> Result<Vec<RulingReply>> {
     for ruling in rulings {
         let item = state.items.get(&ruling.item).filter(|item| item.record.job == ruling.job);
         let item = item.ok_or_else(|| missing(ruling.job, ruling.item))?;
-        let free = item.session.is_none() && item.record.machine == ruling.expected;
-        replies.push(if state.job(ruling.job)?.control == Control::Cancel {
-            RulingReply::Cancelled
-        } else if free && ruled.insert(ruling.item) {
-            RulingReply::Applied
-        } else {
-            RulingReply::Changed
-        });
+        let (control, free) = (state.job(ruling.job)?.control, item.session.is_none());
+        let reply = ruling.answer(control, free, &item.record.machine, ruled.contains(&ruling.item));
+        if reply == RulingReply::Applied {
+            ruled.insert(ruling.item);
+        }
+        replies.push(reply);
     }
     Ok(replies)
 }
@@ -65,15 +62,16 @@ fn missing(job: JobId, item: ItemId) -> Error {
 }
 
 fn write(state: &mut State, ruling: Ruling, by: &Reviewer, now: Timestamp) {
-    let Ruling { job, item, expected, machine, status, claimable_at, unit, gate, decision, events } = ruling;
+    let (changes, due) = (ruling.changes(), ruling.due());
+    let Ruling { job, item, machine, status, unit, gate, decision, events, .. } = ruling;
     let round = machine.round;
-    if machine != expected {
+    if changes {
         reopen(state, job, now);
         state.edit(item, |item| {
             item.record.machine = machine;
             item.record.status = status;
             item.record.updated_at = now;
-            item.claimable_at = claimable_at.filter(|_| !status.is_terminal());
+            item.claimable_at = due;
             item.unit = unit;
             item.gate = gate;
         });

@@ -108,7 +108,7 @@ async fn rule(
     let replies = answer(connection, rulings, &items).await?;
     let applied = rulings.iter().zip(&replies).filter(|(_, reply)| **reply == RulingReply::Applied);
     let applied: Vec<&Ruling> = applied.map(|(ruling, _)| ruling).collect();
-    let changing: Vec<&Ruling> = applied.iter().copied().filter(|ruling| ruling.machine != ruling.expected).collect();
+    let changing: Vec<&Ruling> = applied.iter().copied().filter(|ruling| ruling.changes()).collect();
     let mut changes = Changes::new();
     if !changing.is_empty() {
         update(connection, &changing, now).await?;
@@ -163,23 +163,18 @@ async fn answer(connection: &mut PgConnection, rulings: &[Ruling], items: &Stand
             let missing = Error::not_found("the job has no such item");
             return Err(missing.with("job", ruling.job).with("item", ruling.item).into());
         };
-        replies.push(if *control == Control::Cancel {
-            RulingReply::Cancelled
-        } else if item.free && item.machine == ruling.expected && ruled.insert(ruling.item) {
-            RulingReply::Applied
-        } else {
-            RulingReply::Changed
-        });
+        let reply = ruling.answer(*control, item.free, &item.machine, ruled.contains(&ruling.item));
+        if reply == RulingReply::Applied {
+            ruled.insert(ruling.item);
+        }
+        replies.push(reply);
     }
     Ok(replies)
 }
 
 async fn update(connection: &mut PgConnection, rulings: &[&Ruling], now: Timestamp) -> Work<()> {
     // 0 is now: see the index `items_due`.
-    let due = |ruling: &&Ruling| {
-        let at = ruling.claimable_at.filter(|_| !ruling.status.is_terminal());
-        at.map(|at| if at > now { at.as_micros() } else { 0 })
-    };
+    let due = |ruling: &&Ruling| ruling.due().map(|at| if at > now { at.as_micros() } else { 0 });
     let machines = rulings.iter().map(|ruling| serde_json::to_string(&ruling.machine));
     sqlx::query(UPDATE)
         .bind(rulings.iter().map(|ruling| ruling.item.as_uuid()).collect::<Vec<_>>())

@@ -72,7 +72,7 @@ async fn rule(
     let replies = answer(connection, rulings).await?;
     let applied = rulings.iter().zip(&replies).filter(|(_, reply)| **reply == RulingReply::Applied);
     let applied: Vec<&Ruling> = applied.map(|(ruling, _)| ruling).collect();
-    let changing: Vec<&Ruling> = applied.iter().copied().filter(|ruling| ruling.machine != ruling.expected).collect();
+    let changing: Vec<&Ruling> = applied.iter().copied().filter(|ruling| ruling.changes()).collect();
     gates::know(connection, changing.iter().filter_map(|ruling| ruling.gate.as_ref())).await?;
     UPDATE.run(connection, &changing, |query, ruling| update(query, ruling, now), |query| query).await?;
     let mut told: BTreeMap<JobId, Vec<EventBody>> = BTreeMap::new();
@@ -125,21 +125,18 @@ async fn answer(connection: &mut SqliteConnection, rulings: &[Ruling]) -> Work<V
             let missing = Error::not_found("the job has no such item");
             return Err(missing.with("job", ruling.job).with("item", ruling.item).into());
         };
-        replies.push(if *control == Control::Cancel {
-            RulingReply::Cancelled
-        } else if *free && *machine == ruling.expected && ruled.insert(ruling.item) {
-            RulingReply::Applied
-        } else {
-            RulingReply::Changed
-        });
+        let reply = ruling.answer(*control, *free, machine, ruled.contains(&ruling.item));
+        if reply == RulingReply::Applied {
+            ruled.insert(ruling.item);
+        }
+        replies.push(reply);
     }
     Ok(replies)
 }
 
 fn update(query: Bound, ruling: &Ruling, now: Timestamp) -> Work<Bound> {
     // 0 is now: see the index `items_due`.
-    let due = ruling.claimable_at.filter(|_| !ruling.status.is_terminal());
-    let due = due.map(|at| if at > now { at.as_micros() } else { 0 });
+    let due = ruling.due().map(|at| if at > now { at.as_micros() } else { 0 });
     Ok(query
         .bind(ruling.item.to_string())
         .bind(ruling.status.as_str())

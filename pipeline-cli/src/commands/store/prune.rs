@@ -26,8 +26,7 @@ pub(super) async fn prune(
         if !yes {
             let found = upkeep.prune(&options, |_| {}).await?.jobs;
             if found > 0 {
-                let which = if found == 1 { "1 job".to_owned() } else { format!("{found} jobs") };
-                confirm::confirm(("Remove", "removed"), &which)?;
+                confirm::confirm(("Remove", "removed"), found, "job")?;
             }
         }
         options.dry_run = false;
