@@ -68,6 +68,11 @@ pub(crate) fn text<'a>(option: &str, given: &'a str) -> Result<&'a str, Failure>
 
 /// Reads `--set` arguments; everything that is wrong with them is told at once.
 pub(crate) fn assignments(given: &[String]) -> Result<Vec<Layer>, Problems> {
+    let (layers, problems) = read_assignments(given);
+    if problems.is_empty() { Ok(layers) } else { Err(Problems(problems)) }
+}
+
+fn read_assignments(given: &[String]) -> (Vec<Layer>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut layers = Vec::with_capacity(given.len());
     for assignment in given {
@@ -76,7 +81,7 @@ pub(crate) fn assignments(given: &[String]) -> Result<Vec<Layer>, Problems> {
             Err(Problems(more)) => problems.extend(more),
         }
     }
-    if problems.is_empty() { Ok(layers) } else { Err(Problems(problems)) }
+    (layers, problems)
 }
 
 /// Makes a request of a pipeline with its settings: files, then environment, then `--set`.
@@ -97,10 +102,9 @@ pub(crate) fn of_pipeline(engine: &Engine, args: &PipelineArgs) -> Result<JobReq
         Ok(more) => layers.extend(more),
         Err(Problems(more)) => problems.extend(more),
     }
-    match assignments(&args.set) {
-        Ok(more) => layers.extend(more),
-        Err(Problems(more)) => problems.extend(more),
-    }
+    let (set, wrong) = read_assignments(&args.set);
+    layers.extend(set);
+    problems.extend(wrong);
     for layer in layers {
         request = request.layer(layer);
     }
