@@ -37,6 +37,23 @@ Exit codes:
   3    finished, and some items are rejected, undecided, failed or wait for a person or a budget
   130  interrupted or paused; `pipeline jobs resume ID` goes on";
 
+const QUERIES: &str = "\
+Queries are terms side by side, all of which must hold; - before one turns it round:
+  state:failed,rejected            in one of these states
+  stage:qc                         whose walk this stage has ended
+  code:timeout                     whose walk a failure or a reason with this code has ended
+  round:2  round>1                 in such a round
+  id:0198  name:*cat*              whose id begins so; whose name is such (* is any text)
+  cost>=0.05                       that have cost so much, in dollars
+  tag:cat                          with this tag
+  sharpness<100  qc.sharpness<100  for which a stage, or this stage, has recorded such a value
+  keyword:heron                    whose input has such a value
+  \"red car\"                        with this text in name, input or results
+
+Examples:
+  pipeline items list JOB --where 'state:rejected sharpness<100'
+  pipeline jobs retry JOB --where 'stage:generate code:timeout' --from generate";
+
 /// Runs durable AI media jobs: pipelines of stages over many items, resumable after any crash.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 110)]
@@ -114,7 +131,7 @@ pub(crate) enum Command {
     /// Look at the calls of providers, and decide about those of which nobody knows what became
     #[command(subcommand)]
     Calls(CallsCommand),
-    /// Add up what calls have cost: by job, stage, provider, owner or day
+    /// Add up what calls have cost: by job, stage, provider, model, prompt, owner or day
     Spend(SpendArgs),
     /// Look at the items of a job, and decide about those that ended
     #[command(subcommand)]
@@ -182,6 +199,7 @@ pub(crate) struct PipelineAndPrint {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ItemsCommand {
     /// List the items of a job
+    #[command(after_help = QUERIES)]
     List {
         /// Which job and how.
         #[command(flatten)]
@@ -190,6 +208,9 @@ pub(crate) enum ItemsCommand {
         /// failed, cancelled
         #[arg(long, value_name = "STATE", value_delimiter = ',')]
         status: Vec<ItemStatus>,
+        /// Only items for which this holds, for example 'stage:qc sharpness<100 "red car"' (see below)
+        #[arg(long = "where", value_name = "QUERY", allow_hyphen_values = true)]
+        query: Option<String>,
         /// At most this many [default: all]
         #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
         limit: Option<u32>,

@@ -47,6 +47,9 @@ pub(crate) fn of_request(engine: &Engine, args: &RequestArgs) -> Result<JobReque
         let setting = format!("job.max_cost={}.{:06}", micros / 1_000_000, micros % 1_000_000);
         request = request.layer(Layer::argument(&setting)?);
     }
+    if args.reuse {
+        request = request.layer(Layer::argument("job.cache=exact")?);
+    }
     if let Some(key) = &args.idempotency_key {
         request = request.idempotency_key(text("--idempotency-key", key)?);
     }

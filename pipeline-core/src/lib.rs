@@ -2,7 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock, draws randomness or logs; time, chance and ids are arguments. A module uses
 //! only those before it in this order: `id`, `time`, `error`, `model`, `settings`, `expression`, `template`, `pipeline`,
-//! `executor`, `provider`, `storage`, `stage`, `stats`.
+//! `executor`, `provider`, `storage`, `stage`, `stats`, `query`.
 
 pub mod error;
 pub mod executor;
@@ -11,6 +11,7 @@ pub mod id;
 pub mod model;
 pub mod pipeline;
 pub mod provider;
+pub mod query;
 pub mod settings;
 pub mod stage;
 pub mod stats;

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use pipeline_core::model::Money;
 use pipeline_core::pipeline::{PlanWarning, Role};
-use pipeline_core::storage::{JobQuery, StageTally};
 
 use crate::engine::Engine;
 use crate::request::JobRequest;
@@ -29,9 +28,16 @@ pub struct StagePreview {
     pub when: Option<String>,
     /// The providers it uses.
     pub providers: Vec<String>,
-    /// Provider calls at most, when every item gets there and nothing is tried twice.
+    /// Provider calls, when as many items get there as in earlier jobs, and nothing is tried twice; those that are answered
+    /// from the ledger among them.
     pub calls: u64,
-    /// What they cost at most; `None` when a price is not known.
+    /// How many of them earlier jobs are likely to have the answers to.
+    pub reused: u64,
+    /// Tokens the calls read, where earlier jobs tell.
+    pub input_tokens: Option<u64>,
+    /// Tokens the calls write, where earlier jobs tell.
+    pub output_tokens: Option<u64>,
+    /// What the calls cost; `None` when a price is not known.
     pub cost: Option<Money>,
     /// How long the stage took for one item, on average, in the last jobs of this pipeline.
     pub mean_ms: Option<u64>,
@@ -52,6 +58,10 @@ pub struct Preview {
     pub stages: Vec<StagePreview>,
     /// Σ cost; `None` when a price is not known.
     pub cost: Option<Money>,
+    /// What it costs when every item gets everywhere and no answer is used again.
+    pub cost_at_most: Option<Money>,
+    /// So many earlier jobs of the pipeline say how many items get how far; without one, all do.
+    pub from_jobs: u32,
     /// Estimated duration, from the last jobs of this pipeline; `None` before the first.
     pub duration_ms: Option<u64>,
     /// Settings that have no effect.
@@ -68,32 +78,20 @@ impl Engine {
     pub async fn preview(&self, request: &JobRequest) -> Result<Preview, SubmitError> {
         let Prepared { compiled, items, out } = self.prepare(request).await?;
         let plan = compiled.plan;
-        let tallies = self.last_tallies(&plan.pipeline).await.map_err(SubmitError::Store)?;
+        let earlier = self.earlier(&plan.pipeline, &request.owner).await.map_err(SubmitError::Store)?;
         let roots = items.len() as u64;
         let planned = roots * u64::from(plan.leaves_per_item());
-        let mut carried = roots;
+        let estimate = self.estimate(&plan, roots, request.parent, &earlier).await.map_err(SubmitError::Store)?;
         let mut stages = Vec::new();
         let mut busy = Duration::ZERO;
         let mut known = true;
         for stage in &plan.stages {
-            let mut calls = 0;
-            let mut cost = Some(Money::ZERO);
-            let grouped = if stage.group.is_some() { carried } else { 0 };
-            if stage.enabled {
-                carried *= u64::from(stage.expand.unwrap_or(1));
-                for (capability, name) in &stage.providers {
-                    let per_call = if grouped > 0 { grouped } else { carried };
-                    calls += per_call;
-                    let price = self.shared.bindings.info(*capability, name).and_then(|info| info.price);
-                    cost =
-                        cost.zip(price).map(|(sum, price)| sum + price.per_call * per_call + price.per_unit * carried);
-                }
-            }
-            let tally = tallies.iter().find(|tally| tally.stage == stage.name && tally.count > 0);
-            let mean = tally.map(|tally| tally.total / u32::try_from(tally.count).unwrap_or(u32::MAX));
-            if stage.enabled {
+            let expected = estimate.stage(&stage.name);
+            // A job whose items never reached a late stage says nothing about it; an older one may.
+            let mean = earlier.iter().find_map(|earlier| earlier.mean(&stage.name));
+            if let Some(expected) = expected {
                 match mean {
-                    Some(mean) => busy += mean * u32::try_from(carried).unwrap_or(u32::MAX),
+                    Some(mean) => busy += mean * u32::try_from(expected.items).unwrap_or(u32::MAX),
                     None => known = false,
                 }
             }
@@ -105,8 +103,11 @@ impl Engine {
                 disabled_because: stage.disabled_because.clone(),
                 when: stage.when.as_ref().and_then(|when| serde_json::to_value(when).ok()?.as_str().map(str::to_owned)),
                 providers: stage.providers.iter().map(|(_, name)| name.clone()).collect(),
-                calls,
-                cost,
+                calls: expected.map_or(0, |expected| expected.calls),
+                reused: expected.map_or(0, |expected| expected.reused),
+                input_tokens: expected.and_then(|expected| expected.input_tokens),
+                output_tokens: expected.and_then(|expected| expected.output_tokens),
+                cost: expected.map_or(Some(Money::ZERO), |expected| expected.cost),
                 mean_ms: mean.map(|mean| u64::try_from(mean.as_millis()).unwrap_or(u64::MAX)),
             });
         }
@@ -117,25 +118,13 @@ impl Engine {
             plan_hash: plan.hash.to_hex(),
             items: roots,
             planned,
-            cost: stages.iter().map(|stage| stage.cost).try_fold(Money::ZERO, |sum, cost| Some(sum + cost?)),
+            cost: estimate.cost(),
+            cost_at_most: estimate.most(),
+            from_jobs: estimate.from_jobs,
             stages,
             duration_ms: duration,
             warnings: plan.warnings,
             out: out.map(|out| out.to_string_lossy().into_owned()),
         })
-    }
-
-    async fn last_tallies(&self, pipeline: &str) -> pipeline_core::Result<Vec<StageTally>> {
-        let jobs = self.shared.store.jobs(JobQuery { limit: 50, ..JobQuery::default() }).await?;
-        // A job whose items never reached a late stage says nothing about it; an older one may.
-        let mut found: Vec<StageTally> = Vec::new();
-        for job in jobs.into_iter().filter(|job| job.pipeline == pipeline && job.status.is_terminal()).take(5) {
-            for tally in self.shared.store.tallies(job.id).await? {
-                if !found.iter().any(|known| known.stage == tally.stage) {
-                    found.push(tally);
-                }
-            }
-        }
-        Ok(found)
     }
 }

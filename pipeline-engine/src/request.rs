@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use pipeline_core::id::{Digest, JobId};
 use pipeline_core::model::Money;
-use pipeline_core::settings::{Layer, Origin, Problem, Problems};
+use pipeline_core::settings::{Cache, JOB_SECTION, Layer, Origin, Problem, Problems};
 use pipeline_core::storage::{Idempotency, JobKey};
 use pipeline_core::time::Timestamp;
 
@@ -154,6 +154,13 @@ impl JobRequest {
     /// raised ([`crate::Engine::set_budget`]).
     pub fn budget(mut self, amount: Money) -> Self {
         self.budget = Some(amount);
+        self
+    }
+
+    /// Takes the answers that the owner's earlier jobs have to exactly the same requests, instead of making calls. The same as
+    /// the setting `job.cache`; requests with a seed are the same only where `job.seed` is.
+    pub fn reuse(mut self) -> Self {
+        self.layers.push(Layer::new(Origin::Program, json!({ JOB_SECTION: { "cache": Cache::Exact } })));
         self
     }
 

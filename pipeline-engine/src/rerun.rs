@@ -1,8 +1,10 @@
 //! A new job made from an old one: linked to it, executed from the beginning.
 
+use serde_json::json;
+
 use pipeline_core::error::{Error, ErrorKind};
 use pipeline_core::id::JobId;
-use pipeline_core::settings::{Layer, Origin};
+use pipeline_core::settings::{Cache, JOB_SECTION, Layer, Origin};
 use pipeline_core::storage::{JobKey, JobRecord};
 
 use crate::definition;
@@ -32,13 +34,16 @@ pub struct RerunRequest {
     pub layers: Vec<Layer>,
     /// Lets the new job take turns with others of this key; otherwise the old job's.
     pub key: Option<JobKey>,
+    /// Takes the answers that the owner's earlier jobs have to the same requests, instead of making calls; the seed is the
+    /// old job's then.
+    pub reuse: bool,
     /// Names the new job; otherwise it has the old job's label.
     pub label: Option<String>,
 }
 
 impl Engine {
-    /// Submits a job made from another one: the same pipeline, inputs and budget, with its `parent`. Everything is done again; unless
-    /// a setting fixes the seed, chance falls otherwise.
+    /// Submits a job made from another one: the same pipeline, inputs and budget, with its `parent`. Everything is done again, and,
+    /// unless a setting fixes the seed, chance falls otherwise; but for [`RerunRequest::reuse`].
     ///
     /// # Errors
     /// [`SubmitError`], as [`Engine::submit`]; `Unsupported` when the old job was stored by a version that did not keep what
@@ -69,6 +74,14 @@ impl Engine {
             new.layers.retain(|layer| matches!(layer.origin, Origin::Argument | Origin::Program));
         }
         new.layers.extend_from_slice(&request.layers);
+        // Whatever the old job did: answers are used again by those who ask for it.
+        let cache = if request.reuse { Cache::Exact } else { Cache::Off };
+        if request.reuse || !stored.plan.cache.is_off() {
+            new.layers.push(Layer::new(Origin::Program, json!({ JOB_SECTION: { "cache": cache } })));
+        }
+        if request.reuse {
+            new.seed = Some(stored.plan.seed);
+        }
         new.inputs.clone_from(&recipe.inputs);
         new.count = recipe.count;
         new.label = Some(request.label.clone().unwrap_or(old.label));

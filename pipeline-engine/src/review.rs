@@ -128,7 +128,7 @@ impl Engine {
             Wish::Retry(request) => request,
         };
         let submitted = self.shared.store.plan(job).await.map_err(SubmitError::Store)?;
-        let index = |name: &String| stage(&submitted.plan, name);
+        let index = |name: &String| stage(&submitted.plan, name.as_str());
         let indexes = |names: &[String]| names.iter().map(index).collect::<Result<Vec<_>, _>>();
         let retry = Retry {
             from: request.from.as_ref().map(index).transpose()?,
@@ -168,7 +168,7 @@ impl Engine {
         let settings = serde_json::to_value(&compiled.resolved);
         let settings = settings
             .map_err(|error| SubmitError::Store(Error::unexpected("cannot write the settings down").because(error)))?;
-        Ok(JobPlan { plan: compiled.plan, settings, recipe: None })
+        Ok(JobPlan { plan: compiled.plan, settings, recipe: None, estimate: None })
     }
 
     /// Lets each item take the decision, and returns what is to be stored, or why not.
@@ -240,7 +240,7 @@ impl Engine {
     }
 }
 
-fn stage(plan: &Plan, name: &String) -> Result<StageIndex, SubmitError> {
+pub(crate) fn stage(plan: &Plan, name: &str) -> Result<StageIndex, SubmitError> {
     plan.index_of(name).ok_or_else(|| {
         let known = plan.stages.iter().map(|stage| stage.name.as_str());
         let problem = Problem::new("", format!("the job has no stage `{name}`"));

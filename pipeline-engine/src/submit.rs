@@ -7,7 +7,7 @@ use serde_json::json;
 
 use pipeline_core::executor::ItemMachine;
 use pipeline_core::id::{ItemId, JobId, StageName};
-use pipeline_core::model::{Capability, Money};
+use pipeline_core::model::{Capability, Estimate, Money};
 use pipeline_core::pipeline::{Compiled, Definition, Plan, ProviderNames, compile};
 use pipeline_core::provider::Repeat;
 use pipeline_core::settings::{Layer, Origin, Problem, Problems};
@@ -65,6 +65,7 @@ impl Engine {
                 .map_err(SubmitError::Input)?;
         }
         let Prepared { compiled, items, out } = prepared;
+        let estimate = self.expected(&request, &compiled.plan, items.len() as u64).await.map_err(SubmitError::Store)?;
         let items = items
             .into_iter()
             .enumerate()
@@ -81,7 +82,7 @@ impl Engine {
             label,
             owner: request.owner,
             priority: request.priority,
-            plan: JobPlan { plan: compiled.plan, settings, recipe: Some(recipe) },
+            plan: JobPlan { plan: compiled.plan, settings, recipe: Some(recipe), estimate: Some(estimate) },
             out: out.map(|out| out.to_string_lossy().into_owned()),
             parent: request.parent,
             key: request.key,
@@ -92,6 +93,16 @@ impl Engine {
         let record = self.shared.store.submit(job, items).await.map_err(SubmitError::Store)?;
         self.shared.bell.notify_waiters();
         Ok(record)
+    }
+
+    /// Returns what is expected of a job. Where nothing costs anything, nobody is asked what earlier jobs came to.
+    async fn expected(&self, request: &JobRequest, plan: &Plan, roots: u64) -> pipeline_core::Result<Estimate> {
+        let estimate = self.estimate(plan, roots, None, &[]).await?;
+        if estimate.stages.iter().all(|stage| stage.kept == 0) {
+            return Ok(estimate);
+        }
+        let earlier = self.earlier(&plan.pipeline, &request.owner).await?;
+        self.estimate(plan, roots, request.parent, &earlier).await
     }
 
     pub(crate) async fn prepare(&self, request: &JobRequest) -> Result<Prepared, SubmitError> {

@@ -1,20 +1,21 @@
 //! A store between the engine and another store: sees every operation, and may delay, refuse or disavow it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::Result;
-use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
+use pipeline_core::id::{CallId, Digest, EventSeq, ItemId, JobId, ResultId, SessionId, StageName};
 use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
     ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord,
     Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest,
     NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery,
-    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store,
-    StoreInfo, WorkQueue,
+    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, Spend, SpendQuery, StageTally,
+    Steward, Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -153,6 +154,7 @@ pass_on!(ItemStore {
     results(ids: Vec<ResultId>) -> Vec<ResultRecord>;
     history(item: ItemId) -> Vec<ResultRecord>;
     tallies(job: JobId) -> Vec<StageTally>;
+    reused(job: JobId) -> BTreeMap<StageName, u64>;
 });
 
 pass_on!(WorkQueue by tap {
@@ -176,6 +178,8 @@ pass_on!(CallLedger by tap {
     attach(call: CallId, external_id: String) -> AttachReply;
     resolve(resolution: NewResolution) -> CallRecord;
     call(id: CallId) -> CallRecord;
+    answered(job: JobId, request: Digest) -> Option<CallRecord>;
+    spend(query: SpendQuery) -> Vec<Spend>;
 });
 
 pass_on!(GateKeeper {

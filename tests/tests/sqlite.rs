@@ -18,6 +18,9 @@ use pipeline_store::{SqliteOptions, SqliteStore, Synchronous};
 use pipeline_testkit::conformance::fixture::{LEASE, SteppedClock, ending, new_item, new_job, uuid};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
+/// The number of the newest migration.
+const SCHEMA: i64 = 9;
+
 async fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path).await.unwrap()
 }
@@ -67,7 +70,7 @@ async fn everything_is_still_there_after_closing_and_opening() {
     assert_eq!(store.history(items[0]).await.unwrap(), history);
     assert_eq!(store.events(job, EventSeq::START, 10).await.unwrap().len(), 3);
     let info = store.info();
-    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("sqlite", 8, true));
+    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("sqlite", SCHEMA, true));
     assert!(info.engine.starts_with("SQLite 3."), "{info:?}");
 }
 
@@ -220,11 +223,13 @@ async fn a_store_of_an_older_version_is_brought_up_with_all_it_holds() {
     store.close().await;
     let before = "DROP INDEX jobs_deleted; DROP INDEX names_job; ALTER TABLE jobs DROP COLUMN deleted; \
                   DROP TABLE reviews; DROP TABLE revisions; DROP TABLE budgets; DROP INDEX jobs_owner; \
-                  ALTER TABLE calls DROP COLUMN resolution; DROP INDEX jobs_ended; \
+                  ALTER TABLE calls DROP COLUMN resolution; DROP INDEX calls_request; DROP INDEX results_reused; \
+                  ALTER TABLE calls DROP COLUMN model; ALTER TABLE calls DROP COLUMN prompt; \
+                  ALTER TABLE results DROP COLUMN reused; DROP INDEX jobs_ended; \
                   DELETE FROM schema_migrations WHERE number > 3";
     alter(&path, before).await;
     let store = open(&path).await;
-    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (8, 2));
+    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (SCHEMA, 2));
     store.close().await;
     let refused = SqliteConnection::connect(&format!("sqlite://{}", path.display()));
     let made = refused.await.unwrap().execute("CREATE INDEX jobs_ended ON jobs (ended_at)").await;
@@ -279,7 +284,7 @@ async fn many_stores_may_open_a_new_file_at_once() {
         tokio::spawn(async move { open(&path).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 8);
+        assert_eq!(opened.await.unwrap(), SCHEMA);
     }
 }
 

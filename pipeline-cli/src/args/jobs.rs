@@ -114,9 +114,15 @@ pub(crate) struct RetryJobArgs {
     /// Which job and how.
     #[command(flatten)]
     pub(crate) job: JobAndPrint,
-    /// Only items in this state (repeatable) [default: rejected, undecided, failed]
-    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    /// Only items in this state (repeatable) [default: rejected, undecided, failed; any with --ids or a `state:` in --where]
+    #[arg(long, value_name = "STATE", value_delimiter = ',', conflicts_with = "ids")]
     pub(crate) status: Vec<ItemStatus>,
+    /// Only items for which this holds, for example 'stage:qc code:blurred sharpness<100'
+    #[arg(long = "where", value_name = "QUERY", allow_hyphen_values = true, conflicts_with = "ids")]
+    pub(crate) query: Option<String>,
+    /// Only these items: ids, or the beginnings of them (repeatable)
+    #[arg(long, value_name = "ITEM", value_delimiter = ',')]
+    pub(crate) ids: Vec<String>,
     /// What is done again.
     #[command(flatten)]
     pub(crate) round: RoundArgs,
@@ -140,9 +146,16 @@ pub(crate) struct RerunArgs {
     /// Set one setting; wins over the others (repeatable)
     #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Take the answers that earlier jobs of the owner have to exactly the same requests, instead of making calls; the seed is
+    /// the old job's then
+    #[arg(long)]
+    pub(crate) reuse: bool,
     /// Name of the new job, for people
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
+    /// Only say what each new job would do: items, calls, answers used again, cost
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Take turns with the other jobs of this key [default: the old job's, or one of their own when there are several]
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,

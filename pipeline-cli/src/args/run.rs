@@ -75,6 +75,10 @@ pub(crate) struct RequestArgs {
     /// What a call costs at most whose provider does not say its price, in dollars [the same as --set job.max_cost=…]
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     pub(crate) max_cost: Option<String>,
+    /// Take the answers that earlier jobs of the owner have to exactly the same requests, instead of making calls [the same as
+    /// --set job.cache=exact; what depends on the seed is the same only with the same --set job.seed=…]
+    #[arg(long)]
+    pub(crate) reuse: bool,
     /// Submit only once: the same key and request find the job of the first time
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,

@@ -14,6 +14,10 @@ pub(crate) enum By {
     Stage,
     /// The provider.
     Provider,
+    /// The provider's model.
+    Model,
+    /// What was asked in words.
+    Prompt,
     /// The owner.
     Owner,
     /// The day.
@@ -23,7 +27,7 @@ pub(crate) enum By {
 /// Arguments of `spend`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SpendArgs {
-    /// Add up by this: job, stage, provider, owner or day (UTC)
+    /// Add up by this: job, stage, provider, model, prompt, owner or day (UTC)
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true, default_value_t)]
     pub(crate) by: By,
     /// Only what was settled then or later: a time such as 2026-11-23T05:27:00Z, or a day such as 2026-11-23 (UTC)

@@ -6,38 +6,40 @@ use pipeline_core::ErrorKind;
 use pipeline_core::executor::StageState;
 use pipeline_core::model::ItemStatus;
 use pipeline_core::pipeline::Plan;
-use pipeline_core::storage::{ItemQuery, ItemRecord, ResultRecord};
-use pipeline_engine::Engine;
+use pipeline_core::storage::{ItemRecord, ResultRecord};
+use pipeline_engine::{Engine, Selected};
 
 use crate::lookup;
 use crate::output::{Exit, Failure, Output, Row, Table, bytes, duration, money, plain, short, timestamp};
 
+use super::query;
 use super::rounds::Rounds;
 use super::why::{reasons, stopped, waits, why};
-
-/// How many items are asked for at once.
-const PAGE: u32 = 500;
 
 /// Lists the items of a job.
 pub(crate) async fn list(
     engine: &Engine,
     text: &str,
-    statuses: Vec<ItemStatus>,
+    statuses: &[ItemStatus],
+    query: Option<&str>,
     limit: Option<u32>,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
+    let query = query::read(query.unwrap_or_default(), statuses)?;
     let job = lookup::job(engine, text).await?;
     let plan = engine.store().plan(job.id).await?.plan;
     let mut table = Table::new(&["#", "name", "status", "why", "id"]).empty("no items");
     let mut left = limit.unwrap_or(u32::MAX);
     let mut after = None;
     while left > 0 {
-        let query = ItemQuery { statuses: statuses.clone(), after, limit: left.min(PAGE), ..ItemQuery::of(job.id) };
-        let items = engine.items(query).await?;
-        let Some(last) = items.last() else { break };
-        after = Some((last.ordinal, last.slot));
+        let Selected { items, next } = engine.select(job.id, &query, after).await?;
+        if next.is_none() {
+            break;
+        }
+        after = next;
+        let items: Vec<&ItemRecord> = items.iter().take(left as usize).collect();
         left = left.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
-        for item in &items {
+        for item in items {
             let reason = why(engine, &plan, item).await?;
             let cells = [
                 place(&plan, item),

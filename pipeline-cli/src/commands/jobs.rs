@@ -15,6 +15,7 @@ use crate::output::{Exit, Failure, Output, Row, Table, ago, duration, money, not
 use crate::progress::{percent, took};
 
 use super::budgets;
+use super::estimate::Compared;
 use super::summary::parts;
 
 /// How many jobs are asked for at once.
@@ -63,6 +64,7 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     let tallies = engine.store().tallies(job.id).await?;
     let holders = engine.store().sessions(Some(job.id)).await?;
     let now = engine.store().now().await?;
+    let compared = Compared::of(engine, &job, stored.estimate.clone()).await?;
     if !output.is_table() {
         let mut shown = value(&job);
         let stages: Vec<Value> = stored
@@ -80,6 +82,10 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
             })
             .collect();
         if let Value::Object(fields) = &mut shown {
+            fields.insert("estimate".to_owned(), json!(compared.expected()));
+            fields.insert("calls".to_owned(), json!(compared.calls));
+            fields.insert("reused".to_owned(), json!(compared.reused));
+            fields.insert("spent_micros".to_owned(), json!(compared.spent.as_micros()));
             fields.insert("plan_hash".to_owned(), json!(stored.plan.hash));
             fields.insert("seed".to_owned(), json!(stored.plan.seed));
             fields.insert("stages".to_owned(), Value::Array(stages));
@@ -102,7 +108,9 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         ("status", status(&job, now)),
         ("items", parts(&job.counts)),
         ("progress", format!("{} %", percent(&job))),
-        ("cost", money(job.cost)),
+    ];
+    pairs.extend(compared.pairs(job.cost));
+    pairs.extend([
         ("submitted", timestamp(job.created_at)),
         ("started", job.started_at.map_or_else(|| "-".to_owned(), timestamp)),
         ("ended", job.ended_at.map_or_else(|| "-".to_owned(), timestamp)),
@@ -110,7 +118,7 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         ("out", job.out.clone().unwrap_or_else(|| "-".to_owned())),
         ("recipe", stored.plan.hash.to_hex()),
         ("seed", stored.plan.seed.to_string()),
-    ];
+    ]);
     if job.key.is_some() {
         pairs.push(("key", key(&job)));
     }

@@ -7,12 +7,14 @@ mod config;
 mod confirm;
 mod doctor;
 mod drive;
+mod estimate;
 mod gates;
 mod history;
 mod items;
 mod jobs;
 mod pipelines;
 mod providers;
+mod query;
 mod queue;
 mod rerun;
 mod review;
@@ -104,8 +106,8 @@ pub(crate) async fn run(
         Command::Gates(GatesCommand::Close { gate, pause, reason }) => {
             gates::close(engine, &gate.gate, &pause, &reason, output).await
         }
-        Command::Items(ItemsCommand::List { job, status, limit }) => {
-            items::list(engine, &job.job, status, limit, output).await
+        Command::Items(ItemsCommand::List { job, status, query, limit }) => {
+            items::list(engine, &job.job, &status, query.as_deref(), limit, output).await
         }
         Command::Items(ItemsCommand::Show { item, .. }) => items::show(engine, &item, output).await,
         Command::Items(ItemsCommand::Approve(args)) => review::approve(engine, &args, output).await,

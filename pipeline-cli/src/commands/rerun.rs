@@ -1,11 +1,14 @@
 //! `jobs rerun`.
 
+use serde_json::{Value, json};
+
+use pipeline_core::id::JobId;
 use pipeline_core::storage::JobKey;
-use pipeline_engine::{Engine, RerunRequest, RerunSettings};
+use pipeline_engine::{Engine, RerunRequest, RerunSettings, StagePreview};
 
 use crate::args::{RerunArgs, WhoseSettings};
 use crate::lookup::{self, short_id};
-use crate::output::{Exit, Failure, Output, Row, Table, short};
+use crate::output::{Exit, Failure, Output, Row, Table, money, notice, short};
 use crate::request;
 
 use super::jobs;
@@ -31,9 +34,12 @@ pub(crate) async fn rerun(engine: &Engine, args: &RerunArgs, output: &mut Output
         WhoseSettings::Current => RerunSettings::Current,
     };
     let key = args.key.clone().or_else(own).map(|name| JobKey { name, limit: 1 });
-    let wanted = RerunRequest { settings, layers, key, label: args.label.clone() };
+    let wanted = RerunRequest { settings, layers, key, reuse: args.reuse, label: args.label.clone() };
     for job in &old {
         engine.compile(&engine.rerun_request(*job, &wanted).await?)?;
+    }
+    if args.dry_run {
+        return preview(engine, &old, &wanted, output).await;
     }
     let mut table = Table::new(&["id", "label", "status", "items", "made from"]);
     for job in old {
@@ -43,5 +49,30 @@ pub(crate) async fn rerun(engine: &Engine, args: &RerunArgs, output: &mut Output
         table.push(Row::new(cells, jobs::value(&new)));
     }
     output.rows(&table)?;
+    Ok(Exit::Good)
+}
+
+/// Says what each new job would do.
+async fn preview(
+    engine: &Engine,
+    old: &[JobId],
+    wanted: &RerunRequest,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let mut table = Table::new(&["made from", "items", "calls", "reused", "cost"]);
+    for job in old {
+        let preview = engine.preview(&engine.rerun_request(*job, wanted).await?).await?;
+        let sum = |of: fn(&StagePreview) -> u64| preview.stages.iter().map(of).sum::<u64>();
+        let (calls, reused) = (sum(|stage| stage.calls), sum(|stage| stage.reused));
+        let cost = preview.cost.map_or_else(|| "not known".to_owned(), money);
+        let cells = [short_id(*job), preview.planned.to_string(), calls.to_string(), reused.to_string(), cost];
+        let mut value = json!(preview);
+        if let Value::Object(fields) = &mut value {
+            fields.insert("parent".to_owned(), json!(job));
+        }
+        table.push(Row::new(cells, value));
+    }
+    output.rows(&table)?;
+    notice("dry run: nothing was stored and nothing was spent");
     Ok(Exit::Good)
 }

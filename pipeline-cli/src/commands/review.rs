@@ -7,8 +7,9 @@ use serde_json::json;
 use pipeline_core::error::chain;
 use pipeline_core::id::JobId;
 use pipeline_core::model::ItemStatus;
-use pipeline_core::storage::{ItemQuery, ItemRecord, Reviewer};
-use pipeline_engine::{Engine, RetryRequest, Reviewed, Wish};
+use pipeline_core::query::{Term, Test};
+use pipeline_core::storage::{ItemRecord, Reviewer};
+use pipeline_engine::{Engine, RetryRequest, Reviewed, Selected, Wish};
 
 use crate::actor::actor;
 use crate::args::{RetryJobArgs, ReviewArgs, ReviewerArgs, RoundArgs};
@@ -17,9 +18,7 @@ use crate::output::{Exit, Failure, Output, Row, Table, notice, short};
 use crate::request;
 
 use super::confirm::{confirm, counted};
-
-/// How many items are asked for at once.
-const PAGE: u32 = 500;
+use super::query;
 
 /// What is retried unless said otherwise.
 const BAD: [ItemStatus; 3] = [ItemStatus::Rejected, ItemStatus::Undecided, ItemStatus::Failed];
@@ -46,25 +45,63 @@ pub(crate) async fn retry(
 
 /// Begins another round of the items of a job.
 pub(crate) async fn retry_job(engine: &Engine, args: &RetryJobArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let job = lookup::job(engine, &args.job.job).await?;
     let wish = Wish::Retry(round(&args.round)?);
     let by = reviewer(&args.by)?;
-    let statuses = if args.status.is_empty() { BAD.to_vec() } else { args.status.clone() };
-    let mut items = Vec::new();
+    let mut query = query::read(args.query.as_deref().unwrap_or_default(), &args.status)?;
+    if !query.terms.iter().any(Term::restricts_states) && args.ids.is_empty() {
+        query.terms.push(Term { negated: false, test: Test::State(BAD.to_vec()) });
+    }
+    let job = lookup::job(engine, &args.job.job).await?;
+    if !args.ids.is_empty() {
+        query.terms.push(Term { negated: false, test: Test::Id(ids(engine, job.id, &args.ids).await?) });
+    }
+    let dry_run = args.by.dry_run;
+    if !args.yes && !dry_run {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let Selected { items, next } = engine.select(job.id, &query, after).await?;
+            count += items.len() as u64;
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if count > 0 {
+            confirm(("Retry", "retried"), count, "item")?;
+        }
+    }
+    let mut told = Told::new(dry_run);
     let mut after = None;
     loop {
-        let query = ItemQuery { statuses: statuses.clone(), after, limit: PAGE, ..ItemQuery::of(job.id) };
-        let page = engine.items(query).await?;
-        let Some(last) = page.last() else { break };
-        after = Some((last.ordinal, last.slot));
-        items.extend(page);
+        let Selected { items, next } = engine.select(job.id, &query, after).await?;
+        // Without items as well: what is wrong with the wish is told.
+        if !items.is_empty() || next.is_none() {
+            told.tell(&items, engine.review(job.id, &items, &wish, &by, dry_run).await?);
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
     }
-    if !items.is_empty() && !args.yes && !args.by.dry_run {
-        confirm(("Retry", "retried"), items.len() as u64, "item")?;
-    }
-    let mut told = Told::new(args.by.dry_run);
-    told.tell(&items, engine.review(job.id, &items, &wish, &by, args.by.dry_run).await?);
     told.print(output)
+}
+
+/// Finds the items of a job that are named, and returns their ids.
+async fn ids(engine: &Engine, job: JobId, named: &[String]) -> Result<Vec<String>, Failure> {
+    let mut ids = Vec::with_capacity(named.len());
+    for text in named {
+        let id = lookup::item(engine, text).await?;
+        match engine.item(id).await {
+            Ok((item, _)) if item.job == job => ids.push(id.to_string()),
+            Ok(_) => {
+                return Err(Failure::wrong(format!("--ids {text}: the item is of another job"))
+                    .hint(format!("`pipeline items list {}` shows those of the job", lookup::short_id(job))));
+            }
+            Err(error) if error.kind() == pipeline_core::ErrorKind::NotFound => return Err(lookup::no_item(text)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(ids)
 }
 
 /// Decides about the items that are named.

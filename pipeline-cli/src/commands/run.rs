@@ -6,7 +6,7 @@ use serde_json::json;
 
 use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::JobRecord;
-use pipeline_engine::{Engine, Preview};
+use pipeline_engine::{Engine, Preview, StagePreview};
 
 use crate::args::{Global, RequestArgs, RunArgs, SubmitArgs};
 use crate::lookup::{self, short_id};
@@ -101,8 +101,8 @@ pub(crate) async fn preview(engine: &Engine, args: &RunArgs, output: &mut Output
     output.pairs(&[
         ("pipeline", preview.pipeline.clone()),
         ("items", planned(&preview)),
-        ("calls", preview.stages.iter().map(|stage| stage.calls).sum::<u64>().to_string()),
-        ("cost", cost(preview.cost)),
+        ("calls", calls(&preview)),
+        ("cost", estimated(&preview)),
         (
             "time",
             preview.duration_ms.map_or_else(
@@ -120,7 +120,7 @@ pub(crate) async fn preview(engine: &Engine, args: &RunArgs, output: &mut Output
     }
     if let (Some(budget), Some(cost)) = (&args.request.budget, preview.cost) {
         let budget = request::amount("--budget", budget)?;
-        if cost > budget {
+        if preview.cost_at_most.unwrap_or(cost) > budget {
             notice(&format!("the budget of {budget} is less than it may cost: what is beyond it would wait"));
         }
     }
@@ -129,7 +129,14 @@ pub(crate) async fn preview(engine: &Engine, args: &RunArgs, output: &mut Output
 }
 
 fn stages(preview: &Preview) -> Table {
-    let mut table = Table::new(&["stage", "kind", "providers", "calls", "cost", "time per item", "note"]);
+    // Columns nobody can fill only take place.
+    let reused = preview.stages.iter().any(|stage| stage.reused > 0);
+    let tokens = preview.stages.iter().any(|stage| stage.input_tokens.or(stage.output_tokens).is_some());
+    let mut header = vec!["stage", "kind", "providers", "calls"];
+    header.extend(reused.then_some("reused"));
+    header.extend(tokens.then_some("tokens"));
+    header.extend(["cost", "time per item", "note"]);
+    let mut table = Table::new(&header);
     for stage in &preview.stages {
         let note = match (&stage.disabled_because, &stage.when) {
             (Some(reason), _) => format!("off: {reason}"),
@@ -137,15 +144,18 @@ fn stages(preview: &Preview) -> Table {
             (None, Some(when)) => format!("when {when}"),
             (None, None) => String::new(),
         };
-        let cells = [
-            stage.name.clone(),
-            stage.kind.clone(),
-            stage.providers.join(", "),
-            stage.calls.to_string(),
+        let mut cells =
+            vec![stage.name.clone(), stage.kind.clone(), stage.providers.join(", "), stage.calls.to_string()];
+        cells.extend(reused.then(|| stage.reused.to_string()));
+        cells.extend(tokens.then(|| match (stage.input_tokens, stage.output_tokens) {
+            (None, None) => "-".to_owned(),
+            (read, written) => format!("{} + {}", read.unwrap_or_default(), written.unwrap_or_default()),
+        }));
+        cells.extend([
             if stage.calls == 0 { "-".to_owned() } else { cost(stage.cost) },
             stage.mean_ms.map_or_else(|| "-".to_owned(), |ms| duration(Duration::from_millis(ms))),
             note,
-        ];
+        ]);
         table.push(Row::new(cells, json!(stage)));
     }
     table
@@ -157,6 +167,26 @@ fn planned(preview: &Preview) -> String {
     }
     let each = preview.planned / preview.items.max(1);
     format!("{} ({} × {each})", preview.planned, preview.items)
+}
+
+fn calls(preview: &Preview) -> String {
+    let sum = |of: fn(&StagePreview) -> u64| preview.stages.iter().map(of).sum::<u64>();
+    let (calls, reused) = (sum(|stage| stage.calls), sum(|stage| stage.reused));
+    if reused == 0 { calls.to_string() } else { format!("{calls}, {reused} of them answered by earlier jobs") }
+}
+
+/// Prints the cost, and what it is estimated from.
+fn estimated(preview: &Preview) -> String {
+    let text = cost(preview.cost);
+    let from = match preview.from_jobs {
+        0 => return text,
+        1 => "the last job of this pipeline".to_owned(),
+        jobs => format!("the last {jobs} jobs of this pipeline"),
+    };
+    match preview.cost_at_most {
+        Some(most) if Some(most) != preview.cost => format!("about {text} as in {from}; {most} if every call is made"),
+        _ => text,
+    }
 }
 
 fn cost(cost: Option<Money>) -> String {

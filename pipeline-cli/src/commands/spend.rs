@@ -7,7 +7,7 @@ use pipeline_engine::{Engine, Spend, SpendBy, SpendQuery};
 
 use crate::args::{By, SpendArgs};
 use crate::lookup;
-use crate::output::{Exit, Failure, Output, Row, Table};
+use crate::output::{Exit, Failure, Output, Row, Table, short};
 use crate::when;
 
 /// Adds up what calls have cost.
@@ -18,13 +18,16 @@ pub(crate) async fn spend(engine: &Engine, args: &SpendArgs, output: &mut Output
         Some(text) => Some(lookup::job(engine, text).await?.id),
         None => None,
     };
-    let (by, name) = match args.by {
-        By::Job => (SpendBy::Job, "job"),
-        By::Stage => (SpendBy::Stage, "stage"),
-        By::Provider => (SpendBy::Provider, "provider"),
-        By::Owner => (SpendBy::Owner, "owner"),
-        By::Day => (SpendBy::Day, "day"),
+    let by = match args.by {
+        By::Job => SpendBy::Job,
+        By::Stage => SpendBy::Stage,
+        By::Provider => SpendBy::Provider,
+        By::Model => SpendBy::Model,
+        By::Prompt => SpendBy::Prompt,
+        By::Owner => SpendBy::Owner,
+        By::Day => SpendBy::Day,
     };
+    let name = by.as_str();
     let sums = engine.spend(&SpendQuery { by, since, until, job, owner: args.owner.clone() }).await?;
     let mut table = Table::new(&[name, "calls", "spent", "without outcome", "reserved"])
         .empty("nothing was spent: no such calls of providers that cost something");
@@ -47,8 +50,8 @@ pub(crate) async fn spend(engine: &Engine, args: &SpendArgs, output: &mut Output
 
 fn row(sum: &Spend, name: &str) -> Row {
     let amount = |money: Money| money.to_string();
-    let cells =
-        [sum.key.clone(), sum.calls.to_string(), amount(sum.spent), sum.unsettled.to_string(), amount(sum.reserved)];
+    let key = if sum.key.is_empty() { "-".to_owned() } else { short(&sum.key, 60) };
+    let cells = [key, sum.calls.to_string(), amount(sum.spent), sum.unsettled.to_string(), amount(sum.reserved)];
     let value = json!({
         name: sum.key,
         "calls": sum.calls,

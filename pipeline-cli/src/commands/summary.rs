@@ -3,14 +3,15 @@
 use serde::Serialize;
 
 use pipeline_core::id::JobId;
-use pipeline_core::model::{Counts, ItemStatus, JobStatus};
+use pipeline_core::model::{Counts, Estimate, ItemStatus, JobStatus, Money};
 use pipeline_core::storage::{ItemQuery, JobRecord};
 use pipeline_engine::Engine;
 
 use crate::lookup::short_id;
-use crate::output::{Failure, Output, Row, Table, money, short};
+use crate::output::{Failure, Output, Row, Table, short};
 use crate::progress::took;
 
+use super::estimate::Compared;
 use super::why::why;
 
 /// At most so many items that are not good are printed.
@@ -24,6 +25,10 @@ struct Summary {
     status: JobStatus,
     counts: Counts,
     cost_micros: i64,
+    estimated_cost_micros: Option<i64>,
+    calls: u64,
+    reused: u64,
+    estimated_calls: Option<u64>,
     duration_ms: u64,
     out: Option<String>,
     files: Vec<String>,
@@ -34,6 +39,7 @@ pub(crate) async fn summarise(engine: &Engine, job: &JobRecord, output: &mut Out
     let files: Vec<String> =
         engine.published(job.id).await?.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     let now = engine.store().now().await?;
+    let compared = Compared::of(engine, job, engine.store().plan(job.id).await?.estimate).await?;
     if !output.is_table() {
         let from = job.started_at.unwrap_or(job.created_at);
         let lasted = job.ended_at.unwrap_or(now).since(from);
@@ -43,20 +49,24 @@ pub(crate) async fn summarise(engine: &Engine, job: &JobRecord, output: &mut Out
             status: job.status,
             counts: job.counts,
             cost_micros: job.cost.as_micros(),
+            estimated_cost_micros: compared.expected().and_then(|expected| expected.cost()).map(Money::as_micros),
+            calls: compared.calls,
+            reused: compared.reused,
+            estimated_calls: compared.expected().map(Estimate::calls),
             duration_ms: u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX),
             out: job.out.clone(),
             files,
         });
     }
-    output.pairs(&[
+    let mut pairs = vec![
         ("job", job.id.to_string()),
         ("label", job.label.clone()),
         ("status", job.status.to_string()),
         ("items", parts(&job.counts)),
-        ("cost", money(job.cost)),
-        ("duration", took(job, now)),
-        ("out", out(job, files.len())),
-    ])?;
+    ];
+    pairs.extend(compared.pairs(job.cost));
+    pairs.extend([("duration", took(job, now)), ("out", out(job, files.len()))]);
+    output.pairs(&pairs)?;
     bad_items(engine, job, output).await
 }
 

@@ -134,3 +134,63 @@ fn a_rerun_is_linked_says_what_changed_and_makes_other_pictures() {
     assert!(keys[0].is_string() && keys[0] == keys[1], "{keys:?}");
     assert_eq!(several[0]["key_limit"], 1);
 }
+
+#[test]
+fn a_query_or_ids_choose_what_is_listed_and_what_is_retried() {
+    let bench = Bench::new();
+    let job = rejected(&bench);
+    let names = |query: &str| -> Vec<String> {
+        let items = bench.answer(0, &["items", "list", &job, "--where", query, "-o", "json"]);
+        items.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = names("");
+    assert_eq!(all.len(), 3);
+    for (query, many) in [
+        ("state:rejected stage:qc", 3),
+        ("-stage:qc", 0),
+        ("state:succeeded state:rejected", 0),
+        ("code:low_contrast", 3),
+        ("contrast<127 qc.contrast>=0", 3),
+        ("qc.contrast>127", 0),
+        ("\"red FOX\"", 1),
+        ("keyword:*whale", 1),
+        ("round>1", 0),
+        ("cost=0 -keyword:\"green frog\"", 2),
+    ] {
+        assert_eq!(names(query).len(), many, "{query}");
+    }
+    for (query, word) in
+        [("stage:qx", "did you mean `qc`"), ("state:done", "succeeded"), ("contrast<high", "column 10")]
+    {
+        for asked in [["items", "list", &job, "--where", query], ["jobs", "retry", &job, "--where", query]] {
+            let output = bench.run(&asked);
+            assert_eq!(output.status.code(), Some(2), "{query}");
+            assert!(stderr(&output).contains(word), "{query}: {}", stderr(&output));
+        }
+    }
+    let whale = ["jobs", "retry", &job, "--from", "process", "--where", "keyword:*whale", "--yes", "-o", "json"];
+    let done = bench.answer(0, &whale);
+    assert_eq!((done.as_array().unwrap().len(), &done[0]["applied"]), (1, &true.into()));
+    let all = ids(&bench, &job);
+    let two = format!("{},{}", all[0], all[2]);
+    let done = bench.answer(0, &["jobs", "retry", &job, "--from", "process", "--ids", &two, "--yes", "-o", "json"]);
+    assert_eq!(done.as_array().unwrap().len(), 2);
+    assert_eq!(count(&bench.job(&job), "pending"), 3);
+    let other = rejected(&bench);
+    let output = bench.run(&["jobs", "retry", &other, "--ids", &all[0], "--yes"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("another job"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_rerun_that_reuses_says_before_what_it_would_do() {
+    let bench = Bench::new();
+    let job = rejected(&bench);
+    let would = bench.answer(0, &["jobs", "rerun", &job, "--reuse", "--dry-run", "-o", "json"]);
+    assert_eq!((&would[0]["parent"], &would[0]["planned"]), (&job.as_str().into(), &3.into()));
+    assert_eq!(bench.answer(0, &["jobs", "list", "-o", "json"]).as_array().unwrap().len(), 1);
+    let new = bench.answer(0, &["jobs", "rerun", &job, "--reuse", "-o", "json"]);
+    let shown = bench.job(new[0]["id"].as_str().unwrap());
+    assert_eq!(shown["seed"], bench.job(&job)["seed"], "without it no request is the same");
+    assert_eq!(shown["changed"], serde_json::json!([{"setting": "job.cache", "was": "off", "is": "exact"}]));
+}

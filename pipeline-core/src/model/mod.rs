@@ -3,6 +3,7 @@
 mod artifact;
 mod capability;
 mod counts;
+mod estimate;
 mod failure;
 mod limits;
 mod money;
@@ -12,6 +13,7 @@ mod verdict;
 pub use artifact::{Artifact, MediaType};
 pub use capability::Capability;
 pub use counts::Counts;
+pub use estimate::{Estimate, StageEstimate};
 pub use failure::{Failure, FailureCode};
 pub use limits::Limits;
 pub use money::Money;

@@ -246,6 +246,7 @@ fn assemble(
         max_rounds: job.max_rounds,
         concurrency: job.concurrency,
         max_cost: job.max_cost(),
+        cache: job.cache,
         warnings: resolved
             .not_applied()
             .map(|(section, key, reason)| PlanWarning {

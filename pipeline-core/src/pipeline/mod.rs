@@ -19,5 +19,7 @@ pub use checks::MAX_EXPAND;
 pub use compile::{Compiled, ProviderNames, compile};
 pub use definition::{Definition, StageDefinition};
 pub use graph::{graph, graph_text};
-pub use plan::{Group, GroupBy, OnFailure, PLAN_FORMAT, Plan, PlanWarning, PlannedStage, Policy, Role, StageIndex};
+pub use plan::{
+    Cache, Group, GroupBy, OnFailure, PLAN_FORMAT, Plan, PlanWarning, PlannedStage, Policy, Role, StageIndex,
+};
 pub use spec::{Catalog, PortKind, PortSpec, ProviderSlot, StageSpec};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::expression::Condition;
 use crate::id::{Digest, StageName};
 use crate::model::{Capability, Money};
-pub use crate::settings::OnFailure;
+pub use crate::settings::{Cache, OnFailure};
 
 /// The number of this plan layout; every older one needs a fixture.
 pub const PLAN_FORMAT: u32 = 1;
@@ -136,6 +136,9 @@ pub struct Plan {
     /// What a call of unknown price costs at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_cost: Option<Money>,
+    /// Whether answers of earlier jobs are used again.
+    #[serde(default, skip_serializing_if = "Cache::is_off")]
+    pub cache: Cache,
     /// Settings that have no effect here.
     pub warnings: Vec<PlanWarning>,
 }

@@ -23,6 +23,24 @@ pub enum OnFailure {
     UseInput,
 }
 
+/// Whether answers of earlier jobs are used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cache {
+    /// Every call is made.
+    #[default]
+    Off,
+    /// A call whose request is the same in everything is answered from the ledger.
+    Exact,
+}
+
+impl Cache {
+    /// Tells whether it is off.
+    pub fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
+}
+
 /// The settings every stage has beside those of its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -56,6 +74,9 @@ pub struct JobSettings {
     /// How many items may be in work at once (pictures that one call makes count as one); absent leaves it to the engine.
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: Option<u32>,
+    /// Whether answers that other jobs of the same owner have are used again; absent or `off` means that every call is made.
+    /// Takes effect where a request is the same in everything, the seed included: see `job.seed`.
+    pub cache: Cache,
     /// What a call costs at most whose provider does not say its price, in dollars; absent means that a job with a budget
     /// cannot make such calls.
     #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
@@ -70,7 +91,7 @@ pub struct JobSettings {
 
 impl Default for JobSettings {
     fn default() -> Self {
-        Self { seed: None, concurrency: None, max_cost: None, max_items: 10_000, max_rounds: 3 }
+        Self { seed: None, concurrency: None, cache: Cache::Off, max_cost: None, max_items: 10_000, max_rounds: 3 }
     }
 }
 

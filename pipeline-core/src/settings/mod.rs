@@ -16,7 +16,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use common::{CommonSettings, JOB_SECTION, JobSettings, OnFailure};
+pub use common::{Cache, CommonSettings, JOB_SECTION, JobSettings, OnFailure};
 pub use docs::{SettingDoc, describe};
 pub use layer::{ENVIRONMENT_PREFIX, Layer, parse_assignment};
 pub use origin::Origin;

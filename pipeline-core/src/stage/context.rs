@@ -31,6 +31,8 @@ pub struct CallSpec {
     pub request: Digest,
     /// How many units are asked for, to estimate the price.
     pub units: u32,
+    /// What is asked in words, for the ledger.
+    pub prompt: Option<String>,
 }
 
 /// A provider's answer in the form the ledger keeps; files are in it by digest.
@@ -72,6 +74,10 @@ pub trait StageContext: fmt::Debug + std::marker::Send + Sync {
     /// downloaded, the next try gets the same answer. A call that was not answered is made again under its own id when that buys nothing new: with the
     /// provider's idempotency key, or with `resume` in its context. The call and its settlement go on even when the
     /// caller is dropped. Returns the answer and what the call cost.
+    ///
+    /// In a job that may use answers again ([`crate::pipeline::Plan::cache`]), the first try of a stage in the first round takes the answer
+    /// that another job of the same owner has to exactly this request: no call is made and it costs nothing. The ids of
+    /// the items in it are replaced by those of `spec`.
     ///
     /// # Errors
     /// What `send` answered, or `Indeterminate` when an earlier call's outcome is unknown and may not be repeated.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::executor::ItemMachine;
-use crate::id::{ItemId, JobId, ResultId, StageName};
+use crate::id::{CallId, ItemId, JobId, ResultId, StageName};
 use crate::model::{Artifact, ItemStatus, Money, Verdict};
 use crate::time::Timestamp;
 
@@ -113,6 +113,9 @@ pub struct ResultRecord {
     pub provider: Option<String>,
     /// This item's share of what it cost.
     pub cost: Money,
+    /// The call of another job whose answer was taken instead of making a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<CallId>,
     /// When the try started.
     pub started_at: Timestamp,
     /// When it ended.
@@ -143,6 +146,8 @@ pub struct StageTally {
 /// 3. *Replaced items* (expanded into children) are not listed, but `item` returns them.
 /// 4. *History.* `history` returns every result of an item, oldest first, over all rounds; nothing removes one.
 /// 5. *Tallies* sum over all results of the job, by stage.
+/// 6. *Reused* counts, by stage, the results of the job that were made of an answer another job had; stages without one
+///    are left out.
 #[async_trait]
 pub trait ItemStore {
     /// Returns an item.
@@ -159,4 +164,7 @@ pub trait ItemStore {
 
     /// Returns how long the stages of a job have taken.
     async fn tallies(&self, job: JobId) -> Result<Vec<StageTally>>;
+
+    /// Returns how many results of a job were made of an answer that another job had.
+    async fn reused(&self, job: JobId) -> Result<BTreeMap<StageName, u64>>;
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::id::{Digest, EventSeq, JobId};
-use crate::model::{Control, Counts, JobStatus, Money};
+use crate::model::{Control, Counts, Estimate, JobStatus, Money};
 use crate::pipeline::Plan;
 use crate::time::Timestamp;
 
@@ -68,6 +68,9 @@ pub struct JobPlan {
     /// What it was made from; `None` for jobs of versions that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,
+    /// What was expected of the job when it was submitted; `None` for jobs of versions that did not say, and for revisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
 }
 
 /// What a job was made from beside its settings, so that another one can be made from it.

@@ -13,6 +13,7 @@ use crate::model::{Capability, Failure, FailureCode, Money};
 use crate::time::Timestamp;
 
 use super::gate::{GateKey, GatePass};
+use super::spend::{Spend, SpendQuery};
 
 /// The intent of a call, written durably before anything is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,10 @@ pub struct NewCall {
     pub attempt: u32,
     /// The provider's name.
     pub provider: String,
+    /// The provider's model, when it has more than one.
+    pub model: Option<String>,
+    /// What it is asked in words, shortened; see [`shortened`].
+    pub prompt: Option<String>,
     /// What it is asked to do.
     pub capability: Capability,
     /// The hash of the full request.
@@ -43,6 +48,18 @@ pub struct NewCall {
     pub gate: Option<GatePass>,
     /// How long after the intent an answer can still be expected, from whoever sent it.
     pub patience: Duration,
+}
+
+/// How much of what a call asks in words is kept with it, in characters.
+const KEPT: usize = 200;
+
+/// Shortens what a call asks in words to what is kept of it.
+pub fn shortened(prompt: &str) -> String {
+    let prompt = prompt.trim();
+    match prompt.char_indices().nth(KEPT) {
+        Some((end, _)) => format!("{}…", prompt.get(..end).unwrap_or_default()),
+        None => prompt.to_owned(),
+    }
 }
 
 /// Where a call stands.
@@ -96,6 +113,10 @@ pub struct CallRecord {
     pub attempt: u32,
     /// The provider's name.
     pub provider: String,
+    /// The provider's model, when it has more than one.
+    pub model: Option<String>,
+    /// What it was asked in words, shortened.
+    pub prompt: Option<String>,
     /// What it was asked to do.
     pub capability: Capability,
     /// The hash of the full request.
@@ -273,6 +294,10 @@ pub struct CallQuery {
 ///    answer serves its items; what is to be repeated is used up; items of the call that wait for a person are claimable
 ///    again. A call that is not unknown, or of which an item is held, is a `Conflict`, and not changed.
 /// 10. *By its id* `call` finds each; another id is `NotFound`.
+/// 11. *Answered.* `answered` returns the newest answer to exactly this request that a job of the same owner has, with its
+///     response; none of another owner, of a deleted job, or of a call that was not answered. For an unknown job there is none.
+/// 12. *Added up.* `spend` adds up every call the query allows, those of deleted jobs too, in the order of the keys; see
+///     [`SpendQuery`].
 #[async_trait]
 pub trait CallLedger {
     /// Records how a call ended.
@@ -286,6 +311,12 @@ pub trait CallLedger {
 
     /// Returns a call.
     async fn call(&self, id: CallId) -> Result<CallRecord>;
+
+    /// Looks for an answer to a request among those of the jobs of this job's owner.
+    async fn answered(&self, job: JobId, request: Digest) -> Result<Option<CallRecord>>;
+
+    /// Adds up what calls have cost.
+    async fn spend(&self, query: SpendQuery) -> Result<Vec<Spend>>;
 
     /// Lists calls.
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>>;

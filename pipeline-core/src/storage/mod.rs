@@ -13,6 +13,7 @@ mod ledger;
 mod queue;
 mod registry;
 mod review;
+mod spend;
 mod steward;
 
 use std::fmt;
@@ -26,7 +27,7 @@ pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTal
 pub use job::{Idempotency, JobKey, JobPlan, JobQuery, JobRecord, JobStore, NewJob, Recipe};
 pub use ledger::{
     AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, NewCall, NewResolution, Resolution,
-    SettleReply, Settlement,
+    SettleReply, Settlement, shortened,
 };
 pub use queue::{
     AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
@@ -34,6 +35,7 @@ pub use queue::{
 };
 pub use registry::{FingerprintMark, NameRequest, Registry};
 pub use review::{ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply};
+pub use spend::{Spend, SpendBy, SpendQuery};
 pub use steward::{Census, Holder, Mention, Steward};
 
 /// What a store says about itself.

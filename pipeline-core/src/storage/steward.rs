@@ -112,7 +112,7 @@ fn collect(value: &Value, found: &mut Vec<Artifact>) {
 /// 7. *Swept.* Each `sweep` removes at most `limit` items, events and calls of deleted jobs with what hangs on them, and
 ///    tells how many records it removed; once that is 0, nothing else of them is left. Other jobs are not touched.
 /// 8. *Money stays.* `calls` lists every call of a deleted job that has cost something, or of which that is not known, with
-///    all but its items and its response.
+///    all but its items, its prompt and its response.
 #[async_trait]
 pub trait Steward {
     /// Counts what is kept.

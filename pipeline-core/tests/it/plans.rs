@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pipeline_core::expression::{Condition, Facts};
 use pipeline_core::id::{Digest, ItemId, ResultId, StageName};
-use pipeline_core::pipeline::{OnFailure, PLAN_FORMAT, Plan, PlannedStage, Policy, Role};
+use pipeline_core::pipeline::{Cache, OnFailure, PLAN_FORMAT, Plan, PlannedStage, Policy, Role};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -82,6 +82,7 @@ pub(crate) fn plan(stages: Vec<Stage>) -> Plan {
         max_rounds: 3,
         concurrency: None,
         max_cost: None,
+        cache: Cache::Off,
         warnings: Vec::new(),
     }
 }

@@ -179,11 +179,11 @@ async fn generate(context: &dyn StageContext, tasks: &[Task]) -> Result<Vec<Resu
         context: paid::unnamed(),
     };
     let info = generator.info().clone();
-    let digest: Digest = paid::request_digest(&info, &request)?;
+    let asked: (Digest, _) = (paid::request_digest(&info, &request)?, Some(request.prompt.clone()));
     let items: Vec<ItemId> = tasks.iter().map(|task| task.item).collect();
     let (price, free) = (info.price, info.repeat == Repeat::Free);
     let (sender, artifacts) = (std::sync::Arc::clone(&generator), std::sync::Arc::clone(context.artifacts()));
-    let (response, cost) = paid::call(context, &info, tasks, digest, move |call| async move {
+    let (response, cost) = paid::call(context, &info, tasks, asked, move |call| async move {
         let answer = sender.generate(GenerateRequest { context: call, ..request }).await?;
         let mut usage = answer.usage;
         // What was not delivered is not paid for.

@@ -24,12 +24,12 @@ pub(super) fn request_digest(provider: &ProviderInfo, request: &impl Serialize) 
     Ok(Digest::of(&text))
 }
 
-/// Makes one call that serves `tasks`; `send` turns the call's context into the raw response and its usage.
+/// Makes one call that serves `tasks`, with the hash of the request and what it asks in words; `send` turns the call's context into the raw response and its usage.
 pub(super) async fn call<F, Fut>(
     context: &dyn StageContext,
     provider: &ProviderInfo,
     tasks: &[Task],
-    request: Digest,
+    (request, prompt): (Digest, Option<String>),
     send: F,
 ) -> Result<(Value, Money)>
 where
@@ -43,6 +43,7 @@ where
         round,
         attempt,
         request,
+        prompt,
         units: u32::try_from(tasks.len()).unwrap_or(u32::MAX),
     };
     let (answer, cost) = context
@@ -68,7 +69,8 @@ pub(super) async fn write(
 ) -> Result<(TextResponse, Money)> {
     let info = model.info().clone();
     let digest = request_digest(&info, &request)?;
-    let (response, cost) = call(context, &info, std::slice::from_ref(task), digest, move |call| async move {
+    let asked = (digest, Some(request.instructions.clone()).filter(|text| !text.trim().is_empty()));
+    let (response, cost) = call(context, &info, std::slice::from_ref(task), asked, move |call| async move {
         let answer = model.write(TextRequest { context: call, ..request }).await?;
         let usage = answer.usage.clone();
         Ok((json!(answer), usage))

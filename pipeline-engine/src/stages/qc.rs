@@ -161,7 +161,7 @@ impl Stage for ImageQc {
         let bytes = context.artifacts().get(artifact.digest).await?;
         let image = ImageFile { bytes, media_type: artifact.media_type };
         let (response, cost) =
-            paid::call(context, &info, std::slice::from_ref(&task), digest, move |call| async move {
+            paid::call(context, &info, std::slice::from_ref(&task), (digest, None), move |call| async move {
                 let answer = model.look(VisionRequest { image, question, context: call }).await?;
                 let usage = answer.usage.clone();
                 Ok((json!(answer), usage))

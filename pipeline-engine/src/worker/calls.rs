@@ -1,5 +1,6 @@
 //! The ledger protocol around a paid call: look for an earlier one, write the intent, send, settle.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,12 +11,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use pipeline_core::error::chain;
-use pipeline_core::id::{CallId, JobId, SendingId, StageName};
+use pipeline_core::id::{CallId, ItemId, JobId, SendingId, StageName};
 use pipeline_core::model::{Failure, FailureCode, Money};
 use pipeline_core::provider::{CallContext, Repeat, TaskKeeper, TaskNote};
+use pipeline_core::settings::Cache;
 use pipeline_core::stage::{Answer, CallSpec, SendCall, StageEnd};
 use pipeline_core::storage::{
-    AttachReply, BudgetKey, CallQuery, CallRecord, CallState, GatePass, NewCall, SettleReply, Settlement,
+    AttachReply, BudgetKey, CallQuery, CallRecord, CallState, GatePass, NewCall, SettleReply, Settlement, shortened,
 };
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
@@ -42,6 +44,8 @@ pub(crate) struct Caller {
     pub(crate) timeout: Option<Duration>,
     /// What a call of unknown price costs at most.
     pub(crate) max_cost: Option<Money>,
+    /// Whether answers of earlier jobs are used again.
+    pub(crate) cache: Cache,
     /// The gate before the stage's provider.
     pub(crate) gate: Option<GatePass>,
     pub(crate) intents: mpsc::Sender<IntentRequest>,
@@ -53,6 +57,8 @@ pub(crate) struct Caller {
     pub(crate) storing: watch::Sender<u32>,
     /// The calls of this run whose known outcome it has been told, and whether that is an answer.
     pub(crate) received: Arc<Mutex<Vec<(CallId, bool)>>>,
+    /// The calls of earlier jobs whose answers this run has taken, by the items they served here.
+    pub(crate) reused: Arc<Mutex<BTreeMap<ItemId, CallId>>>,
     /// Whether a call of this run, or one it goes on with, has no known outcome.
     pub(crate) unsettled: Arc<AtomicBool>,
     /// The gate of the budget that has kept the last call of this run from being made.
@@ -113,6 +119,11 @@ impl Caller {
                 Sending { id, intent, resume: task, again: true }
             }
             Earlier::None => {
+                if let Some((answer, from)) = self.reuse(&spec).await.map_err(later)? {
+                    let mut reused = self.reused.lock().unwrap_or_else(PoisonError::into_inner);
+                    reused.extend(spec.items.iter().map(|item| (*item, from)));
+                    return Ok((answer, Money::ZERO));
+                }
                 let id = CallId::from_uuid(self.shared.uuid());
                 let intent = self.intend(&spec, id).await?;
                 Sending { id, intent, resume: None, again: false }
@@ -157,6 +168,11 @@ impl Caller {
         received.iter().filter(|(_, answered)| used(*answered)).map(|(call, _)| *call).collect()
     }
 
+    /// Returns the call of an earlier job whose answer the run has taken for an item.
+    pub(crate) fn reused(&self, item: ItemId) -> Option<CallId> {
+        self.reused.lock().unwrap_or_else(PoisonError::into_inner).get(&item).copied()
+    }
+
     /// Tells whether a call of the run, or one it has gone on with, has no known outcome.
     pub(crate) fn is_unsettled(&self) -> bool {
         self.unsettled.load(Ordering::SeqCst)
@@ -180,8 +196,6 @@ impl Caller {
             unused: true,
             ..CallQuery::default()
         };
-        // A store that cannot be read is no try of the stage: the next one would pay again for what this one has.
-        let later = |error: Error| error.retry(Retryability::Throttled { after: Some(AWAIT) });
         let calls = self.shared.store.calls(query).await.map_err(later)?;
         let serves =
             |call: &CallRecord| spec.items.iter().all(|item| call.items.contains(item) && !call.used_by.contains(item));
@@ -252,6 +266,8 @@ impl Caller {
             round: spec.round,
             attempt: spec.attempt,
             provider: spec.provider.name.clone(),
+            model: spec.provider.model.clone(),
+            prompt: spec.prompt.as_deref().map(shortened),
             capability: spec.provider.capability,
             request: spec.request,
             reserved: self.most(spec),
@@ -351,6 +367,12 @@ impl Caller {
             }
         }
     }
+}
+
+/// Makes an error of a store wait: one that cannot be read is no try of the stage, and the next one would pay again for what
+/// this one has.
+fn later(error: Error) -> Error {
+    error.retry(Retryability::Throttled { after: Some(AWAIT) })
 }
 
 /// Returns the gate of the budget that is in the way of an intent, if one is.

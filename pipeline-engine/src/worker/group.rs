@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use pipeline_core::executor::{Event, ItemMachine, backoff};
-use pipeline_core::id::CallId;
+use pipeline_core::id::{CallId, ItemId};
 use pipeline_core::pipeline::StageIndex;
 use pipeline_core::storage::Claimed;
 use pipeline_core::{Error, Result};
@@ -148,7 +148,16 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
         let shared = walk.shared();
         let gone = move || {
             let outcome = Err(Error::unexpected("the stage panicked"));
-            Ended { outcome, used: Vec::new(), unsettled: false, barred: None, ticket: None, at: shared.now(), draw: 0 }
+            Ended {
+                outcome,
+                used: Vec::new(),
+                reused: None,
+                unsettled: false,
+                barred: None,
+                ticket: None,
+                at: shared.now(),
+                draw: 0,
+            }
         };
         walk.follow(stage, attempt, async move { reply.await.unwrap_or_else(|_| gone()) });
         tasks.push(start.task);
@@ -162,18 +171,20 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
     let shared = &context.0.shared;
     let draw = (0..4).map(|_| shared.draw()).max_by_key(|draw| backoff(&policy, attempt, *draw)).unwrap_or_default();
     let work = async move {
-        let count = tasks.len();
+        let items: Vec<ItemId> = tasks.iter().map(|task| task.item).collect();
         let run = code.run_group(&context, tasks);
         let limited = context.0.limited(limit, run).await;
-        let outcomes = limited.unwrap_or_else(|limit| (0..count).map(|_| Err(late(limit))).collect());
+        let outcomes = limited.unwrap_or_else(|limit| items.iter().map(|_| Err(late(limit))).collect());
         let at = context.0.shared.now();
         let ticket = tickets.make();
         let ends: Vec<Ended> = outcomes
             .into_iter()
-            .map(|outcome| {
+            .zip(&items)
+            .map(|(outcome, item)| {
+                let reused = context.0.reused(*item);
                 let (used, unsettled) = (context.0.used(&outcome), context.0.is_unsettled());
                 let barred = context.0.barred();
-                Ended { outcome, used, unsettled, barred, ticket: Some(ticket.clone()), at, draw }
+                Ended { outcome, used, reused, unsettled, barred, ticket: Some(ticket.clone()), at, draw }
             })
             .collect();
         drop(ticket);

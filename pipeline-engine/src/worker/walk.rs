@@ -177,13 +177,13 @@ impl Walk {
             return self.follow(start.stage, start.attempt, async move { ended });
         };
         let (limit, shared) = (self.limit(start.stage), Arc::clone(&self.shared));
-        let (stage, attempt, task) = (start.stage, start.attempt, start.task);
+        let (stage, attempt, task, item) = (start.stage, start.attempt, start.task, self.item.id);
         self.follow(stage, attempt, async move {
             let run = code.run(&context, task);
             let outcome = context.0.limited(limit, run).await.unwrap_or_else(|limit| Err(late(limit)));
-            let used = context.0.used(&outcome);
+            let (used, reused) = (context.0.used(&outcome), context.0.reused(item));
             let (unsettled, barred) = (context.0.is_unsettled(), context.0.barred());
-            Ended { outcome, used, unsettled, barred, ticket: None, at: shared.now(), draw: shared.draw() }
+            Ended { outcome, used, reused, unsettled, barred, ticket: None, at: shared.now(), draw: shared.draw() }
         });
     }
 
@@ -314,12 +314,14 @@ impl Walk {
             stage: planned.name.clone(),
             timeout: planned.policy.timeout,
             max_cost: self.job.plan.max_cost,
+            cache: self.job.plan.cache,
             gate: self.job.gate(stage).cloned(),
             intents: self.intents.0.clone(),
             flights: self.committer.flights.clone(),
             calling: watch::Sender::new(0),
             storing: watch::Sender::new(0),
             received: Arc::default(),
+            reused: Arc::default(),
             unsettled: Arc::default(),
             barred: Arc::default(),
         }))
@@ -355,7 +357,7 @@ impl Walk {
     }
 
     async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Result<()> {
-        let (id, Ended { outcome, used, unsettled, barred, ticket, at, draw }) = match ended {
+        let (id, Ended { outcome, used, reused, unsettled, barred, ticket, at, draw }) = match ended {
             Ok(ended) => ended,
             Err(error) if error.is_cancelled() => {
                 (error.id(), self.end(Err(Error::new(ErrorKind::Cancelled, "the stage was given up"))))
@@ -363,7 +365,10 @@ impl Walk {
             Err(error) => (error.id(), self.end(Err(Error::unexpected("the stage panicked")))),
         };
         let Some(Running { stage, attempt, started_at, .. }) = self.running.remove(&id) else { return Ok(()) };
-        let (event, made) = self.event(stage, attempt, (started_at, at), outcome, barred);
+        let (event, mut made) = self.event(stage, attempt, (started_at, at), outcome, barred);
+        if let Some(made) = &mut made {
+            made.reused = reused;
+        }
         self.shared.metrics.tried(self.job.plan.stage(stage), at.since(started_at), &event);
         let made = Made { result: made.map(|result| (stage, result)), used, unsettled, ticket };
         let starts = self.apply_at(at, draw, &event, made)?;

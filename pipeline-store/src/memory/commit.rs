@@ -227,6 +227,8 @@ fn open(state: &mut State, call: NewCall, now: Timestamp) {
         round: call.round,
         attempt: call.attempt,
         provider: call.provider,
+        model: call.model,
+        prompt: call.prompt,
         capability: call.capability,
         request: call.request,
         state: CallState::Open,

@@ -68,4 +68,16 @@ impl ItemStore for MemoryStore {
             Ok(tallies.into_values().collect())
         })
     }
+
+    async fn reused(&self, job: JobId) -> Result<BTreeMap<StageName, u64>> {
+        self.with(|state| {
+            let mut counts = BTreeMap::new();
+            let Some(job) = state.jobs.get(&job) else { return Ok(counts) };
+            let ids = state.items_of(job).flat_map(|item| &item.history);
+            for result in ids.filter_map(|id| state.results.get(id)).filter(|result| result.reused.is_some()) {
+                *counts.entry(result.stage.clone()).or_default() += 1;
+            }
+            Ok(counts)
+        })
+    }
 }

@@ -1,11 +1,14 @@
 //! The ledger of provider calls.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::CallId;
+use pipeline_core::id::{CallId, Digest, JobId};
 use pipeline_core::model::ItemStatus;
 use pipeline_core::storage::{
-    AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, NewResolution, SettleReply, Settlement,
+    AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, NewResolution, SettleReply, Settlement, Spend,
+    SpendQuery,
 };
 
 use super::store::MemoryStore;
@@ -106,6 +109,33 @@ impl CallLedger for MemoryStore {
         self.with(|state| {
             let place = state.call_places.get(&id).and_then(|place| state.calls.get(*place));
             place.cloned().ok_or_else(|| Error::not_found("there is no such call").with("call", id))
+        })
+    }
+
+    async fn answered(&self, job: JobId, request: Digest) -> Result<Option<CallRecord>> {
+        self.with(|state| {
+            let owner = |job: JobId| state.jobs.get(&job).map(|job| &job.new.owner);
+            let Some(mine) = owner(job) else { return Ok(None) };
+            let found = state.calls.iter().rev().find(|call| {
+                call.request == request
+                    && call.state == CallState::Succeeded
+                    && call.response.is_some()
+                    && owner(call.job) == Some(mine)
+            });
+            Ok(found.cloned())
+        })
+    }
+
+    async fn spend(&self, query: SpendQuery) -> Result<Vec<Spend>> {
+        self.with(|state| {
+            let mut sums = BTreeMap::new();
+            for call in &state.calls {
+                let job = state.jobs.get(&call.job).or_else(|| state.deleted.get(&call.job));
+                if let Some(owner) = job.map(|job| &job.new.owner).or_else(|| state.gone.get(&call.job)) {
+                    query.add(&mut sums, owner, call);
+                }
+            }
+            Ok(sums.into_values().collect())
         })
     }
 

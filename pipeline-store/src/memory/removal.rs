@@ -15,7 +15,9 @@ pub(super) fn sweep(state: &mut State, limit: usize) -> u64 {
     if removed > 0 {
         return removed;
     }
-    state.deleted.remove(&job);
+    if let Some(gone) = state.deleted.remove(&job) {
+        state.gone.insert(job, gone.new.owner);
+    }
     state.names.retain(|_, (owner, _)| *owner != job);
     state.fingerprints.retain(|(owner, _), _| *owner != job);
     1
@@ -52,7 +54,7 @@ fn calls(state: &mut State, job: JobId, limit: usize) -> u64 {
         }
         call.items.clear();
         call.used_by.clear();
-        call.response = None;
+        (call.response, call.prompt) = (None, None);
     }
     state.calls.retain(|call| !free.contains(&call.id));
     state.call_places = state.calls.iter().enumerate().map(|(place, call)| (call.id, place)).collect();
@@ -64,5 +66,5 @@ fn is_free(call: &CallRecord) -> bool {
 }
 
 fn is_talkative(call: &CallRecord) -> bool {
-    !call.items.is_empty() || call.response.is_some()
+    !call.items.is_empty() || call.response.is_some() || call.prompt.is_some()
 }

@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) jobs: BTreeMap<JobId, Job>,
     /// Deleted jobs of which something is left.
     pub(super) deleted: BTreeMap<JobId, Job>,
+    /// Whose the jobs were of which only calls are left.
+    pub(super) gone: BTreeMap<JobId, String>,
     pub(super) items: HashMap<ItemId, Item>,
     pub(super) results: HashMap<ResultId, ResultRecord>,
     pub(super) calls: Vec<CallRecord>,

@@ -9,16 +9,16 @@ use sqlx::PgConnection;
 use super::fault::Work;
 
 const RESULTS: &str = "INSERT INTO results (id, item, stage, round, attempt, provider, cost, started_at, ended_at, \
-     verdict, files, fields) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], \
-     $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[])";
+     verdict, files, fields, reused) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], \
+     $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::uuid[])";
 
 /// A call that serves several items may come with each of them; it is written once. An unknown one is opened again.
 const CALLS: &str = "WITH given AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], \
-     $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $12::text[], $13::bigint[], $14::uuid[]) \
-     AS given (id, job, stage, round, attempt, provider, capability, request, reserved, items, gate, deadline, sending)), \
+     $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $12::text[], $13::bigint[], $14::uuid[], $15::text[], $16::text[]) \
+     AS given (id, job, stage, round, attempt, provider, capability, request, reserved, items, gate, deadline, sending, model, prompt)), \
      opened AS (INSERT INTO calls (id, job, stage, round, attempt, provider, capability, request, reserved, items, \
-     state, opened_at, gate, deadline, sending) SELECT id, job, stage, round, attempt, provider, capability, request, reserved, \
-     items::uuid[], 'open', $11, gate, deadline, sending FROM given ON CONFLICT (id) DO UPDATE SET state = 'open', \
+     state, opened_at, gate, deadline, sending, model, prompt) SELECT id, job, stage, round, attempt, provider, capability, request, reserved, \
+     items::uuid[], 'open', $11, gate, deadline, sending, model, prompt FROM given ON CONFLICT (id) DO UPDATE SET state = 'open', \
      opened_at = excluded.opened_at, deadline = excluded.deadline, sending = excluded.sending, \
      attempt = excluded.attempt, settled_at = NULL WHERE calls.state = 'unknown') \
      INSERT INTO call_items (item, call) SELECT served.item, given.id \
@@ -50,6 +50,7 @@ pub(super) async fn results(connection: &mut PgConnection, commits: &[&Commit]) 
         .bind(verdicts.collect::<Result<Vec<_>, _>>()?)
         .bind(files.collect::<Result<Vec<_>, _>>()?)
         .bind(fields.collect::<Result<Vec<_>, _>>()?)
+        .bind(results.iter().map(|result| result.reused.map(|call| call.as_uuid())).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())
@@ -96,6 +97,8 @@ pub(super) async fn calls(connection: &mut PgConnection, commits: &[&Commit], no
         .bind(calls.iter().map(|call| call.gate.as_ref().map(|pass| pass.key.as_str())).collect::<Vec<_>>())
         .bind(calls.iter().map(|call| now.after(call.patience).as_micros()).collect::<Vec<_>>())
         .bind(calls.iter().map(|call| call.sending.as_uuid()).collect::<Vec<_>>())
+        .bind(calls.iter().map(|call| call.model.as_deref()).collect::<Vec<_>>())
+        .bind(calls.iter().map(|call| call.prompt.as_deref()).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

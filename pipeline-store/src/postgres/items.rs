@@ -1,10 +1,11 @@
 //! Items and their results, for reading.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{ItemId, JobId, ResultId};
+use pipeline_core::id::{ItemId, JobId, ResultId, StageName};
 use pipeline_core::storage::{ItemQuery, ItemRecord, ItemStore, ResultRecord, StageTally};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -28,6 +29,9 @@ pub(super) const LIST: &str = concat!(
      OR CASE WHEN session IS NULL THEN status ELSE 'running' END = ANY ($4)) AND items.id BETWEEN $5 AND $6 \
      ORDER BY item_inputs.ordinal, item_inputs.slot LIMIT $7"
 );
+
+const REUSED: &str = "SELECT stage, count(*) FROM results JOIN item_inputs ON item_inputs.item = results.item \
+     WHERE results.reused IS NOT NULL AND item_inputs.job = $1 GROUP BY stage";
 
 #[async_trait]
 impl ItemStore for PostgresStore {
@@ -93,6 +97,16 @@ impl ItemStore for PostgresStore {
 
     async fn tallies(&self, job: JobId) -> Result<Vec<StageTally>> {
         self.read(job, |connection, job| Box::pin(tallies(connection, *job))).await
+    }
+
+    async fn reused(&self, job: JobId) -> Result<BTreeMap<StageName, u64>> {
+        self.read(job, |connection, job| {
+            Box::pin(async move {
+                let rows = sqlx::query(REUSED).bind(job.as_uuid()).fetch_all(connection).await?;
+                rows.iter().map(|row| Ok((rows::stage(row, 0)?, rows::number(row, 1)?))).collect()
+            })
+        })
+        .await
     }
 }
 

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{CallId, ItemId, SendingId, StageName};
+use pipeline_core::id::{CallId, Digest, ItemId, JobId, SendingId, StageName};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
     AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, GateKey, NewResolution, SettleReply,
-    Settlement,
+    Settlement, Spend, SpendQuery,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::bell::Bell;
 use super::fault::Work;
 use super::store::{Begin, PostgresStore, clock};
-use super::{budgets, gates, rows};
+use super::{budgets, gates, rows, spend};
 
 /// Settles a call that is open, or unknown and now known; tells whether it did, and its gate. An answer that is no outage ends the gate's row of them.
 const SETTLE: &str = concat!(
@@ -41,7 +41,7 @@ macro_rules! calls_where {
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
              failure, external_id, opened_at, settled_at, attempt, gate, deadline, sending, \
              ARRAY(SELECT served.item FROM unnest(calls.items) AS served (item) JOIN call_items \
-             ON call_items.item = served.item AND call_items.call = calls.id WHERE call_items.used), resolution FROM calls WHERE ",
+             ON call_items.item = served.item AND call_items.call = calls.id WHERE call_items.used), resolution, model, prompt FROM calls WHERE ",
             $first,
             " AND ($3::text IS NULL OR stage = $3) AND state = ANY ($4) ORDER BY no LIMIT $5"
         )
@@ -55,6 +55,13 @@ pub(super) const OF_JOB: &str = calls_where!("job = $1 AND $2::uuid IS NULL AND 
 pub(super) const OF_ANY: &str = calls_where!("$1::uuid IS NULL AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
 
 const ONE: &str = calls_where!("id = $1::uuid AND $2::uuid IS NULL AND $6::boolean IS NOT NULL");
+
+/// The newest answer to a request that a job of the owner of another one has.
+const ANSWERED: &str = calls_where!(
+    "no = (SELECT max(theirs.no) FROM calls AS theirs JOIN jobs ON jobs.id = theirs.job AND jobs.deleted IS NULL \
+     WHERE theirs.request = $7 AND theirs.state = 'succeeded' AND theirs.response IS NOT NULL \
+     AND jobs.owner = (SELECT owner FROM jobs WHERE id = $1::uuid)) AND $2::uuid IS NULL AND $6::boolean IS NOT NULL"
+);
 
 /// Ends an unknown call as a person decides.
 const RESOLVE: &str = "UPDATE calls SET state = $2, cost = $3, response = $4, failure = $5, settled_at = $6, resolution = $7 \
@@ -196,6 +203,29 @@ impl CallLedger for PostgresStore {
         self.read(id, |connection, id| Box::pin(one(connection, *id))).await
     }
 
+    async fn answered(&self, job: JobId, request: Digest) -> Result<Option<CallRecord>> {
+        self.read((job, request), |connection, (job, request)| {
+            Box::pin(async move {
+                let row = sqlx::query(ANSWERED)
+                    .bind(job.as_uuid())
+                    .bind(None::<Uuid>)
+                    .bind(None::<&str>)
+                    .bind(vec![CallState::Succeeded.as_str()])
+                    .bind(1_i64)
+                    .bind(false)
+                    .bind(request.to_hex())
+                    .fetch_optional(connection)
+                    .await?;
+                row.as_ref().map(call).transpose()
+            })
+        })
+        .await
+    }
+
+    async fn spend(&self, query: SpendQuery) -> Result<Vec<Spend>> {
+        self.read(query, |connection, query| Box::pin(spend::spend(connection, query))).await
+    }
+
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
         self.read(query, |connection, query| {
             Box::pin(async move {
@@ -261,5 +291,7 @@ fn call(row: &PgRow) -> Work<CallRecord> {
         settled_at: rows::maybe_time(row, 15)?,
         used_by: row.try_get::<Vec<Uuid>, _>(20)?.into_iter().map(ItemId::from_uuid).collect(),
         resolution: rows::maybe_json(row, 21)?,
+        model: row.try_get(22)?,
+        prompt: row.try_get(23)?,
     })
 }

@@ -40,6 +40,7 @@ mod reviews;
 mod revisions;
 mod rows;
 mod sessions;
+mod spend;
 mod steward;
 mod store;
 mod submit;

@@ -30,10 +30,10 @@ const STEPS: [&str; 8] = [
 
 /// Takes out of the calls that stay which items they served, and with what they were answered.
 const SILENCE: &str = "WITH talkative AS MATERIALIZED (SELECT id, items FROM calls \
-     WHERE job = $1 AND (cardinality(items) > 0 OR response IS NOT NULL) LIMIT $2), \
+     WHERE job = $1 AND (cardinality(items) > 0 OR response IS NOT NULL OR prompt IS NOT NULL) LIMIT $2), \
      places_gone AS (DELETE FROM call_items USING (SELECT id, unnest(items) AS item FROM talkative) AS served \
      WHERE call_items.item = served.item AND call_items.call = served.id) \
-     UPDATE calls SET items = '{}', response = NULL WHERE id IN (SELECT id FROM talkative)";
+     UPDATE calls SET items = '{}', response = NULL, prompt = NULL WHERE id IN (SELECT id FROM talkative)";
 
 /// Hides a job that has ended.
 pub(super) async fn delete(connection: &mut PgConnection, job: JobId) -> Work<()> {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use pipeline_core::error::Error;
 use pipeline_core::executor::MACHINE_FORMAT;
-use pipeline_core::id::{EventSeq, ItemId, JobId, ResultId, StageName, Token};
+use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, StageName, Token};
 use pipeline_core::model::{Counts, ItemStatus, JobStatus, Money};
 use pipeline_core::storage::{Claimed, ItemRecord, JobKey, JobRecord, ResultRecord};
 use pipeline_core::time::Timestamp;
@@ -49,7 +49,8 @@ pub(super) use jobs;
 macro_rules! result_columns {
     () => {
         "results.id, results.item, results.stage, results.round, results.attempt, results.fields, results.files, \
-         results.verdict, results.provider, results.cost, results.started_at, results.ended_at"
+         results.verdict, results.provider, results.cost, results.started_at, results.ended_at, \
+         results.reused"
     };
 }
 pub(super) use result_columns;
@@ -220,6 +221,7 @@ pub(super) fn result(row: &PgRow) -> Work<ResultRecord> {
         cost: money(row, 9)?,
         started_at: time(row, 10)?,
         ended_at: time(row, 11)?,
+        reused: maybe_uuid(row, 12)?.map(CallId::from_uuid),
     })
 }
 

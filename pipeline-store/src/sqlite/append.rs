@@ -13,9 +13,9 @@ use super::bulk::{Bound, Bulk};
 use super::fault::Work;
 
 static INSERT: Bulk = Bulk::insert(
-    "INSERT INTO results (id, item, stage, round, attempt, provider, cost, started_at, ended_at, verdict, files, fields) \
-     SELECT * FROM (",
-    12,
+    "INSERT INTO results (id, item, stage, round, attempt, provider, cost, started_at, ended_at, verdict, files, fields, \
+     reused) SELECT * FROM (",
+    13,
 );
 
 pub(super) const USED: &str = "UPDATE call_items SET used = 1 FROM json_each(?1) AS given \
@@ -36,6 +36,8 @@ struct CallRow<'a>(
     Option<&'a GateKey>,
     i64,
     SendingId,
+    Option<&'a str>,
+    Option<&'a str>,
 );
 
 #[derive(Default)]
@@ -77,7 +79,8 @@ pub(super) async fn results(connection: &mut SqliteConnection, commits: &[&Commi
             .bind(result.ended_at.as_micros())
             .bind(result.verdict.as_ref().map(serde_json::to_string).transpose()?)
             .bind(serde_json::to_string(&result.files)?)
-            .bind(serde_json::to_string(&result.fields)?))
+            .bind(serde_json::to_string(&result.fields)?)
+            .bind(result.reused.map(|call| call.to_string())))
     };
     INSERT.run(connection, &rows, row, |query| query).await?;
     let sums: Vec<_> = tallies
@@ -127,6 +130,8 @@ pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit]
                 call.gate.as_ref().map(|pass| &pass.key),
                 now.after(call.patience).as_micros(),
                 call.sending,
+                call.model.as_deref(),
+                call.prompt.as_deref(),
             )
         })
         .collect();
@@ -136,8 +141,9 @@ pub(super) async fn calls(connection: &mut SqliteConnection, commits: &[&Commit]
     let body = serde_json::to_string(&rows)?;
     sqlx::query(
         "INSERT INTO calls (id, job, stage, round, provider, capability, request, state, reserved, opened_at, items, attempt, \
-         gate, deadline, sending) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, 'open', \
-         value ->> 7, ?2, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 FROM json_each(?1) WHERE true \
+         gate, deadline, sending, model, prompt) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, 'open', \
+         value ->> 7, ?2, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, \
+         value ->> 14 FROM json_each(?1) WHERE true \
          ON CONFLICT (id) DO UPDATE SET state = 'open', opened_at = excluded.opened_at, deadline = excluded.deadline, \
          sending = excluded.sending, attempt = excluded.attempt, settled_at = NULL WHERE state = 'unknown'",
     )

@@ -1,10 +1,11 @@
 //! Items and their results, for reading.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{ItemId, JobId, ResultId};
+use pipeline_core::id::{ItemId, JobId, ResultId, StageName};
 use pipeline_core::storage::{ItemQuery, ItemRecord, ItemStore, ResultRecord, StageTally};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
@@ -12,6 +13,9 @@ use sqlx::{Row as _, SqliteConnection};
 use super::fault::Work;
 use super::rows;
 use super::store::SqliteStore;
+
+const REUSED: &str = "SELECT stage, count(*) FROM results JOIN items ON items.id = results.item \
+     WHERE results.reused IS NOT NULL AND items.job = ? GROUP BY stage";
 
 #[async_trait]
 impl ItemStore for SqliteStore {
@@ -94,6 +98,16 @@ impl ItemStore for SqliteStore {
 
     async fn tallies(&self, job: JobId) -> Result<Vec<StageTally>> {
         self.read(move |connection| Box::pin(tallies(connection, job))).await
+    }
+
+    async fn reused(&self, job: JobId) -> Result<BTreeMap<StageName, u64>> {
+        self.read(move |connection| {
+            Box::pin(async move {
+                let rows = sqlx::query(REUSED).bind(job.to_string()).fetch_all(connection).await?;
+                rows.iter().map(|row| Ok((rows::stage(row, 0)?, rows::number(row, 1)?))).collect()
+            })
+        })
+        .await
     }
 }
 

@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{CallId, ItemId};
+use pipeline_core::id::{CallId, Digest, ItemId, JobId};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
     AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, GateKey, NewResolution, SettleReply,
-    Settlement,
+    Settlement, Spend, SpendQuery,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
 use super::store::SqliteStore;
-use super::{budgets, gates, rows};
+use super::{budgets, gates, rows, spend};
 
 /// Lists calls, oldest first, by a first condition.
 macro_rules! calls_where {
@@ -21,7 +21,7 @@ macro_rules! calls_where {
         concat!(
             "SELECT id, job, stage, items, round, provider, capability, request, state, reserved, cost, response, \
              failure, external_id, opened_at, settled_at, attempt, gate, deadline, sending, \
-             (SELECT json_group_array(item) FROM call_items WHERE call = calls.id AND used), resolution FROM calls WHERE ",
+             (SELECT json_group_array(item) FROM call_items WHERE call = calls.id AND used), resolution, model, prompt FROM calls WHERE ",
             $first,
             " AND (?3 IS NULL OR stage = ?3) AND state IN (SELECT value FROM json_each(?4)) ORDER BY no LIMIT ?5"
         )
@@ -35,6 +35,13 @@ pub(super) const OF_JOB: &str = calls_where!("job = ?1 AND ?2 IS NULL AND ?6 IS 
 pub(super) const OF_ANY: &str = calls_where!("?1 IS NULL AND ?2 IS NULL AND ?6 IS NOT NULL");
 
 const ONE: &str = calls_where!("id = ?1 AND ?2 IS NULL AND ?6 IS NOT NULL");
+
+/// The newest answer to a request that a job of the owner of another one has.
+const ANSWERED: &str = calls_where!(
+    "no = (SELECT max(theirs.no) FROM calls AS theirs JOIN jobs ON jobs.id = theirs.job AND jobs.deleted IS NULL \
+     WHERE theirs.request = ?7 AND theirs.state = 'succeeded' AND theirs.response IS NOT NULL \
+     AND jobs.owner = (SELECT owner FROM jobs WHERE id = ?1)) AND ?2 IS NULL AND ?6 IS NOT NULL"
+);
 
 /// Ends an unknown call as a person decides.
 const RESOLVE: &str = "UPDATE calls SET state = ?2, cost = ?3, response = ?4, failure = ?5, settled_at = ?6, resolution = ?7 \
@@ -173,6 +180,29 @@ impl CallLedger for SqliteStore {
         self.read(move |connection| Box::pin(one(connection, id))).await
     }
 
+    async fn answered(&self, job: JobId, request: Digest) -> Result<Option<CallRecord>> {
+        self.read(move |connection| {
+            Box::pin(async move {
+                let row = sqlx::query(ANSWERED)
+                    .bind(job.to_string())
+                    .bind(None::<String>)
+                    .bind(None::<String>)
+                    .bind(rows::list([CallState::Succeeded])?)
+                    .bind(1)
+                    .bind(false)
+                    .bind(request.to_hex())
+                    .fetch_optional(connection)
+                    .await?;
+                row.as_ref().map(call).transpose()
+            })
+        })
+        .await
+    }
+
+    async fn spend(&self, query: SpendQuery) -> Result<Vec<Spend>> {
+        self.read(move |connection| Box::pin(async move { spend::spend(connection, &query).await })).await
+    }
+
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {
         self.read(move |connection| {
             Box::pin(async move {
@@ -243,5 +273,7 @@ fn call(row: &SqliteRow) -> Work<CallRecord> {
         deadline: rows::time(row, 18)?,
         settled_at: rows::maybe_time(row, 15)?,
         resolution: rows::maybe_json(row, 21)?,
+        model: row.try_get(22)?,
+        prompt: row.try_get(23)?,
     })
 }

@@ -36,6 +36,7 @@ mod revisions;
 mod rows;
 mod sessions;
 mod snapshot;
+mod spend;
 mod steward;
 mod store;
 mod submit;

@@ -21,7 +21,8 @@ const STEPS: [&str; 8] = [
 ];
 
 /// The calls that stay and still say which items they served, and with what they were answered.
-const TALKATIVE: &str = "SELECT id FROM calls WHERE job = ?1 AND (items <> '[]' OR response IS NOT NULL) LIMIT ?2";
+const TALKATIVE: &str =
+    "SELECT id FROM calls WHERE job = ?1 AND (items <> '[]' OR response IS NOT NULL OR prompt IS NOT NULL) LIMIT ?2";
 
 /// Hides a job that has ended.
 pub(super) async fn delete(connection: &mut SqliteConnection, job: JobId) -> Work<()> {
@@ -53,7 +54,7 @@ pub(super) async fn sweep(connection: &mut SqliteConnection, limit: u32) -> Work
         let ids = serde_json::to_string(&talkative)?;
         for step in [
             "DELETE FROM call_items WHERE call IN (SELECT value FROM json_each(?))",
-            "UPDATE calls SET items = '[]', response = NULL WHERE id IN (SELECT value FROM json_each(?))",
+            "UPDATE calls SET items = '[]', response = NULL, prompt = NULL WHERE id IN (SELECT value FROM json_each(?))",
         ] {
             sqlx::query(step).bind(&ids).execute(&mut *connection).await?;
         }

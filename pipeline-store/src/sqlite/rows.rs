@@ -41,7 +41,8 @@ pub(super) use job_rows;
 macro_rules! result_columns {
     () => {
         "results.id, results.item, results.stage, results.round, results.attempt, results.fields, results.files, \
-         results.verdict, results.provider, results.cost, results.started_at, results.ended_at"
+         results.verdict, results.provider, results.cost, results.started_at, results.ended_at, \
+         results.reused"
     };
 }
 pub(super) use result_columns;
@@ -178,6 +179,7 @@ pub(super) fn result(row: &SqliteRow) -> Work<ResultRecord> {
         cost: money(row, 9)?,
         started_at: time(row, 10)?,
         ended_at: time(row, 11)?,
+        reused: maybe_word(row, 12)?,
     })
 }
 

@@ -2,15 +2,15 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
 use pipeline_core::ErrorKind;
-use pipeline_core::id::{CallId, ItemId, SendingId, Token};
+use pipeline_core::id::{CallId, Digest, ItemId, JobId, SendingId, Token};
 use pipeline_core::model::{Failure, FailureCode, ItemStatus, Money};
 use pipeline_core::storage::{
-    AttachReply, BudgetKey, CallQuery, CallRecord, CallState, Commit, CommitReply, Decision, NewCall, NewResolution,
-    Refusal, Resolution, SettleReply, Settlement,
+    AttachReply, BudgetKey, CallQuery, CallRecord, CallState, Commit, CommitReply, Decision, NewCall, NewJob,
+    NewResolution, Refusal, Resolution, SettleReply, Settlement, Spend, SpendBy, SpendQuery,
 };
 use serde_json::json;
 
-use super::fixture::{Bench, PATIENCE, ending, holding, new_call, releasing, stage, uuid};
+use super::fixture::{Bench, PATIENCE, ending, holding, new_call, new_item, new_job, releasing, stage, uuid};
 
 fn succeeded(call: CallId) -> Settlement {
     Settlement {
@@ -122,6 +122,7 @@ pub async fn ledger_3_durable(bench: &Bench) {
         (&record.provider, record.request, Some(record.reserved)),
         (&call.provider, call.request, call.reserved)
     );
+    assert_eq!((&record.model, &record.prompt), (&call.model, &call.prompt));
     assert_eq!((record.external_id.as_deref(), record.stage.clone()), (Some("task-1"), call.stage));
     assert!(record.settled_at.is_some());
     let again = bench.reopen().await.calls(CallQuery::default()).await.unwrap();
@@ -334,4 +335,99 @@ pub async fn ledger_10_by_its_id(bench: &Bench) {
     );
     let error = bench.store.call(CallId::from_uuid(uuid())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+/// The newest answer to the same request is found by the jobs of its owner, and by nobody else.
+pub async fn ledger_11_answered(bench: &Bench) {
+    let job_of = async |owner: &str| {
+        let job = NewJob { owner: owner.to_owned(), ..new_job() };
+        bench.submit_with(job, vec![new_item(0)]).await.0
+    };
+    let called = async |job: JobId, request: Digest, state: CallState| {
+        let session = bench.session_for(Some(job)).await;
+        let item = bench.claim(session, 1).await.remove(0);
+        let call = NewCall { request, ..new_call(job, &[item.item.id]) };
+        bench.commit(session, Commit { calls: vec![call.clone()], ..holding(&item) }).await;
+        bench.store.settle(Settlement { state, ..succeeded(call.id) }).await.unwrap();
+        bench.commit(session, ending(&item, ItemStatus::Succeeded)).await;
+        call.id
+    };
+    let (request, other) = (Digest::of(b"one request"), Digest::of(b"another"));
+    let (first, second, asking) = (job_of("ann").await, job_of("ann").await, job_of("ann").await);
+    let (stranger, strange) = (job_of("bob").await, job_of("bob").await);
+    let found = async |job, request| bench.store.answered(job, request).await.unwrap().map(|call| call.id);
+    called(first, request, CallState::Failed).await;
+    called(stranger, other, CallState::Succeeded).await;
+    assert_eq!(found(asking, request).await, None, "it failed");
+    assert_eq!(found(asking, other).await, None, "another owner has it");
+    let old = called(second, request, CallState::Succeeded).await;
+    assert_eq!(found(asking, request).await, Some(old));
+    assert_eq!(found(strange, request).await, None, "another owner asks");
+    assert_eq!(found(JobId::from_uuid(uuid()), request).await, None, "nobody asks");
+    let newest = job_of("ann").await;
+    let new = called(newest, request, CallState::Succeeded).await;
+    let answer = bench.reopen().await.answered(asking, request).await.unwrap().unwrap();
+    assert_eq!((answer.id, answer.response), (new, succeeded(new).response));
+    bench.store.delete(newest).await.unwrap();
+    assert_eq!(found(asking, request).await, Some(old), "the newest one is deleted");
+}
+
+/// Calls are added up by what is asked for, those of deleted jobs too.
+pub async fn ledger_12_added_up(bench: &Bench) {
+    let mut jobs = Vec::new();
+    let begin = bench.store.now().await.unwrap();
+    for (owner, model, prompt) in
+        [("ann", Some("fast"), "a cat"), ("ann", None, "a dog"), ("bob", Some("fast"), "a cat")]
+    {
+        let job = NewJob { owner: owner.to_owned(), ..new_job() };
+        let (job, _) = bench.submit_with(job, vec![new_item(0), new_item(1)]).await;
+        let session = bench.session_for(Some(job)).await;
+        for (index, item) in bench.claim(session, 2).await.iter().enumerate() {
+            let (model, prompt) = (model.map(str::to_owned), Some(prompt.to_owned()));
+            let call = NewCall { model, prompt, ..new_call(job, &[item.item.id]) };
+            bench.commit(session, Commit { calls: vec![call.clone()], ..holding(item) }).await;
+            if index == 0 || owner == "bob" {
+                bench.store.settle(succeeded(call.id)).await.unwrap();
+            }
+            bench.commit(session, ending(item, ItemStatus::Succeeded)).await;
+        }
+        jobs.push(job);
+        bench.clock.advance(std::time::Duration::from_hours(24));
+    }
+    bench.store.delete(jobs[2]).await.unwrap();
+    let sums = async |query: SpendQuery| -> Vec<(String, u64, i64, u64, i64)> {
+        let sums = bench.store.spend(query).await.unwrap();
+        let micros = |sum: &Spend| (sum.spent.as_micros(), sum.reserved.as_micros());
+        sums.into_iter()
+            .map(|sum| (sum.key.clone(), sum.calls, micros(&sum).0, sum.unsettled, micros(&sum).1))
+            .collect()
+    };
+    let row = |key: &str, calls, unsettled| {
+        (key.to_owned(), calls, 39_000 * calls as i64, unsettled, 40_000 * unsettled as i64)
+    };
+    let query = SpendQuery::by;
+    assert_eq!(sums(query(SpendBy::Stage)).await, [row("generate", 4, 2)]);
+    assert_eq!(sums(query(SpendBy::Provider)).await, [row("bench", 4, 2)]);
+    assert_eq!(sums(query(SpendBy::Owner)).await, [row("ann", 2, 2), row("bob", 2, 0)]);
+    assert_eq!(sums(query(SpendBy::Model)).await, [row("", 1, 1), row("fast", 3, 1)]);
+    assert_eq!(sums(query(SpendBy::Prompt)).await, [row("a cat", 3, 1), row("a dog", 1, 1)]);
+    let mut by_job =
+        vec![row(&jobs[0].to_string(), 1, 1), row(&jobs[1].to_string(), 1, 1), row(&jobs[2].to_string(), 2, 0)];
+    by_job.sort();
+    assert_eq!(sums(query(SpendBy::Job)).await, by_job);
+    let days = sums(query(SpendBy::Day)).await;
+    assert_eq!(days.iter().map(|day| (day.1, day.3)).collect::<Vec<_>>(), [(1, 1), (1, 1), (2, 0)]);
+    let hours = |hours| Some(begin.after(std::time::Duration::from_hours(hours)));
+    assert_eq!(days[2].0, hours(48).unwrap().to_string()[..10]);
+    let last = SpendQuery { since: hours(36), ..query(SpendBy::Stage) };
+    assert_eq!(sums(last.clone()).await, [row("generate", 2, 0)]);
+    let first = SpendQuery { until: last.since, since: None, ..last.clone() };
+    assert_eq!(sums(first).await, [row("generate", 2, 2)]);
+    let theirs = SpendQuery { owner: Some("ann".to_owned()), ..query(SpendBy::Stage) };
+    assert_eq!(sums(theirs).await, [row("generate", 2, 2)]);
+    let own = SpendQuery { job: Some(jobs[0]), ..query(SpendBy::Stage) };
+    assert_eq!(sums(own).await, [row("generate", 1, 1)]);
+    while bench.store.sweep(10).await.unwrap() > 0 {}
+    assert_eq!(sums(query(SpendBy::Owner)).await, [row("ann", 2, 2), row("bob", 2, 0)]);
+    assert_eq!(sums(query(SpendBy::Prompt)).await, [row("", 2, 0), row("a cat", 1, 1), row("a dog", 1, 1)]);
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use pipeline_core::executor::{ItemEvent, ItemMachine, MACHINE_FORMAT, StageState};
 use pipeline_core::id::{CallId, Digest, ItemId, JobId, ResultId, SendingId, SessionId, StageName};
 use pipeline_core::model::{Capability, ItemStatus, Money};
-use pipeline_core::pipeline::{PLAN_FORMAT, Plan};
+use pipeline_core::pipeline::{Cache, PLAN_FORMAT, Plan};
 use pipeline_core::storage::{
     ClaimRequest, Claimed, Claims, Commit, CommitReply, JobPlan, NewCall, NewItem, NewJob, NewSession, ResultRecord,
     Store,
@@ -203,6 +203,7 @@ pub fn new_job() -> NewJob {
         max_rounds: 3,
         concurrency: None,
         max_cost: None,
+        cache: Cache::Off,
         warnings: Vec::new(),
     };
     let settings = json!({ "z": 0.1, "a": [1e-7, f64::MAX, 0.1 + 0.2], "ü": "\u{1f431}\n\"'" });
@@ -211,7 +212,7 @@ pub fn new_job() -> NewJob {
         label: "bench".to_owned(),
         owner: "me".to_owned(),
         priority: 0,
-        plan: JobPlan { plan, settings, recipe: None },
+        plan: JobPlan { plan, settings, recipe: None, estimate: None },
         out: Some("finished".to_owned()),
         parent: None,
         key: None,
@@ -283,6 +284,7 @@ pub fn result(item: ItemId, name: &str, took: Duration, cost: i64) -> ResultReco
         verdict: None,
         provider: Some("bench".to_owned()),
         cost: Money::from_micros(cost),
+        reused: None,
         started_at,
         ended_at: started_at.after(took),
     }
@@ -299,6 +301,8 @@ pub fn new_call(job: JobId, items: &[ItemId]) -> NewCall {
         round: 1,
         attempt: 2,
         provider: "bench".to_owned(),
+        model: Some("fast".to_owned()),
+        prompt: Some("a \"red\" cat".to_owned()),
         capability: Capability::GenerateImage,
         request: Digest::of(b"request"),
         reserved: Some(Money::from_micros(40_000)),

@@ -1,14 +1,15 @@
 //! The clauses of `ItemStore`.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pipeline_core::ErrorKind;
-use pipeline_core::id::{ItemId, ResultId};
+use pipeline_core::id::{CallId, ItemId, JobId, ResultId};
 use pipeline_core::model::{ItemStatus, Money};
-use pipeline_core::storage::{Commit, ItemQuery};
+use pipeline_core::storage::{Commit, ItemQuery, ResultRecord};
 
-use super::fixture::{Bench, ending, expanding, holding, new_item, new_job, releasing, result, uuid};
+use super::fixture::{Bench, ending, expanding, holding, new_item, new_job, releasing, result, stage, uuid};
 
 /// An unknown item is `NotFound`; unknown results are left out.
 pub async fn item_1_not_found(bench: &Bench) {
@@ -128,4 +129,24 @@ pub async fn item_5_tallies(bench: &Bench) {
     assert_eq!((of.count, of.total, of.cost), (2, Duration::from_secs(4), Money::from_micros(14)));
     assert!((of.sum_squares - 10.0).abs() < 1e-9 && (tallies[1].sum_squares - 0.5).abs() < 1e-9, "{tallies:?}");
     assert_eq!(bench.store.job(job).await.unwrap().cost, Money::from_micros(14));
+}
+
+/// Results that are made of earlier answers are counted by stage, and say of which call.
+pub async fn item_6_reused(bench: &Bench) {
+    let (job, _) = bench.submit(2).await;
+    let (other, _) = bench.submit(1).await;
+    let session = bench.session().await;
+    let call = CallId::from_uuid(uuid());
+    for claimed in bench.claim(session, 3).await {
+        let id = claimed.item.id;
+        let reused = ResultRecord { reused: Some(call), ..result(id, "generate", Duration::from_secs(1), 0) };
+        let bought = result(id, "qc", Duration::from_secs(1), 5);
+        bench.commit(session, Commit { results: vec![reused.clone(), bought], ..holding(&claimed) }).await;
+        let history = bench.reopen().await.history(id).await.unwrap();
+        assert_eq!(history.iter().map(|result| result.reused).collect::<Vec<_>>(), [Some(call), None]);
+    }
+    let counts = |count| BTreeMap::from([(stage("generate"), count)]);
+    assert_eq!(bench.store.reused(job).await.unwrap(), counts(2));
+    assert_eq!(bench.store.reused(other).await.unwrap(), counts(1));
+    assert_eq!(bench.store.reused(JobId::from_uuid(uuid())).await.unwrap(), BTreeMap::new());
 }

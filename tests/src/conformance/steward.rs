@@ -365,7 +365,13 @@ pub async fn steward_8_money_stays(bench: &Bench) {
     let expected: Vec<_> = before
         .into_iter()
         .filter(|call| call.id != free.id)
-        .map(|call| pipeline_core::storage::CallRecord { items: vec![], used_by: vec![], response: None, ..call })
+        .map(|call| pipeline_core::storage::CallRecord {
+            items: vec![],
+            used_by: vec![],
+            response: None,
+            prompt: None,
+            ..call
+        })
         .collect();
     assert_eq!(expected.len(), 2);
     assert_eq!(after, expected);

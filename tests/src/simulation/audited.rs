@@ -1,19 +1,20 @@
 //! A store whose every write is seen by the auditor.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::Result;
-use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
+use pipeline_core::id::{CallId, Digest, EventSeq, ItemId, JobId, ResultId, SessionId, StageName};
 use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
     ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord,
     Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest,
     NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery,
-    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store,
-    StoreInfo, WorkQueue,
+    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, Spend, SpendQuery, StageTally,
+    Steward, Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -115,6 +116,10 @@ impl ItemStore for Audited {
     async fn tallies(&self, job: JobId) -> Result<Vec<StageTally>> {
         self.store.tallies(job).await
     }
+
+    async fn reused(&self, job: JobId) -> Result<BTreeMap<StageName, u64>> {
+        self.store.reused(job).await
+    }
 }
 
 #[async_trait]
@@ -200,6 +205,14 @@ impl CallLedger for Audited {
 
     async fn call(&self, id: CallId) -> Result<CallRecord> {
         self.store.call(id).await
+    }
+
+    async fn answered(&self, job: JobId, request: Digest) -> Result<Option<CallRecord>> {
+        self.store.answered(job, request).await
+    }
+
+    async fn spend(&self, query: SpendQuery) -> Result<Vec<Spend>> {
+        self.store.spend(query).await
     }
 
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>> {

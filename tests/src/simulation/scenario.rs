@@ -8,7 +8,7 @@ use pipeline::store::{Artifacts, MemoryStore};
 use pipeline_core::executor::ItemMachine;
 use pipeline_core::id::{Digest, ItemId, JobId};
 use pipeline_core::model::Limits;
-use pipeline_core::pipeline::Plan;
+use pipeline_core::pipeline::{Cache, Plan};
 use pipeline_core::provider::Repeat;
 use pipeline_core::storage::{Idempotency, JobKey, JobPlan, NewItem, NewJob};
 use pipeline_core::time::Clock as _;
@@ -303,6 +303,7 @@ fn plan(number: usize, pieces: u32, seed: u64) -> Plan {
         max_rounds: 1,
         concurrency: None,
         max_cost: None,
+        cache: Cache::Off,
         warnings: Vec::new(),
     });
     plan.seed = seed;
@@ -320,7 +321,7 @@ fn new_job(id: JobId, plan: Plan, number: u64) -> NewJob {
         label: key.clone(),
         owner: "simulation".to_owned(),
         priority: 0,
-        plan: JobPlan { plan, settings: json!({}), recipe: None },
+        plan: JobPlan { plan, settings: json!({}), recipe: None, estimate: None },
         out: None,
         parent: None,
         key: None,

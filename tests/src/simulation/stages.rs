@@ -227,6 +227,7 @@ impl Buy {
             attempt: first.attempt,
             request: Digest::of(text.as_bytes()),
             units: u32::try_from(items.len()).unwrap_or(u32::MAX),
+            prompt: None,
         };
         let send: SendCall = Box::new(move |context| {
             Box::pin(async move {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::CallId;
+use pipeline_core::id::{CallId, Digest, JobId};
 use pipeline_core::model::Money;
 use pipeline_core::storage::{
     AttachReply, BREAKER_TRIPS_AT, BudgetKeeper as _, CallLedger, CallQuery, CallRecord, CallState, Decision,
-    GateKeeper as _, GateRecord, NewResolution, SettleReply, Settlement,
+    GateKeeper as _, GateRecord, NewResolution, SettleReply, Settlement, Spend, SpendQuery,
 };
 
 use super::store::{Breach, Broken};
@@ -108,6 +108,36 @@ impl CallLedger for Broken {
         }
     }
 
+    async fn answered(&self, job: JobId, request: Digest) -> Result<Option<CallRecord>> {
+        let answer = self.store.answered(job, request).await?;
+        match self.breach {
+            Some(Breach::AnswersOfOthers) if answer.is_none() => self.remembered(request, CallState::Succeeded).await,
+            Some(Breach::EmptyAnswers) if answer.is_none() => self.remembered(request, CallState::Failed).await,
+            Some(Breach::DeletedAnswers) => {
+                let mut notes = self.notes();
+                let known = notes.answers.entry((job, request)).or_default();
+                known.extend(answer.filter(|answer| known.iter().all(|known| known.id != answer.id)));
+                Ok(known.last().cloned())
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    async fn spend(&self, mut query: SpendQuery) -> Result<Vec<Spend>> {
+        match self.breach {
+            Some(Breach::SpentBeforeCounts) => query.since = None,
+            Some(Breach::OthersSpent) => query.owner = None,
+            _ => {}
+        }
+        let mut sums = self.store.spend(query).await?;
+        if self.is(Breach::ReservedCountsAsSpent) {
+            for sum in &mut sums {
+                sum.spent += sum.reserved;
+            }
+        }
+        Ok(sums)
+    }
+
     async fn calls(&self, mut query: CallQuery) -> Result<Vec<CallRecord>> {
         let (item, unused) = (query.item, query.unused);
         match self.breach {
@@ -154,6 +184,12 @@ impl Broken {
     async fn known(&self, call: CallId) -> Result<Option<CallRecord>> {
         let all = self.store.calls(CallQuery { limit: u32::MAX, ..CallQuery::default() }).await?;
         Ok(all.into_iter().find(|record| record.id == call))
+    }
+
+    /// Returns a call of a request, whoever made it, that ended so.
+    async fn remembered(&self, request: Digest, state: CallState) -> Result<Option<CallRecord>> {
+        let all = self.store.calls(CallQuery { limit: u32::MAX, ..CallQuery::default() }).await?;
+        Ok(all.into_iter().find(|call| call.request == request && call.state == state))
     }
 
     /// Tells whether somebody else was handed an item of a call since its intent.

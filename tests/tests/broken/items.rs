@@ -1,8 +1,10 @@
 //! Broken items and results.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{ItemId, JobId, ResultId};
+use pipeline_core::id::{ItemId, JobId, ResultId, StageName};
 use pipeline_core::model::{ItemStatus, Money};
 use pipeline_core::storage::{ItemQuery, ItemRecord, ItemStore, ResultRecord, StageTally};
 
@@ -88,5 +90,15 @@ impl ItemStore for Broken {
             _ => {}
         }
         Ok(tallies)
+    }
+
+    async fn reused(&self, job: JobId) -> Result<BTreeMap<StageName, u64>> {
+        let mut counts = self.store.reused(job).await?;
+        if self.is(Breach::BoughtCountsAsReused) {
+            for tally in self.store.tallies(job).await? {
+                counts.insert(tally.stage, tally.count);
+            }
+        }
+        Ok(counts)
     }
 }

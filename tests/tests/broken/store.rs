@@ -5,7 +5,7 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pipeline_core::id::{CallId, Digest, ItemId, JobId, SessionId, Token};
-use pipeline_core::storage::{Commit, GateKey, Settlement, Store, StoreInfo};
+use pipeline_core::storage::{CallRecord, Commit, GateKey, Settlement, Store, StoreInfo};
 use pipeline_core::time::{Clock as _, Timestamp};
 use pipeline_store::MemoryStore;
 use pipeline_testkit::conformance::STORE_CLAUSES;
@@ -71,6 +71,8 @@ pub(crate) struct Notes {
     pub(crate) ends: BTreeMap<JobId, Option<Timestamp>>,
     /// The last revision of a job.
     pub(crate) revised: BTreeMap<JobId, u32>,
+    /// The answers a job has been told of for a request.
+    pub(crate) answers: BTreeMap<(JobId, Digest), Vec<CallRecord>>,
     /// The calls of deleted jobs.
     pub(crate) deleted: BTreeSet<CallId>,
     /// What was done to the data behind the store's back.
@@ -157,8 +159,7 @@ crate::breaches::breaches! {
         a_seed_stored_as_a_double = SeedRounded;
     }
     job_10_repeated_submit {
-        a_key_compared_over_all_owners = KeyOfAllOwners,
-            also budget_1_never_passed, budget_3_closed, budget_5_at_any_time;
+        a_key_compared_over_all_owners = KeyOfAllOwners, also budget_1_never_passed, budget_3_closed, budget_5_at_any_time, ledger_11_answered, ledger_12_added_up;
         a_body_that_is_not_compared = BodyNotCompared;
         a_key_looked_up_before_its_job_is_stored = KeyLookedUpBefore, also steward_6_deleted;
     }
@@ -188,11 +189,14 @@ crate::breaches::breaches! {
     }
     item_4_history {
         a_history_of_the_last_round = OldRoundsGone;
-        a_history_newest_first = HistoryBackwards;
+        a_history_newest_first = HistoryBackwards, also item_6_reused;
     }
     item_5_tallies {
         a_sum_of_squares_that_is_the_square_of_the_sum = SquareOfTheSum;
         stages_without_cost_that_are_left_out = FreeStagesLeftOut;
+    }
+    item_6_reused {
+        bought_results_that_count_as_reused = BoughtCountsAsReused;
     }
     queue_1_one_holder {
         two_claims_at_once_that_hand_out_the_same = HandedOutTwice;
@@ -216,7 +220,7 @@ crate::breaches::breaches! {
         a_job_just_served_that_is_served_again = ServedForgotten;
         a_time_to_come_that_is_ignored = WaitIgnored,
             also queue_5_whole_units, queue_11_the_stores_clock, queue_12_next_at;
-        a_session_for_one_job_that_takes_others = FocusForgotten, also queue_7_dead_sessions, budget_3_closed;
+        a_session_for_one_job_that_takes_others = FocusForgotten, also queue_7_dead_sessions, budget_3_closed, ledger_11_answered;
     }
     queue_5_whole_units {
         a_limit_that_cuts_units = LimitCutsUnits, also queue_10_children, queue_16_job_concurrency;
@@ -328,9 +332,7 @@ crate::breaches::breaches! {
     }
     budget_1_never_passed {
         a_budget_of_each_process = BudgetOfEachProcess;
-        reservations_that_a_call_makes_after_its_answer = ReservedAfterwards,
-            also budget_2_reserved_until_known, budget_3_closed, budget_4_opened, budget_5_at_any_time,
-            budget_6_unpriced, ledger_3_durable;
+        reservations_that_a_call_makes_after_its_answer = ReservedAfterwards, also budget_2_reserved_until_known, budget_3_closed, budget_4_opened, budget_5_at_any_time, budget_6_unpriced, ledger_3_durable, ledger_12_added_up;
     }
     budget_2_reserved_until_known {
         an_unknown_outcome_that_frees_its_reservation = UnknownFrees;
@@ -341,8 +343,7 @@ crate::breaches::breaches! {
     }
     budget_4_opened {
         a_raise_that_is_not_kept = RaiseIgnored;
-        a_settlement_that_costs_what_was_reserved = CostIsTheReservation,
-            also budget_2_reserved_until_known, budget_5_at_any_time, ledger_2_once, steward_8_money_stays;
+        a_settlement_that_costs_what_was_reserved = CostIsTheReservation, also budget_2_reserved_until_known, budget_5_at_any_time, ledger_2_once, steward_8_money_stays, ledger_12_added_up;
     }
     budget_5_at_any_time {
         a_budget_that_counts_from_now = BudgetFromNow;
@@ -398,6 +399,16 @@ crate::breaches::breaches! {
     }
     ledger_10_by_its_id {
         an_unknown_call_that_is_corrupt = MissingCallCorrupt;
+    }
+    ledger_11_answered {
+        answers_of_other_owners = AnswersOfOthers;
+        answers_of_deleted_jobs = DeletedAnswers;
+        answers_without_what_was_answered = EmptyAnswers;
+    }
+    ledger_12_added_up {
+        what_was_spent_before_that_counts = SpentBeforeCounts;
+        what_others_have_spent_that_counts = OthersSpent;
+        what_is_reserved_that_counts_as_spent = ReservedCountsAsSpent;
     }
     review_1_only_what_was_read {
         a_ruling_on_an_older_state_that_counts = StaleRuled;
@@ -475,10 +486,10 @@ crate::breaches::breaches! {
     }
     steward_6_deleted {
         a_running_job_that_is_deleted = RunningDeleted;
-        a_deleted_job_that_is_there = DeletedIsThere, also steward_7_swept, steward_8_money_stays;
+        a_deleted_job_that_is_there = DeletedIsThere, also steward_7_swept, steward_8_money_stays, ledger_11_answered, ledger_12_added_up;
     }
     steward_7_swept {
-        nothing_that_is_swept = NothingSwept, also steward_6_deleted, steward_8_money_stays;
+        nothing_that_is_swept = NothingSwept, also steward_6_deleted, steward_8_money_stays, ledger_12_added_up;
         everything_swept_at_once = SweptAtOnce;
     }
     steward_8_money_stays {

@@ -26,6 +26,7 @@ mod delivery;
 mod events;
 mod money;
 mod orders;
+mod reuse;
 mod shop;
 mod sluice;
 mod tasks;

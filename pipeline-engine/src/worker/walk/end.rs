@@ -23,6 +23,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: RunOutcome,
     /// The calls whose answers it has used up.
     pub(crate) used: Vec<CallId>,
+    /// The call of an earlier job whose answer it has taken for the item.
+    pub(crate) reused: Option<CallId>,
     /// Whether a call it has made, or has gone on with, has no known outcome.
     pub(crate) unsettled: bool,
     /// The gate of the budget that has kept its last call from being made.
@@ -48,6 +50,7 @@ impl Walk {
         Ended {
             outcome,
             used: Vec::new(),
+            reused: None,
             unsettled: false,
             barred: None,
             ticket: None,
@@ -125,6 +128,7 @@ impl Walk {
             verdict,
             provider,
             cost,
+            reused: None,
             started_at,
             ended_at,
         })

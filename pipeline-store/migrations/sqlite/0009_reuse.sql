@@ -1,0 +1,8 @@
+-- Answers are used again, and calls are added up by model and by what was asked.
+
+ALTER TABLE calls ADD COLUMN model TEXT;
+ALTER TABLE calls ADD COLUMN prompt TEXT;              -- shortened
+ALTER TABLE results ADD COLUMN reused TEXT;            -- the call of another job whose answer it is made of
+
+CREATE INDEX calls_request ON calls (request) WHERE state = 'succeeded';
+CREATE INDEX results_reused ON results (item) WHERE reused IS NOT NULL;

@@ -1,0 +1,57 @@
+//! Adding up what calls have cost.
+
+use pipeline_core::storage::{Spend, SpendBy, SpendQuery};
+use sqlx::{PgConnection, Row as _};
+
+use super::fault::Work;
+use super::rows;
+
+/// Adds up by an expression over a call and the owner of its job.
+macro_rules! by {
+    ($key:literal) => {
+        concat!(
+            "SELECT ",
+            $key,
+            ", count(*) FILTER (WHERE told.settled), coalesce(sum(CASE WHEN told.settled THEN told.cost END), 0)::bigint, \
+             count(*) FILTER (WHERE NOT told.settled), coalesce(sum(CASE WHEN NOT told.settled THEN told.reserved END), 0)::bigint \
+             FROM (SELECT calls.job, calls.stage, calls.provider, calls.model, calls.prompt, jobs.owner, calls.cost, \
+             calls.reserved, calls.state IN ('succeeded', 'failed') AS settled, CASE WHEN calls.state IN ('succeeded', 'failed') THEN coalesce(calls.settled_at, calls.opened_at) ELSE calls.opened_at END AS at \
+             FROM calls JOIN jobs ON jobs.id = calls.job \
+             WHERE ($1::uuid IS NULL OR calls.job = $1::uuid) AND ($2::text IS NULL OR jobs.owner = $2::text)) AS told \
+             WHERE ($3::bigint IS NULL OR told.at >= $3::bigint) AND ($4::bigint IS NULL OR told.at < $4::bigint) \
+             GROUP BY 1"
+        )
+    };
+}
+
+/// Returns the sums a query asks for.
+pub(super) async fn spend(connection: &mut PgConnection, query: &SpendQuery) -> Work<Vec<Spend>> {
+    let sql = match query.by {
+        SpendBy::Job => by!("told.job::text"),
+        SpendBy::Stage => by!("told.stage"),
+        SpendBy::Provider => by!("told.provider"),
+        SpendBy::Model => by!("coalesce(told.model, '')"),
+        SpendBy::Prompt => by!("coalesce(told.prompt, '')"),
+        SpendBy::Owner => by!("told.owner"),
+        SpendBy::Day => by!("to_char(to_timestamp(told.at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"),
+    };
+    let rows = sqlx::query(sql)
+        .bind(query.job.map(|job| job.as_uuid()))
+        .bind(query.owner.as_deref())
+        .bind(query.since.map(|time| time.as_micros()))
+        .bind(query.until.map(|time| time.as_micros()))
+        .fetch_all(connection)
+        .await?;
+    let sums = rows.iter().map(|row| {
+        Ok(Spend {
+            key: row.try_get(0)?,
+            calls: rows::number(row, 1)?,
+            spent: rows::money(row, 2)?,
+            unsettled: rows::number(row, 3)?,
+            reserved: rows::money(row, 4)?,
+        })
+    });
+    let mut sums = sums.collect::<Work<Vec<_>>>()?;
+    sums.sort_by(|one, two| one.key.cmp(&two.key));
+    Ok(sums)
+}
