@@ -15,6 +15,7 @@
 mod backend;
 mod noop;
 mod process;
+mod retry;
 mod scale;
 mod table;
 mod worker;
@@ -70,6 +71,8 @@ enum What {
     Idle,
     /// What a worker uses beside so many queued items
     Memory,
+    /// Queueing ended items again
+    Retry,
 }
 
 fn main() {
@@ -89,6 +92,7 @@ async fn run(options: Options) {
         What::Latency => worker::latency(store.unwrap_or("postgres"), options.rate, options.seconds).await,
         What::Idle => worker::idle(store.unwrap_or("postgres"), options.seconds).await,
         What::Memory => worker::memory(store.unwrap_or("normal"), million, options.seconds).await,
+        What::Retry => retry::print(store.unwrap_or("full"), options.items.unwrap_or(10_000)).await,
         What::Table => {
             let Options { concurrency, repeat, only, no_peers, .. } = options;
             let items = options.items.unwrap_or(10_000);
