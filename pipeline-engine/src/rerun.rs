@@ -37,6 +37,8 @@ pub struct RerunRequest {
     /// Takes the answers that the owner's earlier jobs have to the same requests, instead of making calls; the seed is the
     /// old job's then.
     pub reuse: bool,
+    /// Makes a repeated rerun of the same job with the same key find the job of the first one.
+    pub idempotency_key: Option<String>,
     /// Names the new job; otherwise it has the old job's label.
     pub label: Option<String>,
 }
@@ -87,6 +89,7 @@ impl Engine {
         new.label = Some(request.label.clone().unwrap_or(old.label));
         new.key = request.key.clone().or(old.key);
         new.budget = old.budget.map(|budget| budget.amount);
+        new.idempotency_key = request.idempotency_key.as_ref().map(|key| format!("{key} {job}"));
         new.parent = Some(job);
         Ok(new)
     }

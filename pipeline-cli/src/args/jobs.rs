@@ -153,6 +153,9 @@ pub(crate) struct RerunArgs {
     /// Name of the new job, for people
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
+    /// Make each new job only once: the same command with the same key goes on where it was cut off
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
     /// Only say what each new job would do: items, calls, answers used again, cost
     #[arg(long)]
     pub(crate) dry_run: bool,

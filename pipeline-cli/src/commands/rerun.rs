@@ -20,6 +20,9 @@ pub(crate) async fn rerun(engine: &Engine, args: &RerunArgs, output: &mut Output
     if let Some(key) = &args.key {
         request::text("--key", key)?;
     }
+    if let Some(key) = &args.idempotency_key {
+        request::text("--idempotency-key", key)?;
+    }
     let mut old = Vec::new();
     for text in &args.jobs {
         let job = lookup::job(engine, text).await?;
@@ -34,7 +37,14 @@ pub(crate) async fn rerun(engine: &Engine, args: &RerunArgs, output: &mut Output
         WhoseSettings::Current => RerunSettings::Current,
     };
     let key = args.key.clone().or_else(own).map(|name| JobKey { name, limit: 1 });
-    let wanted = RerunRequest { settings, layers, key, reuse: args.reuse, label: args.label.clone() };
+    let wanted = RerunRequest {
+        settings,
+        layers,
+        key,
+        reuse: args.reuse,
+        idempotency_key: args.idempotency_key.clone(),
+        label: args.label.clone(),
+    };
     for job in &old {
         engine.compile(&engine.rerun_request(*job, &wanted).await?)?;
     }

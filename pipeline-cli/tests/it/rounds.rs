@@ -194,3 +194,35 @@ fn a_rerun_that_reuses_says_before_what_it_would_do() {
     assert_eq!(shown["seed"], bench.job(&job)["seed"], "without it no request is the same");
     assert_eq!(shown["changed"], serde_json::json!([{"setting": "job.cache", "was": "off", "is": "exact"}]));
 }
+
+#[test]
+fn a_bulk_rerun_goes_one_at_a_time_and_survives_a_kill() {
+    let bench = Bench::new();
+    let old: Vec<String> = (0..5).map(|number| bench.submit(2, &["--label", &format!("old {number}")])).collect();
+    bench.answer(0, &["worker", "--drain", "-o", "json"]);
+    let mut asked = vec!["jobs", "rerun"];
+    asked.extend(old.iter().map(String::as_str));
+    asked.extend(["--idempotency-key", "monday", "-o", "json"]);
+    let new = bench.answer(0, &asked);
+    let id = |job: &Value| job["id"].as_str().unwrap().to_owned();
+    let new: Vec<String> = new.as_array().unwrap().iter().map(id).collect();
+    // Whoever was cut off asks again, and nothing is made twice.
+    let again = bench.answer(0, &asked);
+    assert_eq!(again.as_array().unwrap().iter().map(id).collect::<Vec<_>>(), new);
+    let mut worker = bench.worker(&[]);
+    bench.wait(&new[1], |job| !job["started_at"].is_null());
+    worker.child.kill().unwrap();
+    worker.child.wait().unwrap();
+    bench.answer(0, &["worker", "--drain", "-o", "json"]);
+    let mut times = Vec::new();
+    for (new, old) in new.iter().zip(&old) {
+        let job = bench.job(new);
+        assert_eq!(
+            (&job["status"], &job["parent"], count(&job, "succeeded")),
+            (&"completed".into(), &old.as_str().into(), 2)
+        );
+        times.push((job["started_at"].as_str().unwrap().to_owned(), job["ended_at"].as_str().unwrap().to_owned()));
+    }
+    times.sort();
+    assert!(times.windows(2).all(|pair| pair[0].1 <= pair[1].0), "one at a time: {times:?}");
+}

@@ -25,6 +25,7 @@ const REUSE: RerunRequest = RerunRequest {
     layers: Vec::new(),
     key: None,
     reuse: true,
+    idempotency_key: None,
     label: None,
 };
 
