@@ -16,6 +16,7 @@ pub(super) fn sweep(state: &mut State, limit: usize) -> u64 {
         return removed;
     }
     state.deleted.remove(&job);
+    state.unhear(job);
     state.names.retain(|_, (owner, _)| *owner != job);
     state.fingerprints.retain(|(owner, _), _| *owner != job);
     1

@@ -116,7 +116,7 @@ async fn everything_is_still_there_after_closing_and_opening() {
     assert_eq!(store.item(items[0]).await.unwrap(), item);
     assert_eq!(store.history(items[0]).await.unwrap(), history);
     let info = store.info();
-    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("postgres", 8, true));
+    assert_eq!((info.backend.as_str(), info.schema, info.durable), ("postgres", 9, true));
     assert!(info.engine.starts_with("PostgreSQL 1"), "{info:?}");
     // The time is the database's.
     let told = store.now().await.unwrap();
@@ -406,13 +406,14 @@ async fn a_process_that_ended_between_two_migrations_is_gone_on_for() {
     let (job, _) = submit(&store, 2).await;
     store.close().await;
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
-    let before = "ALTER TABLE pipeline.jobs DROP COLUMN deleted; DROP INDEX pipeline.names_job; \
+    let before = "DROP TABLE pipeline.deliveries, pipeline.hook_lanes, pipeline.hooks; \
+                  ALTER TABLE pipeline.jobs DROP COLUMN deleted; DROP INDEX pipeline.names_job; \
                   DROP TABLE pipeline.reviews, pipeline.revisions, pipeline.budgets; DROP INDEX pipeline.jobs_owner; \
                   ALTER TABLE pipeline.calls DROP COLUMN resolution; DROP INDEX pipeline.jobs_ended; \
                   DELETE FROM pipeline.schema_migrations WHERE number > 3";
     pool.execute(before).await.unwrap();
     let store = open(&url).await;
-    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (8, 2));
+    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (9, 2));
     let made: bool =
         sqlx::query_scalar("SELECT to_regclass('pipeline.jobs_ended') IS NOT NULL").fetch_one(&pool).await.unwrap();
     assert!(made);
