@@ -181,8 +181,14 @@ impl EngineBuilder {
                 for stage in self.stages.values() {
                     catalog.insert(stage.spec());
                 }
-                let shared =
-                    Shared::new(store, artifacts, (self.bindings, self.sender), self.stages, (self.clock, self.chance), self.tuning);
+                let shared = Shared::new(
+                    store,
+                    artifacts,
+                    (self.bindings, self.sender),
+                    self.stages,
+                    (self.clock, self.chance),
+                    self.tuning,
+                );
                 Ok(Engine::new(Arc::new(shared), catalog, self.sources))
             }
             _ => Err(BuildError { problems: self.problems }),

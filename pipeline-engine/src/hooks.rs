@@ -2,9 +2,7 @@
 
 use pipeline_core::id::{EventSeq, HookId, MessageId, Token};
 use pipeline_core::provider::{HookAnswer, HookMessage};
-use pipeline_core::storage::{
-    DeliveryQuery, DeliveryRecord, DeliveryState, Hook, HookPolicy, HookSpec, Lane, NewHook,
-};
+use pipeline_core::storage::{DeliveryQuery, DeliveryRecord, DeliveryState, Hook, HookPolicy, HookSpec, Lane, NewHook};
 use pipeline_core::{Error, Result};
 
 use crate::delivery::{self, DeliveryRound};
@@ -20,6 +18,17 @@ impl Engine {
     /// `Invalid` with field and what is accepted: a name, a limit, a target that is none or leads where it must not;
     /// `Conflict` when the owner has a hook of this name; `Unsupported` for an engine without a sender.
     pub async fn add_hook(&self, owner: &str, name: &str, spec: HookSpec) -> Result<Hook> {
+        self.check_hook(owner, name, &spec).await?;
+        let id = HookId::from_uuid(self.shared.uuid());
+        let new = NewHook { id, owner: owner.to_owned(), name: name.to_owned(), spec };
+        self.store().add_hook(new).await
+    }
+
+    /// Tells whether a hook could be added, as far as that does not depend on those there are.
+    ///
+    /// # Errors
+    /// As [`Engine::add_hook`].
+    pub async fn check_hook(&self, owner: &str, name: &str, spec: &HookSpec) -> Result<()> {
         let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(named) {
             return Err(Error::invalid("a hook cannot have this name")
@@ -45,10 +54,7 @@ impl Engine {
                 .with("retry_after", format!("{first_wait:?}"))
                 .with("accepted", "more than nothing, up to 60s"));
         }
-        delivery::sender(&self.shared)?.check(&spec.target).await?;
-        let id = HookId::from_uuid(self.shared.uuid());
-        let new = NewHook { id, owner: owner.to_owned(), name: name.to_owned(), spec };
-        self.store().add_hook(new).await
+        delivery::sender(&self.shared)?.check(&spec.target).await
     }
 
     /// Returns a hook by its owner and name.

@@ -28,8 +28,8 @@ pub use event::{EventBody, EventLog, EventRecord};
 pub use event_filter::{EventFilter, UnknownEvent};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use hook::{
-    DeliveryOutcome, DeliveryQuery, DeliveryRecord, DeliveryState, Hook, HookJobs, HookKeeper, HookSpec, LANE_GRACE, Lane,
-    LaneReport, LaneStep, Lanes, NewHook,
+    DeliveryOutcome, DeliveryQuery, DeliveryRecord, DeliveryState, Hook, HookJobs, HookKeeper, HookSpec, LANE_GRACE,
+    Lane, LaneReport, LaneStep, Lanes, NewHook,
 };
 pub use hook_message::message_body;
 pub use hook_policy::HookPolicy;

@@ -77,11 +77,7 @@ impl Drop for Courier {
 }
 
 /// Delivers what there is now, of all hooks or of one.
-pub(crate) async fn deliver(
-    shared: &Arc<Shared>,
-    sender: &Arc<dyn HookSender>,
-    only: Option<HookId>,
-) -> DeliveryRound {
+pub(crate) async fn deliver(shared: &Arc<Shared>, sender: &Arc<dyn HookSender>, only: Option<HookId>) -> DeliveryRound {
     let count = Arc::new(Count::default());
     run(shared, sender, only, None, &count).await;
     count.round()

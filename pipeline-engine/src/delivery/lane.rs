@@ -7,9 +7,7 @@ use serde_json::json;
 
 use pipeline_core::error::chain;
 use pipeline_core::provider::{HookAnswer, HookMessage, HookSender};
-use pipeline_core::storage::{
-    DeliveryOutcome, EventRecord, Hook, Lane, LaneReport, LaneStep, message_body,
-};
+use pipeline_core::storage::{DeliveryOutcome, EventRecord, Hook, Lane, LaneReport, LaneStep, message_body};
 use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, Result};
 
@@ -58,8 +56,7 @@ pub(super) async fn deliver(
                 tracing::warn!(hook = %hook.name, "paused: {reason}");
             }
             count.add(&tried.outcome);
-            let step =
-                LaneStep::Tried { seq: event.seq, kind: event.body.kind().to_owned(), outcome: tried.outcome };
+            let step = LaneStep::Tried { seq: event.seq, kind: event.body.kind().to_owned(), outcome: tried.outcome };
             if !report(shared, &lane, step, hold).await? || !hold {
                 return Ok(());
             }

@@ -8,5 +8,5 @@ mod lane;
 mod round;
 
 pub(crate) use courier::{Courier, deliver, sender};
-pub use round::DeliveryRound;
 pub(crate) use lane::{attempt_again, body_of_test, send};
+pub use round::DeliveryRound;

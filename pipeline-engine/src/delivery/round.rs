@@ -37,10 +37,6 @@ impl Count {
 
     pub(super) fn round(&self) -> DeliveryRound {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        DeliveryRound {
-            delivered: read(&self.delivered),
-            waiting: read(&self.waiting),
-            failed: read(&self.failed),
-        }
+        DeliveryRound { delivered: read(&self.delivered), waiting: read(&self.waiting), failed: read(&self.failed) }
     }
 }

@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn only_addresses_of_the_public_network_are_public() {
-        for public in ["93.184.216.34", "1.1.1.1", "172.32.0.1", "100.128.0.1", "192.0.3.1", "2606:4700::1111", "::ffff:1.1.1.1"]
+        for public in
+            ["93.184.216.34", "1.1.1.1", "172.32.0.1", "100.128.0.1", "192.0.3.1", "2606:4700::1111", "::ffff:1.1.1.1"]
         {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }

@@ -13,7 +13,9 @@ const KEPT: [&str; 9] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR
 /// Tells whether this can be a program.
 pub(super) fn check(program: &str) -> Result<()> {
     if program.is_empty() || program.contains('\0') {
-        return Err(Error::invalid("the program is empty").with("accepted", "a path, or a name that is looked for in PATH"));
+        return Err(
+            Error::invalid("the program is empty").with("accepted", "a path, or a name that is looked for in PATH")
+        );
     }
     Ok(())
 }

@@ -26,8 +26,7 @@ impl Secret {
             SecretRef::File(path) => std::fs::read_to_string(path).ok(),
         };
         let found = found.ok_or_else(|| wrong("the secret is not there"))?;
-        Self::parse(found.trim())
-            .ok_or_else(|| wrong("the secret is not `whsec_` and 24 to 64 random bytes in base64"))
+        Self::parse(found.trim()).ok_or_else(|| wrong("the secret is not `whsec_` and 24 to 64 random bytes in base64"))
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -229,8 +229,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_address_of_a_webhook_is_refused_without_being_repeated() {
-        for url in ["ftp://93.184.216.34/hunter2", "hunter2", "https://me:hunter2@93.184.216.34/", "https://me@93.184.216.34/", "http:///hunter2x"]
-        {
+        for url in [
+            "ftp://93.184.216.34/hunter2",
+            "hunter2",
+            "https://me:hunter2@93.184.216.34/",
+            "https://me@93.184.216.34/",
+            "http:///hunter2x",
+        ] {
             let error = check(url).await.unwrap_err();
             assert!(error.to_string().contains("field=url") || url.contains("///"), "{error}");
             assert!(!error.to_string().contains("hunter2@"), "{error}");

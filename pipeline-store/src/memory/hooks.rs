@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{EventSeq, HookId, JobId, MessageId, Token};
 use pipeline_core::storage::{
-    DeliveryOutcome, DeliveryQuery, DeliveryRecord, Hook, HookKeeper, LANE_GRACE, Lane, LaneReport,
-    LaneStep, Lanes, NewHook,
+    DeliveryOutcome, DeliveryQuery, DeliveryRecord, Hook, HookKeeper, LANE_GRACE, Lane, LaneReport, LaneStep, Lanes,
+    NewHook,
 };
 use pipeline_core::time::Timestamp;
 

@@ -6,8 +6,8 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{CallId, EventSeq, HookId, ItemId, JobId, ResultId, SessionId, Token};
 use pipeline_core::model::{Control, Counts, ItemStatus, JobStatus, Limits, Money};
 use pipeline_core::storage::{
-    Budget, BudgetKey, CallRecord, CallState, DeliveryRecord, EventBody, EventRecord, GateKey, Hook, ItemRecord, JobPlan,
-    JobRecord, NewItem, NewJob, ResultRecord, ReviewRecord, SessionRecord,
+    Budget, BudgetKey, CallRecord, CallState, DeliveryRecord, EventBody, EventRecord, GateKey, Hook, ItemRecord,
+    JobPlan, JobRecord, NewItem, NewJob, ResultRecord, ReviewRecord, SessionRecord,
 };
 use pipeline_core::time::Timestamp;
 

@@ -326,20 +326,21 @@ impl HookKeeper for PostgresStore {
         if limit == 0 || !(settle || due > 0) {
             return Ok(Lanes { lanes: Vec::new(), next_at: if due > 0 { Some(now) } else { later }, hooks });
         }
-        let lanes = self.write(Begin::Durable, (only, limit, now, settle), |connection, _, (only, limit, now, settle)| {
-            Box::pin(async move {
-                if *settle {
-                    sqlx::query(SETTLE).execute(&mut *connection).await?;
-                }
-                let rows = sqlx::query(TAKE)
-                    .bind(only)
-                    .bind(now.as_micros())
-                    .bind(i64::from(*limit))
-                    .fetch_all(connection)
-                    .await?;
-                rows.iter().map(lane).collect::<Work<Vec<Lane>>>()
-            })
-        });
+        let lanes =
+            self.write(Begin::Durable, (only, limit, now, settle), |connection, _, (only, limit, now, settle)| {
+                Box::pin(async move {
+                    if *settle {
+                        sqlx::query(SETTLE).execute(&mut *connection).await?;
+                    }
+                    let rows = sqlx::query(TAKE)
+                        .bind(only)
+                        .bind(now.as_micros())
+                        .bind(i64::from(*limit))
+                        .fetch_all(connection)
+                        .await?;
+                    rows.iter().map(lane).collect::<Work<Vec<Lane>>>()
+                })
+            });
         let lanes = lanes.await?;
         // What others have taken meanwhile is not counted exactly: whoever looks again sees it.
         let next_at = if due > lanes.len() as u32 { Some(now) } else { later };

@@ -130,10 +130,7 @@ async fn add(connection: &mut SqliteConnection, hook: &NewHook, now: Timestamp) 
 }
 
 async fn one(connection: &mut SqliteConnection, id: HookId) -> Work<Hook> {
-    let row = sqlx::query(concat!(hooks!(), "WHERE id = ?"))
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .await?;
+    let row = sqlx::query(concat!(hooks!(), "WHERE id = ?")).bind(id.to_string()).fetch_optional(connection).await?;
     row.as_ref().map_or_else(|| Err(missing(id).into()), hook)
 }
 
@@ -183,8 +180,7 @@ fn delivery(row: &SqliteRow) -> Work<DeliveryRecord> {
 
 async fn take(connection: &mut SqliteConnection, only: Option<&str>, limit: u32, now: Timestamp) -> Work<Vec<Lane>> {
     sqlx::query(SETTLE).execute(&mut *connection).await?;
-    let rows =
-        sqlx::query(TAKE).bind(only).bind(now.as_micros()).bind(limit).fetch_all(&mut *connection).await?;
+    let rows = sqlx::query(TAKE).bind(only).bind(now.as_micros()).bind(limit).fetch_all(&mut *connection).await?;
     rows.iter().map(lane).collect()
 }
 
@@ -234,7 +230,8 @@ async fn report(connection: &mut SqliteConnection, report: &LaneReport, now: Tim
 }
 
 async fn find(connection: &mut SqliteConnection, id: MessageId) -> Work<Option<DeliveryRecord>> {
-    let row = sqlx::query(concat!(deliveries!(), "WHERE id = ?")).bind(id.to_string()).fetch_optional(connection).await?;
+    let row =
+        sqlx::query(concat!(deliveries!(), "WHERE id = ?")).bind(id.to_string()).fetch_optional(connection).await?;
     row.as_ref().map(delivery).transpose()
 }
 

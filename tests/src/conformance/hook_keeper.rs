@@ -108,8 +108,7 @@ pub async fn hook_2_from_now_on(bench: &Bench) {
     bench.store.add_hook(new_hook("me", "pipeline", pipeline)).await.unwrap();
     let (mine, _) = bench.submit_with(NewJob { label: "mine".to_owned(), ..new_job() }, vec![new_item(0)]).await;
     let (other, _) = bench.submit(1).await;
-    let mut heard: Vec<(HookId, JobId)> =
-        lanes(bench).await.iter().map(|lane| (lane.hook, lane.job)).collect();
+    let mut heard: Vec<(HookId, JobId)> = lanes(bench).await.iter().map(|lane| (lane.hook, lane.job)).collect();
     heard.sort_unstable();
     let mut expected = [(hook, mine), (hook, other), (labelled, mine)];
     expected.sort_unstable();
@@ -130,7 +129,11 @@ pub async fn hook_3_one_at_a_time(bench: &Bench) {
     assert_eq!(rest.len(), 1, "one lane is left: {rest:?}");
     let mut both = [one.lanes[0].hook, rest[0].hook];
     both.sort_unstable();
-    assert_eq!(both, { let mut all = [hook, other]; all.sort_unstable(); all });
+    assert_eq!(both, {
+        let mut all = [hook, other];
+        all.sort_unstable();
+        all
+    });
     let none = elsewhere.take_lanes(None, 100).await.unwrap();
     assert!(none.lanes.is_empty());
     assert_eq!(none.next_at, Some(bench.clock.now().after(TIMEOUT + LANE_GRACE)));
@@ -142,7 +145,11 @@ pub async fn hook_3_one_at_a_time(bench: &Bench) {
     assert!(bench.store.report_lane(LaneReport { hold: true, step, ..passed(&first, 0) }).await.unwrap());
     bench.clock.advance(LANE_GRACE);
     let lapsed = elsewhere.take_lanes(None, 100).await.unwrap().lanes;
-    assert_eq!(lapsed.iter().map(|lane| lane.hook).collect::<Vec<_>>(), [rest[0].hook], "only the other one has lapsed");
+    assert_eq!(
+        lapsed.iter().map(|lane| lane.hook).collect::<Vec<_>>(),
+        [rest[0].hook],
+        "only the other one has lapsed"
+    );
     bench.clock.advance(TIMEOUT);
     let again = elsewhere.take_lanes(Some(first.hook), 100).await.unwrap().lanes;
     assert_eq!((again.len(), again[0].after), (1, first.after));

@@ -8,7 +8,13 @@ use pipeline_core::Result;
 use pipeline_core::id::{CallId, EventSeq, HookId, ItemId, JobId, MessageId, ResultId, SessionId};
 use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
-    AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census, ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, Hook, HookKeeper, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest, NewHook, NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store, StoreInfo, WorkQueue,
+    AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
+    ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, EventLog, EventRecord,
+    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, Hook, HookKeeper, ItemQuery, ItemRecord,
+    ItemStore, JobPlan, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest, NewHook, NewItem,
+    NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord,
+    Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store, StoreInfo,
+    WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
