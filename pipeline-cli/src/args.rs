@@ -1,6 +1,7 @@
 //! What can be typed: the commands, their arguments and the help texts.
 
 mod calls;
+mod hooks;
 mod jobs;
 mod number;
 mod queue;
@@ -20,6 +21,7 @@ use crate::output::{Format, LogLevel};
 use number::whole;
 
 pub(crate) use calls::{CallWord, CallsArgs, CallsCommand, ResolveArgs};
+pub(crate) use hooks::{DeliveriesArgs, DeliveryWord, HookAddArgs, HookArgs, HooksCommand};
 pub(crate) use jobs::{
     BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, LogsArgs, RerunArgs, RetryJobArgs, ReviewerArgs, RoundArgs,
     WhoseSettings,
@@ -138,6 +140,9 @@ pub(crate) enum Command {
     Items(ItemsCommand),
     /// Print a job's event history
     Logs(LogsArgs),
+    /// Tell receivers and programs of what happens to jobs
+    #[command(subcommand)]
+    Hooks(HooksCommand),
     /// Look at settings
     #[command(subcommand)]
     Config(ConfigCommand),

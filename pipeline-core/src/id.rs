@@ -69,6 +69,24 @@ uuid_id!(/// A call a person must resolve.
     HoldId);
 uuid_id!(/// One worker process start; holds the lease.
     SessionId);
+uuid_id!(/// Where events of jobs are told of.
+    HookId);
+uuid_id!(/// One event told to one hook, however often it is sent.
+    MessageId);
+
+impl HookId {
+    /// Derives the id of the message about an event: the same whenever and by whomever it is sent, so that a receiver knows
+    /// it again.
+    pub fn message(&self, job: JobId, seq: EventSeq) -> MessageId {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.0.as_bytes());
+        hasher.update(job.0.as_bytes());
+        hasher.update(&seq.0.to_le_bytes());
+        let mut bytes = [0; 16];
+        hasher.finalize_xof().fill(&mut bytes);
+        MessageId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
 
 impl ItemId {
     /// Derives the id of the child of `self` made by stage `stage` for slot `slot`.
@@ -95,7 +113,7 @@ impl ItemId {
 pub struct Token(pub i64);
 
 /// The position of an event in its job's gapless sequence, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventSeq(pub i64);
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipeline_core::pipeline::Catalog;
+use pipeline_core::provider::HookSender;
 use pipeline_core::stage::{Source, Stage};
 use pipeline_core::storage::{ArtifactStore, Store};
 use pipeline_core::time::Clock;
@@ -30,6 +31,7 @@ pub struct EngineBuilder {
     store: Option<Arc<dyn Store>>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     bindings: Bindings,
+    sender: Option<Arc<dyn HookSender>>,
     stages: HashMap<String, Arc<dyn Stage>>,
     sources: HashMap<String, Arc<dyn Source>>,
     problems: Vec<String>,
@@ -58,6 +60,7 @@ impl EngineBuilder {
             store: None,
             artifacts: None,
             bindings: Bindings::default(),
+            sender: None,
             stages: HashMap::new(),
             sources: HashMap::new(),
             problems: Vec::new(),
@@ -93,6 +96,12 @@ impl EngineBuilder {
     /// Binds a provider under the name settings choose it by. One type may be bound under several names.
     pub fn provider<M>(mut self, name: &str, provider: impl IntoBinding<M>) -> Self {
         provider.bind(name, &mut AnyBindings(&mut self.bindings));
+        self
+    }
+
+    /// Sets what takes messages where hooks lead; without it, runs tell no hook of anything.
+    pub fn hook_sender(mut self, sender: impl HookSender) -> Self {
+        self.sender = Some(Arc::new(sender));
         self
     }
 
@@ -172,8 +181,14 @@ impl EngineBuilder {
                 for stage in self.stages.values() {
                     catalog.insert(stage.spec());
                 }
-                let shared =
-                    Shared::new(store, artifacts, self.bindings, self.stages, (self.clock, self.chance), self.tuning);
+                let shared = Shared::new(
+                    store,
+                    artifacts,
+                    (self.bindings, self.sender),
+                    self.stages,
+                    (self.clock, self.chance),
+                    self.tuning,
+                );
                 Ok(Engine::new(Arc::new(shared), catalog, self.sources))
             }
             _ => Err(BuildError { problems: self.problems }),

@@ -26,6 +26,7 @@ pub use pipeline_store as store;
 use pipeline_core::settings::{Problem, Problems};
 use pipeline_engine::{Engine, EngineBuilder};
 use pipeline_providers::config::{ProviderConfig, ProvidersConfig};
+use pipeline_providers::hooks::HookCouriers;
 use pipeline_providers::http::{HttpConfig, HttpProvider};
 use pipeline_providers::local::image::LocalImageProcessor;
 use pipeline_providers::local::measures::Measures;
@@ -45,7 +46,7 @@ pub mod prelude {
 /// Starts an engine with every local provider bound under its own name: `procedural`, `measures`, `image`, `template`.
 ///
 /// They share one pool of as many threads as the machine has cores. They are chosen by name in the settings, never
-/// fallen back to.
+/// fallen back to. Its runs deliver what the hooks of the store are to be told.
 pub fn local_engine() -> EngineBuilder {
     let pool = CpuPool::default();
     Engine::builder()
@@ -53,6 +54,7 @@ pub fn local_engine() -> EngineBuilder {
         .provider("measures", Measures::new(pool.clone()))
         .provider("image", LocalImageProcessor::new(pool))
         .provider("template", TemplateText::default())
+        .hook_sender(HookCouriers::new())
 }
 
 /// The names [`local_engine`] binds.

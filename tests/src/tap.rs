@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::Result;
-use pipeline_core::id::{CallId, Digest, EventSeq, ItemId, JobId, ResultId, SessionId, StageName};
+use pipeline_core::id::{CallId, Digest, EventSeq, HookId, ItemId, JobId, MessageId, ResultId, SessionId, StageName};
 use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
-    ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord,
-    Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest,
-    NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery,
-    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, Spend, SpendQuery, StageTally,
-    Steward, Store, StoreInfo, WorkQueue,
+    ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, EventLog, EventRecord,
+    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, Hook, HookKeeper, ItemQuery, ItemRecord,
+    ItemStore, JobPlan, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest, NewHook, NewItem,
+    NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord,
+    Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, Spend, SpendQuery, StageTally, Steward,
+    Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -200,6 +201,17 @@ pass_on!(BudgetKeeper {
 
 pass_on!(EventLog {
     events(job: JobId, after: EventSeq, limit: u32) -> Vec<EventRecord>;
+});
+
+pass_on!(HookKeeper {
+    add_hook(hook: NewHook) -> Hook;
+    hooks() -> Vec<Hook>;
+    pause_hook(hook: HookId, reason: Option<&str>) -> Hook;
+    remove_hook(hook: HookId) -> ();
+    take_lanes(only: Option<HookId>, limit: u32) -> Lanes;
+    report_lane(report: LaneReport) -> bool;
+    deliveries(query: DeliveryQuery) -> Vec<DeliveryRecord>;
+    redelivered(message: MessageId, outcome: DeliveryOutcome) -> DeliveryRecord;
 });
 
 pass_on!(Registry {

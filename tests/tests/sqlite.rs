@@ -19,7 +19,7 @@ use pipeline_testkit::conformance::fixture::{LEASE, SteppedClock, ending, new_it
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 /// The number of the newest migration.
-const SCHEMA: i64 = 9;
+const SCHEMA: i64 = 10;
 
 async fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path).await.unwrap()
@@ -221,7 +221,7 @@ async fn a_store_of_an_older_version_is_brought_up_with_all_it_holds() {
     let store = open(&path).await;
     let (job, _) = submit(&store, 2).await;
     store.close().await;
-    let before = "DROP INDEX jobs_deleted; DROP INDEX names_job; ALTER TABLE jobs DROP COLUMN deleted; \
+    let before = "DROP TABLE deliveries; DROP TABLE hook_lanes; DROP TABLE hooks; DROP INDEX jobs_deleted; DROP INDEX names_job; ALTER TABLE jobs DROP COLUMN deleted; \
                   DROP TABLE reviews; DROP TABLE revisions; DROP TABLE budgets; DROP INDEX jobs_owner; \
                   ALTER TABLE calls DROP COLUMN resolution; DROP INDEX calls_request; DROP INDEX results_reused; \
                   ALTER TABLE calls DROP COLUMN model; ALTER TABLE calls DROP COLUMN prompt; \

@@ -10,6 +10,7 @@ mod drive;
 mod estimate;
 mod gates;
 mod history;
+mod hooks;
 mod items;
 mod jobs;
 mod pipelines;
@@ -34,8 +35,8 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::{
-    BudgetsCommand, CallsCommand, Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand,
-    PipelinesCommand, PrintArgs, ProvidersCommand, QueueCommand, StoreCommand, WorkersCommand,
+    BudgetsCommand, CallsCommand, Cli, Command, ConfigCommand, GatesCommand, Global, HooksCommand, ItemsCommand,
+    JobsCommand, PipelinesCommand, PrintArgs, ProvidersCommand, QueueCommand, StoreCommand, WorkersCommand,
 };
 use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output, notice};
@@ -106,6 +107,7 @@ pub(crate) async fn run(
         Command::Gates(GatesCommand::Close { gate, pause, reason }) => {
             gates::close(engine, &gate.gate, &pause, &reason, output).await
         }
+        Command::Hooks(command) => hooks::run(engine, &command, output).await,
         Command::Items(ItemsCommand::List { job, status, query, limit }) => {
             items::list(engine, &job.job, &status, query.as_deref(), limit, output).await
         }
@@ -168,6 +170,11 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         Command::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_))
         | Command::Budgets(BudgetsCommand::Set { .. }) => Wired::open(home).await,
         Command::Gates(_) => Wired::preview(home).await,
+        Command::Hooks(HooksCommand::Add(args)) => {
+            // What is refused makes nothing.
+            hooks::check(&Wired::memory(None)?.engine, args).await?;
+            Wired::open(home).await
+        }
         // What is decided has to know the providers and their gates.
         Command::Jobs(JobsCommand::Retry(_) | JobsCommand::Rerun(_))
         | Command::Items(ItemsCommand::Approve(_) | ItemsCommand::Discard(_) | ItemsCommand::Retry { .. }) => {
@@ -184,6 +191,7 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         | Command::Store(_)
         | Command::Queue(_)
         | Command::Workers(_)
+        | Command::Hooks(_)
         | Command::Items(_)
         | Command::Logs(_) => Wired::read(home).await,
         Command::Pipelines(_) | Command::Config(_) | Command::Providers(_) => Wired::memory(home.providers.as_deref()),
@@ -230,6 +238,7 @@ fn print_args(command: &Command) -> PrintArgs {
         Command::Jobs(JobsCommand::Watch { job, .. }) | Command::Items(ItemsCommand::List { job, .. }) => job.print,
         Command::Logs(args) => args.job.print,
         Command::Store(command) => command.print(),
+        Command::Hooks(command) => command.print(),
         Command::Config(ConfigCommand::Show { pipeline, .. }) => pipeline.print,
         Command::Pipelines(PipelinesCommand::Graph { .. }) | Command::Completions { .. } => PrintArgs::default(),
     }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod enhance;
+mod hooks;
 #[cfg(unix)]
 mod killed;
 mod looking;

@@ -31,6 +31,7 @@
 
 mod call;
 mod dataset;
+mod hook;
 mod image;
 mod task;
 mod text;
@@ -41,6 +42,7 @@ mod mock;
 
 pub use call::{CallContext, Price, ProviderInfo, Repeat, Usage};
 pub use dataset::{AnalyzeRequest, AnalyzeResponse, ChartRenderer, ChartRequest, ChartResponse, DatasetAnalyzer};
+pub use hook::{HookAnswer, HookMessage, HookSender, HookTarget};
 pub use image::{
     BackgroundRemover, Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent,
     ImageFile, ImageGenerator, ImageInfo, ImageProcessor, OutputFormat, ProcessRequest, ProcessResponse, ProcessStep,

@@ -1,4 +1,4 @@
-//! The ports of storage: records (jobs, items, queue, ledger, gates, budgets, events, names) and artifacts.
+//! The ports of storage: records (jobs, items, queue, ledger, gates, budgets, events, hooks, names) and artifacts.
 //!
 //! Each trait numbers the clauses of its contract; the conformance suite has one test a clause.
 
@@ -6,7 +6,11 @@ mod artifact;
 mod audit;
 mod budget;
 mod event;
+mod event_filter;
 mod gate;
+mod hook;
+mod hook_message;
+mod hook_policy;
 mod item;
 mod job;
 mod ledger;
@@ -22,7 +26,14 @@ pub use artifact::{ArtifactStore, RENEWED_AFTER, StoredArtifact};
 pub use audit::{Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, Breach, JobAuditor};
 pub use budget::{Budget, BudgetKeeper, BudgetKey, BudgetScope, Closed};
 pub use event::{EventBody, EventLog, EventRecord};
+pub use event_filter::{EventFilter, UnknownEvent};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
+pub use hook::{
+    DeliveryOutcome, DeliveryQuery, DeliveryRecord, DeliveryState, Hook, HookJobs, HookKeeper, HookSpec, LANE_GRACE,
+    Lane, LaneReport, LaneStep, Lanes, NewHook,
+};
+pub use hook_message::message_body;
+pub use hook_policy::HookPolicy;
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
 pub use job::{Idempotency, JobKey, JobPlan, JobQuery, JobRecord, JobStore, NewJob, Recipe};
 pub use ledger::{
@@ -63,6 +74,7 @@ pub trait Store:
     + BudgetKeeper
     + ReviewDesk
     + EventLog
+    + HookKeeper
     + Registry
     + Steward
     + fmt::Debug

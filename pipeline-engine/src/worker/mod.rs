@@ -17,4 +17,4 @@ mod walk;
 pub(crate) use job::JobContext;
 pub(crate) use run::{RunEnd, RunOptions, Stop, run};
 pub(crate) use shared::{Shared, Tuning};
-pub(crate) use signal::Signal;
+pub(crate) use signal::{Listener, Signal};

@@ -13,6 +13,8 @@ use pipeline_core::id::{ItemId, JobId};
 use pipeline_core::storage::{ClaimRequest, Claims};
 use pipeline_core::{Error, Result};
 
+use crate::delivery::Courier;
+
 use super::committer::Committer;
 use super::group::walk_unit;
 use super::session::Session;
@@ -70,10 +72,14 @@ pub(crate) enum RunEnd {
 pub(crate) async fn run(shared: Arc<Shared>, options: RunOptions) -> Result<RunEnd> {
     let session = Session::open(&shared, options.focus).await?;
     let committer = Committer::start(Arc::clone(&shared), session.id);
+    let courier = Courier::start(&shared);
     let stop = options.stop.clone();
     let outcome = work(&shared, &committer, &session, options).await;
-    land(&shared, &committer, stop).await;
+    land(&shared, &committer, stop.clone()).await;
     let closed = session.close(&shared).await;
+    if let Some(courier) = courier {
+        courier.end(stop).await;
+    }
     let end = outcome?;
     closed?;
     Ok(end)

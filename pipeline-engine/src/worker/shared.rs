@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use pipeline_core::Result;
 use pipeline_core::id::JobId;
+use pipeline_core::provider::HookSender;
 use pipeline_core::stage::Stage;
 use pipeline_core::storage::{ArtifactStore, NewSession, Store};
 use pipeline_core::time::{Clock, Timestamp};
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) bindings: Bindings,
+    /// What takes messages where hooks lead.
+    pub(crate) sender: Option<Arc<dyn HookSender>>,
     pub(crate) stages: HashMap<String, Arc<dyn Stage>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
@@ -57,7 +60,7 @@ impl Shared {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         artifacts: Arc<dyn ArtifactStore>,
-        bindings: Bindings,
+        (bindings, sender): (Bindings, Option<Arc<dyn HookSender>>),
         stages: HashMap<String, Arc<dyn Stage>>,
         (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>),
         tuning: Tuning,
@@ -66,6 +69,7 @@ impl Shared {
             store,
             artifacts,
             bindings,
+            sender,
             stages,
             clock,
             chance,

@@ -35,6 +35,7 @@ impl JobStore for MemoryStore {
             }
             let planned = items.iter().map(|item| u64::from(item.machine.leaves)).sum();
             state.jobs.insert(id, begin(job, now));
+            state.hear(id, None);
             for item in items {
                 state.insert(id, item.status, item, now);
             }

@@ -18,6 +18,7 @@ pub(super) fn sweep(state: &mut State, limit: usize) -> u64 {
     if let Some(gone) = state.deleted.remove(&job) {
         state.gone.insert(job, gone.new.owner);
     }
+    state.unhear(job);
     state.names.retain(|_, (owner, _)| *owner != job);
     state.fingerprints.retain(|(owner, _), _| *owner != job);
     1

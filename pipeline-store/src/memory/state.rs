@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pipeline_core::error::{Error, Result};
-use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId, Token};
+use pipeline_core::id::{CallId, EventSeq, HookId, ItemId, JobId, ResultId, SessionId, Token};
 use pipeline_core::model::{Control, Counts, ItemStatus, JobStatus, Limits, Money};
 use pipeline_core::storage::{
-    Budget, BudgetKey, CallRecord, CallState, EventBody, EventRecord, GateKey, ItemRecord, JobPlan, JobRecord, NewItem,
-    NewJob, ResultRecord, ReviewRecord, SessionRecord,
+    Budget, BudgetKey, CallRecord, CallState, DeliveryRecord, EventBody, EventRecord, GateKey, Hook, ItemRecord,
+    JobPlan, JobRecord, NewItem, NewJob, ResultRecord, ReviewRecord, SessionRecord,
 };
 use pipeline_core::time::Timestamp;
+
+use super::hooks::LaneState;
 
 /// A place in claim order: ordinal, slot, item.
 pub(super) type Place = (u32, u32, ItemId);
@@ -32,6 +34,11 @@ pub(super) struct State {
     pub(super) names: HashMap<(String, String), (JobId, ItemId)>,
     pub(super) reviews: Vec<ReviewRecord>,
     pub(super) fingerprints: HashMap<(JobId, String), Vec<(ItemId, u64)>>,
+    /// By owner and name.
+    pub(super) hooks: Vec<Hook>,
+    pub(super) lanes: BTreeMap<(HookId, JobId), LaneState>,
+    /// In the order of their first try.
+    pub(super) deliveries: Vec<DeliveryRecord>,
 }
 
 /// What is kept of a gate; the rest is in the calls.

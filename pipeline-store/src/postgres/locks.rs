@@ -73,3 +73,15 @@ pub(super) async fn try_key(connection: &mut PgConnection, key: &str) -> Work<bo
     let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7310))";
     Ok(sqlx::query_scalar(sql).bind(key).fetch_one(connection).await?)
 }
+
+/// Keeps hooks from being added until the end of the transaction.
+pub(super) async fn hooked(connection: &mut PgConnection) -> Work<()> {
+    sqlx::query("SELECT pg_advisory_xact_lock_shared(7312, 1)").execute(connection).await?;
+    Ok(())
+}
+
+/// Waits until no transaction is left that relies on [`hooked`], and keeps others from beginning.
+pub(super) async fn hook(connection: &mut PgConnection) -> Work<()> {
+    sqlx::query("SELECT pg_advisory_xact_lock(7312, 1)").execute(connection).await?;
+    Ok(())
+}

@@ -16,6 +16,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 7, name: "budgets", sql: include_str!("../../migrations/postgres/0007_budgets.sql") },
     Migration { number: 8, name: "resolutions", sql: include_str!("../../migrations/postgres/0008_resolutions.sql") },
     Migration { number: 9, name: "reuse", sql: include_str!("../../migrations/postgres/0009_reuse.sql") },
+    Migration { number: 10, name: "hooks", sql: include_str!("../../migrations/postgres/0010_hooks.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.

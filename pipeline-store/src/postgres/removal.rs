@@ -9,7 +9,7 @@ use super::fault::Work;
 use super::jobs;
 
 /// What goes of a job, a step each, with what hangs on it.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 10] = [
     "WITH gone AS MATERIALIZED (SELECT item FROM item_inputs WHERE job = $1 LIMIT $2), \
      results_gone AS (DELETE FROM results WHERE item IN (SELECT item FROM gone)), \
      items_gone AS (DELETE FROM items WHERE id IN (SELECT item FROM gone)) \
@@ -23,6 +23,8 @@ const STEPS: [&str; 8] = [
     "DELETE FROM names WHERE (scope, key) IN (SELECT scope, key FROM names WHERE job = $1 LIMIT $2)",
     "DELETE FROM fingerprints WHERE job = $1 AND (scope, item) IN \
      (SELECT scope, item FROM fingerprints WHERE job = $1 LIMIT $2)",
+    "DELETE FROM deliveries WHERE no IN (SELECT no FROM deliveries WHERE job = $1 LIMIT $2)",
+    "DELETE FROM hook_lanes WHERE job = $1 AND $2::bigint > 0",
     "DELETE FROM tallies WHERE job = $1 AND $2::bigint > 0",
     "DELETE FROM revisions WHERE job = $1 AND $2::bigint > 0",
     "DELETE FROM plans WHERE job = $1 AND $2::bigint > 0",

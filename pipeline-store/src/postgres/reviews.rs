@@ -16,7 +16,7 @@ use super::bell::Bell;
 use super::fault::Work;
 use super::finish::{self, Changes};
 use super::store::{Begin, PostgresStore};
-use super::{gates, rows};
+use super::{gates, hooks, rows};
 
 /// Items before jobs, each in the order of ids, as everywhere.
 const ITEMS: &str = "SELECT id, job, session IS NULL, machine, status, leaves, steps FROM items WHERE id = ANY ($1) \
@@ -130,6 +130,7 @@ async fn rule(
     }
     record(connection, by, &applied, now).await?;
     finish::finish(connection, &changes, now).await?;
+    hooks::stir(connection, changes.keys()).await?;
     Ok(replies)
 }
 

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use super::fault::Work;
 use super::finish::{self, Changes};
-use super::{budgets, gates};
+use super::{budgets, gates, hooks};
 
 /// So many items go into one statement; keeps the memory of a large submit in bounds.
 const CHUNK: usize = 2_000;
@@ -70,6 +70,7 @@ pub(super) async fn submit(
     if let Some(amount) = job.budget {
         budgets::write(connection, &Budget::new(BudgetKey::Job(job.id), amount)).await?;
     }
+    hooks::hear(connection, job).await?;
     gates::know_of(connection, items).await?;
     let rows: Vec<_> = items.iter().map(|item| (job.id, item)).collect();
     insert(connection, &rows, now).await?;

@@ -14,7 +14,7 @@ use sqlx::{Row as _, SqliteConnection};
 use super::bulk::{Bound, Bulk};
 use super::fault::Work;
 use super::store::SqliteStore;
-use super::{events, finish, gates, rows};
+use super::{events, finish, gates, hooks, rows};
 
 static UPDATE: Bulk = Bulk::new(
     "UPDATE items SET status = c.column2, leaves = c.column3, steps = c.column4, claimable_at = c.column5, \
@@ -88,6 +88,7 @@ async fn rule(
     }
     for (job, bodies) in &told {
         events::append(connection, *job, bodies, now).await?;
+        hooks::stir(connection, *job).await?;
     }
     let row = |query: Bound, ruling: &&Ruling| {
         Ok(query

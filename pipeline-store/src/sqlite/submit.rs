@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 
 use super::bulk::{Bound, Bulk};
 use super::fault::Work;
-use super::{budgets, events, finish, gates};
+use super::{budgets, events, finish, gates, hooks};
 
 static INSERT: Bulk = Bulk::insert(
     "INSERT INTO items (id, job, parent, ordinal, slot, status, leaves, steps, replaced, claimable_at, unit, name, \
@@ -55,6 +55,7 @@ pub(super) async fn submit(
     if let Some(amount) = job.budget {
         budgets::write(connection, &Budget::new(BudgetKey::Job(job.id), amount)).await?;
     }
+    hooks::hear(connection, job).await?;
     let rows: Vec<_> = items.iter().map(|item| (job.id, item.status, item)).collect();
     insert(connection, &rows, now).await?;
     let planned = items.iter().map(|item| u64::from(item.machine.leaves)).sum();

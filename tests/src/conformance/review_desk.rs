@@ -38,7 +38,7 @@ async fn retry(bench: &Bench, item: ItemId) -> Ruling {
 }
 
 /// A ruling that marks an item.
-async fn discard(bench: &Bench, item: ItemId) -> Ruling {
+pub(super) async fn discard(bench: &Bench, item: ItemId) -> Ruling {
     let record = bench.store.item(item).await.unwrap();
     Ruling {
         machine: record.machine.clone(),
@@ -50,7 +50,7 @@ async fn discard(bench: &Bench, item: ItemId) -> Ruling {
     }
 }
 
-async fn rule(bench: &Bench, ruling: Ruling) -> RulingReply {
+pub(super) async fn rule(bench: &Bench, ruling: Ruling) -> RulingReply {
     bench.store.rule(reviewer(None), vec![ruling]).await.unwrap()[0]
 }
 

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::Result;
-use pipeline_core::id::{CallId, Digest, EventSeq, ItemId, JobId, ResultId, SessionId, StageName};
+use pipeline_core::id::{CallId, Digest, EventSeq, HookId, ItemId, JobId, MessageId, ResultId, SessionId, StageName};
 use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
-    ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord,
-    Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest,
-    NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery,
-    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, Spend, SpendQuery, StageTally,
-    Steward, Store, StoreInfo, WorkQueue,
+    ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, EventLog, EventRecord,
+    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, Hook, HookKeeper, ItemQuery, ItemRecord,
+    ItemStore, JobPlan, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest, NewHook, NewItem,
+    NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord,
+    Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, Spend, SpendQuery, StageTally, Steward,
+    Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -258,6 +259,41 @@ impl BudgetKeeper for Audited {
 impl EventLog for Audited {
     async fn events(&self, job: JobId, after: EventSeq, limit: u32) -> Result<Vec<EventRecord>> {
         self.store.events(job, after, limit).await
+    }
+}
+
+#[async_trait]
+impl HookKeeper for Audited {
+    async fn add_hook(&self, hook: NewHook) -> Result<Hook> {
+        self.store.add_hook(hook).await
+    }
+
+    async fn hooks(&self) -> Result<Vec<Hook>> {
+        self.store.hooks().await
+    }
+
+    async fn pause_hook(&self, hook: HookId, reason: Option<&str>) -> Result<Hook> {
+        self.store.pause_hook(hook, reason).await
+    }
+
+    async fn remove_hook(&self, hook: HookId) -> Result<()> {
+        self.store.remove_hook(hook).await
+    }
+
+    async fn take_lanes(&self, only: Option<HookId>, limit: u32) -> Result<Lanes> {
+        self.store.take_lanes(only, limit).await
+    }
+
+    async fn report_lane(&self, report: LaneReport) -> Result<bool> {
+        self.store.report_lane(report).await
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>> {
+        self.store.deliveries(query).await
+    }
+
+    async fn redelivered(&self, message: MessageId, outcome: DeliveryOutcome) -> Result<DeliveryRecord> {
+        self.store.redelivered(message, outcome).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pipeline_core::id::{CallId, Digest, ItemId, JobId, SessionId, Token};
-use pipeline_core::storage::{CallRecord, Commit, GateKey, Settlement, Store, StoreInfo};
+use pipeline_core::storage::{CallRecord, Commit, GateKey, Lane, Settlement, Store, StoreInfo};
 use pipeline_core::time::{Clock as _, Timestamp};
 use pipeline_store::MemoryStore;
 use pipeline_testkit::conformance::STORE_CLAUSES;
@@ -75,6 +75,8 @@ pub(crate) struct Notes {
     pub(crate) answers: BTreeMap<(JobId, Digest), Vec<CallRecord>>,
     /// The calls of deleted jobs.
     pub(crate) deleted: BTreeSet<CallId>,
+    /// The lanes handed out last.
+    pub(crate) lanes: Vec<Lane>,
     /// What was done to the data behind the store's back.
     pub(crate) spoiled: Vec<String>,
 }
@@ -441,6 +443,30 @@ crate::breaches::breaches! {
     }
     event_3_nothing_early {
         events_written_before_their_state = EventsFirst, also queue_3_atomic, queue_18_intents_ask;
+    }
+    hook_1_named_once {
+        a_name_of_a_hook_that_is_taken_twice = HookNamedTwice;
+    }
+    hook_2_from_now_on {
+        a_hook_that_is_told_of_what_came_before = OldNewsTold;
+    }
+    hook_3_one_at_a_time {
+        a_lane_that_is_handed_out_to_two = LaneHandedOutTwice;
+    }
+    hook_4_only_who_holds_it {
+        a_report_of_whoever_has_lost_the_lane = LostLaneReported;
+    }
+    hook_5_in_order {
+        a_lane_that_goes_on_past_what_waits = WaitingPassed, also hook_6_paused, hook_7_kept;
+    }
+    hook_6_paused {
+        a_paused_hook_whose_lanes_are_handed_out = PausedHookTold;
+    }
+    hook_7_kept {
+        a_try_outside_of_a_lane_that_is_not_kept = RedeliveryForgotten;
+    }
+    hook_8_removed {
+        a_removed_hook_that_keeps_its_name = RemovedHookKept;
     }
     registry_1_one_owner_a_name {
         names_compared_without_case_in_ascii_only = AsciiCaseOnly;

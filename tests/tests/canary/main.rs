@@ -1,6 +1,7 @@
 //! A key given to a provider is found nowhere afterwards: not in logs, files, records, errors or debug output.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod hooks;
 mod scan;
 mod settings;
 
@@ -105,6 +106,7 @@ async fn a_key_is_found_nowhere_after_jobs_that_went_well_and_jobs_that_did_not(
     assert!(files.iter().any(|file| file.contains("out") && file.contains(".json")), "sidecars are looked at");
     scan.assert_clean();
     settings::a_literal_key_is_refused_without_being_repeated(&log).await;
+    hooks::a_secret_is_found_nowhere(&log).await;
 }
 
 /// Looks at everything the store says about a job.

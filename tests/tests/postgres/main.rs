@@ -25,7 +25,7 @@ use pipeline_testkit::conformance::fixture::{
 use sqlx::Executor as _;
 
 /// The number of the newest migration.
-const SCHEMA: i64 = 9;
+const SCHEMA: i64 = 10;
 
 /// Returns the address of a fresh database on the server these tests share.
 async fn database() -> Option<String> {
@@ -409,7 +409,8 @@ async fn a_process_that_ended_between_two_migrations_is_gone_on_for() {
     let (job, _) = submit(&store, 2).await;
     store.close().await;
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
-    let before = "ALTER TABLE pipeline.jobs DROP COLUMN deleted; DROP INDEX pipeline.names_job; \
+    let before = "DROP TABLE pipeline.deliveries, pipeline.hook_lanes, pipeline.hooks; \
+                  ALTER TABLE pipeline.jobs DROP COLUMN deleted; DROP INDEX pipeline.names_job; \
                   DROP TABLE pipeline.reviews, pipeline.revisions, pipeline.budgets; DROP INDEX pipeline.jobs_owner; \
                   ALTER TABLE pipeline.calls DROP COLUMN resolution, DROP COLUMN model, DROP COLUMN prompt; \
                   ALTER TABLE pipeline.results DROP COLUMN reused; DROP INDEX pipeline.calls_request; DROP INDEX pipeline.jobs_ended; \
