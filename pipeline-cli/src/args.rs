@@ -2,6 +2,7 @@
 
 mod calls;
 mod jobs;
+mod looks;
 mod number;
 mod queue;
 mod run;
@@ -24,12 +25,13 @@ pub(crate) use jobs::{
     BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, LogsArgs, RerunArgs, RetryJobArgs, ReviewerArgs, RoundArgs,
     WhoseSettings,
 };
+pub(crate) use looks::{BundleArgs, ErrorsArgs, RetriesArgs, RetryWord};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
 pub(crate) use spend::{By, SpendArgs};
 pub(crate) use store::StoreCommand;
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    all good
   1    error while running
@@ -121,6 +123,8 @@ pub(crate) enum Command {
     Items(ItemsCommand),
     /// Print a job's event history
     Logs(LogsArgs),
+    /// Look up what an error code means, and what helps
+    Errors(ErrorsArgs),
     /// Look at settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -196,6 +200,15 @@ pub(crate) enum ItemsCommand {
     },
     /// Show one item: every stage with state, reasons, results and files
     Show {
+        /// Id of the item, or the beginning of it (at least 4 characters)
+        #[arg(value_name = "ITEM")]
+        item: String,
+        /// How.
+        #[command(flatten)]
+        print: PrintArgs,
+    },
+    /// Tell the story of one item in order: rounds, conditions, tries, waits, calls, files, and what can be done next
+    Explain {
         /// Id of the item, or the beginning of it (at least 4 characters)
         #[arg(value_name = "ITEM")]
         item: String,

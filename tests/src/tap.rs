@@ -11,10 +11,10 @@ use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
     ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord,
-    Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest,
-    NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery,
-    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store,
-    StoreInfo, WorkQueue,
+    Heartbeat, Historian, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobProfile, JobQuery, JobRecord, JobStore,
+    Mention, NameRequest, NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, Retries,
+    RetryQuery, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply,
+    Settlement, StageTally, Steward, Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -196,6 +196,12 @@ pass_on!(BudgetKeeper {
 
 pass_on!(EventLog {
     events(job: JobId, after: EventSeq, limit: u32) -> Vec<EventRecord>;
+});
+
+pass_on!(Historian {
+    profile(job: JobId) -> JobProfile;
+    retries(query: RetryQuery) -> Retries;
+    events_of(item: ItemId) -> Vec<EventRecord>;
 });
 
 pass_on!(Registry {

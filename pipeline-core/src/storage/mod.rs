@@ -7,6 +7,7 @@ mod audit;
 mod budget;
 mod event;
 mod gate;
+mod historian;
 mod item;
 mod job;
 mod ledger;
@@ -22,6 +23,10 @@ pub use audit::{Audit, AuditedCall, AuditedEvents, AuditedItem, AuditedResult, B
 pub use budget::{Budget, BudgetKeeper, BudgetKey, BudgetScope, Closed};
 pub use event::{EventBody, EventLog, EventRecord};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
+pub use historian::{
+    Historian, JobProfile, Retries, RetryQuery, RetryRecord, StageCalls, StageFailures, StageTimes, StageWord,
+    stage_word,
+};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
 pub use job::{Idempotency, JobKey, JobPlan, JobQuery, JobRecord, JobStore, NewJob, Recipe};
 pub use ledger::{
@@ -61,6 +66,7 @@ pub trait Store:
     + BudgetKeeper
     + ReviewDesk
     + EventLog
+    + Historian
     + Registry
     + Steward
     + fmt::Debug

@@ -10,10 +10,10 @@ use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
     ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord,
-    Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest,
-    NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery,
-    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store,
-    StoreInfo, WorkQueue,
+    Heartbeat, Historian, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobProfile, JobQuery, JobRecord, JobStore,
+    Mention, NameRequest, NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, Retries,
+    RetryQuery, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply,
+    Settlement, StageTally, Steward, Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -245,6 +245,21 @@ impl BudgetKeeper for Audited {
 impl EventLog for Audited {
     async fn events(&self, job: JobId, after: EventSeq, limit: u32) -> Result<Vec<EventRecord>> {
         self.store.events(job, after, limit).await
+    }
+}
+
+#[async_trait]
+impl Historian for Audited {
+    async fn profile(&self, job: JobId) -> Result<JobProfile> {
+        self.store.profile(job).await
+    }
+
+    async fn retries(&self, query: RetryQuery) -> Result<Retries> {
+        self.store.retries(query).await
+    }
+
+    async fn events_of(&self, item: ItemId) -> Result<Vec<EventRecord>> {
+        self.store.events_of(item).await
     }
 }
 

@@ -431,6 +431,34 @@ crate::breaches::breaches! {
     event_3_nothing_early {
         events_written_before_their_state = EventsFirst, also queue_3_atomic, queue_18_intents_ask;
     }
+    historian_1_states {
+        leaves_counted_as_items = LeavesCountedAsItems;
+        stages_of_replaced_items_that_count = ReplacedStagesCount;
+    }
+    historian_2_times {
+        a_median_that_is_the_mean = MedianIsTheMean;
+        times_of_the_first_round = TimesOfFirstRound;
+    }
+    historian_3_failures {
+        tries_that_another_one_followed_and_do_not_count = RetriedNotCounted;
+        the_last_item_as_the_example = LastExample;
+    }
+    historian_4_calls {
+        unknown_calls_that_have_cost_nothing = UnknownNotReserved;
+    }
+    historian_5_descent {
+        deleted_jobs_that_descend = DeletedDescends;
+        a_missing_job_with_an_empty_profile = MissingProfiled;
+    }
+    historian_6_later_rounds {
+        marks_that_begin_rounds = MarksListed;
+        a_decision_of_an_earlier_round_that_is_listed = EarlierRoundsListed;
+        a_cursor_of_retries_that_is_ignored = RetryCursorIgnored;
+    }
+    historian_7_of_one_item {
+        events_of_the_whole_job = EventsOfAllItems;
+        an_unknown_item_without_events = MissingItemUntold;
+    }
     registry_1_one_owner_a_name {
         names_compared_without_case_in_ascii_only = AsciiCaseOnly;
         a_look_that_reserves = LookReserves, also registry_3_take_over;
