@@ -16,6 +16,7 @@ mod running;
 mod s3;
 #[cfg(unix)]
 mod store;
+mod stories;
 #[cfg(feature = "otel")]
 mod traces;
 #[cfg(unix)]

@@ -28,4 +28,5 @@ mod money;
 mod orders;
 mod shop;
 mod sluice;
+mod stories;
 mod tasks;
