@@ -226,7 +226,7 @@ crate::breaches::breaches! {
         a_start_at_every_claim = StartedAtEachClaim;
         a_claim_that_writes_an_event = ClaimTold,
             also job_7_control, queue_9_the_end, event_1_gapless, event_2_replay, event_3_nothing_early,
-            steward_1_counted, steward_3_sound, steward_7_swept;
+            historian_7_of_one_item, steward_1_counted, steward_3_sound, steward_7_swept;
     }
     queue_7_dead_sessions {
         a_lease_that_does_not_run_out = LeaseEndless,
@@ -330,7 +330,7 @@ crate::breaches::breaches! {
         a_budget_of_each_process = BudgetOfEachProcess;
         reservations_that_a_call_makes_after_its_answer = ReservedAfterwards,
             also budget_2_reserved_until_known, budget_3_closed, budget_4_opened, budget_5_at_any_time,
-            budget_6_unpriced, ledger_3_durable;
+            budget_6_unpriced, ledger_3_durable, historian_4_calls;
     }
     budget_2_reserved_until_known {
         an_unknown_outcome_that_frees_its_reservation = UnknownFrees;
@@ -342,7 +342,8 @@ crate::breaches::breaches! {
     budget_4_opened {
         a_raise_that_is_not_kept = RaiseIgnored;
         a_settlement_that_costs_what_was_reserved = CostIsTheReservation,
-            also budget_2_reserved_until_known, budget_5_at_any_time, ledger_2_once, steward_8_money_stays;
+            also budget_2_reserved_until_known, budget_5_at_any_time, ledger_2_once, historian_4_calls,
+            steward_8_money_stays;
     }
     budget_5_at_any_time {
         a_budget_that_counts_from_now = BudgetFromNow;
@@ -422,7 +423,8 @@ crate::breaches::breaches! {
     }
     event_1_gapless {
         a_gap_after_a_control = GapAfterControl, also job_8_cancel;
-        the_events_of_items_backwards = ItemEventsBackwards, also queue_9_the_end, review_2_together;
+        the_events_of_items_backwards = ItemEventsBackwards,
+            also queue_9_the_end, review_2_together, historian_7_of_one_item;
     }
     event_2_replay {
         a_limit_of_events_that_is_ignored = EventLimitIgnored;
@@ -503,7 +505,8 @@ crate::breaches::breaches! {
     }
     steward_6_deleted {
         a_running_job_that_is_deleted = RunningDeleted;
-        a_deleted_job_that_is_there = DeletedIsThere, also steward_7_swept, steward_8_money_stays;
+        a_deleted_job_that_is_there = DeletedIsThere,
+            also historian_5_descent, historian_6_later_rounds, steward_7_swept, steward_8_money_stays;
     }
     steward_7_swept {
         nothing_that_is_swept = NothingSwept, also steward_6_deleted, steward_8_money_stays;
