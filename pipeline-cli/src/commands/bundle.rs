@@ -26,8 +26,8 @@ pub(crate) async fn bundle(
     let path = args.file.clone().unwrap_or_else(usual);
     let system = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "role": std::env::consts::ARCH,
-        "kind": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "os": std::env::consts::OS,
         "cores": std::thread::available_parallelism().map_or(1, usize::from),
     });
     let extra = vec![("doctor".to_owned(), doctor::report(home).await), ("system".to_owned(), system)];

@@ -105,7 +105,7 @@ impl Engine {
         let settings = settings(&stored.settings, &making.redactor)?;
         // Their texts are replaced already, but for those this program chose itself.
         let keep = std::mem::replace(&mut making.redactor, Redactor::new(self.shared.uuid(), true));
-        making.document("settings.json", "every setting with its origin", &settings)?;
+        making.document("settings.json", "every setting, and where its value comes from", &settings)?;
         making.redactor = keep;
         making.document(
             "stages.json",
@@ -263,10 +263,22 @@ fn settings(settings: &Value, redactor: &Redactor) -> Result<Value> {
             let ours = setting.origin == Origin::BuiltIn;
             let value = if ours { setting.value.clone() } else { redactor.value(&setting.value) };
             all.push(json!({
-                "section": section, "setting": key, "value": value, "built_in": ours,
+                "section": section, "setting": key, "value": value, "origin": origin(&setting.origin),
                 "not_applied": setting.not_applied.as_ref().map(|reason| redactor.message(reason)),
             }));
         }
     }
     Ok(Value::Array(all))
+}
+
+/// Where a value comes from, without the name of the file or variable.
+const fn origin(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::BuiltIn => "built_in",
+        Origin::Pipeline => "pipeline",
+        Origin::File(_) => "file",
+        Origin::Environment(_) => "environment",
+        Origin::Argument => "argument",
+        Origin::Program => "program",
+    }
 }

@@ -4,10 +4,12 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use pipeline_core::id::Digest;
+use pipeline_core::model::FailureCode;
 
 /// Fields whose texts are words of this program, names of its parts, or ids.
 const OURS: &[&str] = &[
     "answer",
+    "arch",
     "backend",
     "began",
     "capability",
@@ -24,6 +26,7 @@ const OURS: &[&str] = &[
     "kind",
     "media_type",
     "on_failure",
+    "os",
     "outcome",
     "pipeline",
     "plan_hash",
@@ -46,6 +49,9 @@ const OURS: &[&str] = &[
 
 /// Fields of which the beginning is the program's and the rest may be anybody's.
 const MESSAGES: &[&str] = &["message", "detail", "not_applied", "disabled_because"];
+
+/// Fields that hold what a check has said, which may be a model's own words.
+const SAID: &[&str] = &["reason", "reasons"];
 
 /// Fields whose own fields may have names that people gave, for example the columns of a table.
 const OPEN: &[&str] = &["input", "fields", "saw", "response"];
@@ -76,6 +82,11 @@ const KNOWN: &[&str] = &[
     "width",
 ];
 
+/// Tells whether this is a failure that somebody has decided: its message begins with who that was.
+fn is_decided(fields: &Map<String, Value>) -> bool {
+    fields.get("code").and_then(Value::as_str) == Some(FailureCode::OutcomeUnknown.as_str())
+}
+
 /// Replaces texts of people, unless they are to be kept.
 #[derive(Debug)]
 pub(super) struct Redactor {
@@ -104,7 +115,7 @@ impl Redactor {
         match end {
             Some(end) if !self.keep => {
                 let (head, rest) = message.split_at(end);
-                format!("{head}{}", self.text(rest))
+                format!("{} {}", head.trim_end(), self.text(rest)).trim_start().to_owned()
             }
             _ => message.to_owned(),
         }
@@ -145,9 +156,20 @@ impl Redactor {
             Value::String(text) => Value::String(self.string(field, text)),
             Value::Array(values) => values.iter().map(|value| self.within(field, value)).collect(),
             Value::Object(fields) if OPEN.contains(&field) => Value::Object(self.open(fields)),
+            Value::Object(fields) if SAID.contains(&field) || is_decided(fields) => {
+                Value::Object(fields.iter().map(|(key, value)| (key.clone(), self.said(key, value))).collect())
+            }
             Value::Object(fields) => {
                 Value::Object(fields.iter().map(|(key, value)| (key.clone(), self.within(key, value))).collect())
             }
+        }
+    }
+
+    /// What a person or a model has said: only the code of it is the program's.
+    fn said(&self, field: &str, value: &Value) -> Value {
+        match value {
+            Value::String(text) if field != "code" => Value::String(self.text(text)),
+            _ => self.within(field, value),
         }
     }
 
@@ -166,7 +188,7 @@ impl Redactor {
 
     fn string(&self, field: &str, text: &str) -> String {
         let number = text.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
-        let time = number && field.ends_with("at") && text.len() <= 40;
+        let time = number && (field == "at" || field.ends_with("_at")) && text.len() <= 40;
         let digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if OURS.contains(&field) || Uuid::try_parse(text).is_ok() || time || digest {
             text.to_owned()
@@ -216,6 +238,17 @@ mod tests {
         let told = redactor().expression("qc.score > 0.5 && item.keyword != \"fox\" && a == 'x'");
         assert!(told.starts_with("qc.score > 0.5 && item.keyword != \"text:") && !told.contains("fox"), "{told}");
         assert!(!redactor().expression(r#"a == "fo\"x" && b"#).contains("fo"));
+    }
+
+    #[test]
+    fn what_a_model_or_a_person_has_said_is_replaced_whole() {
+        let told = redactor().value(&json!({
+            "verdict": {"verdict": "fail", "reasons": [{"code": "off_topic", "message": "the picture shows a fox"}]},
+            "failure": {"code": "outcome_unknown", "retry": "permanent", "message": "ann has given the call up: lost"},
+        }));
+        let text = told.to_string();
+        assert!(!text.contains("fox") && !text.contains("ann "), "{text}");
+        assert!(text.contains("off_topic") && text.contains("outcome_unknown"), "{text}");
     }
 
     #[test]
