@@ -1,5 +1,7 @@
 //! `items explain`: the story of an item, in order.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use pipeline_core::ErrorKind;
@@ -99,13 +101,13 @@ fn heading(round: &RoundStory) -> String {
         Began::Retry { from, only, skip, by } => {
             let mut text = "wanted again".to_owned();
             if let Some(from) = from {
-                text.push_str(&format!(" from {from} on"));
+                let _ = write!(text, " from {from} on");
             }
             if !only.is_empty() {
-                text.push_str(&format!(", only {}", list(only)));
+                let _ = write!(text, ", only {}", list(only));
             }
             if !skip.is_empty() {
-                text.push_str(&format!(", without {}", list(skip)));
+                let _ = write!(text, ", without {}", list(skip));
             }
             text + &who(by)
         }
@@ -148,16 +150,16 @@ fn happened(what: &StepKind) -> String {
             };
             let mut text = format!("call {call} of {provider}, try {attempt}: {state}, {price}");
             if *items > 1 {
-                text.push_str(&format!(", for {items} items"));
+                let _ = write!(text, ", for {items} items");
             }
             if let Some(task) = task {
-                text.push_str(&format!(", task {task}"));
+                let _ = write!(text, ", task {task}");
             }
             if let Some(failure) = failure {
-                text.push_str(&format!("; {}", failed(failure)));
+                let _ = write!(text, "; {}", failed(failure));
             }
             if let Some(decided) = resolution {
-                text.push_str(&format!("; decided by {}: {}", decided.by, decided.why));
+                let _ = write!(text, "; decided by {}: {}", decided.by, decided.why);
             }
             text
         }
@@ -168,18 +170,18 @@ fn happened(what: &StepKind) -> String {
                 (None, Some(_)) => "passed".to_owned(),
                 _ => "done".to_owned(),
             };
-            text.push_str(&format!(" in {}", duration(*took)));
+            let _ = write!(text, " in {}", duration(*took));
             if *attempt > 1 {
-                text.push_str(&format!(" at try {attempt}"));
+                let _ = write!(text, " at try {attempt}");
             }
             if let Some(provider) = provider {
-                text.push_str(&format!(" by {provider}"));
+                let _ = write!(text, " by {provider}");
             }
             if cost.as_micros() != 0 {
-                text.push_str(&format!(", cost {cost}"));
+                let _ = write!(text, ", cost {cost}");
             }
             for (name, file) in files {
-                text.push_str(&format!("; {name}: {}, {}, {}", file.media_type, bytes(file.size), file.digest));
+                let _ = write!(text, "; {name}: {}, {}, {}", file.media_type, bytes(file.size), file.digest);
             }
             text
         }

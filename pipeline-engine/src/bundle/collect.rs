@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use pipeline_core::Result;
 use pipeline_core::error::Error;
+use pipeline_core::expression::Condition;
 use pipeline_core::id::{EventSeq, JobId};
 use pipeline_core::model::ItemStatus;
 use pipeline_core::pipeline::{Plan, PlannedStage};
@@ -241,7 +242,7 @@ fn plan(plan: &Plan) -> Value {
         json!({
             "stage": stage.name, "kind": stage.kind, "role": stage.role, "enabled": stage.enabled,
             "disabled_because": stage.disabled_because, "needs": stage.needs,
-            "when": stage.when.as_ref().map(|when| when.source()), "policy": stage.policy, "expand": stage.expand,
+            "when": stage.when.as_ref().map(Condition::source), "policy": stage.policy, "expand": stage.expand,
             "group": stage.group.map(|group| group.max),
             "provider": stage.providers.iter().map(|(_, name)| name).collect::<Vec<_>>(),
         })

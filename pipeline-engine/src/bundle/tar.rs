@@ -62,7 +62,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
     fn what_is_packed_has_whole_blocks_and_checksums_that_add_up() {
         let packed = pack(&[("a/b.json".to_owned(), b"{}\n".to_vec()), ("c".to_owned(), vec![7; 512])], 8).unwrap();
         let mut plain = Vec::new();
