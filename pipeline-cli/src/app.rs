@@ -43,7 +43,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Broken { message: format!("cannot start: {error}"), hint: None })?;
+        .map_err(|error| Failure::file_system("cannot start", &error))?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::listen().map_err(Failure::unexpected)?;
         // A command that works on a job ends in order when it is interrupted; every other one just ends.

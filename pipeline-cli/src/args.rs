@@ -3,6 +3,7 @@
 mod calls;
 mod hooks;
 mod jobs;
+mod looks;
 mod number;
 mod queue;
 mod run;
@@ -26,12 +27,13 @@ pub(crate) use jobs::{
     BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, LogsArgs, RerunArgs, RetryJobArgs, ReviewerArgs, RoundArgs,
     WhoseSettings,
 };
+pub(crate) use looks::{BundleArgs, ErrorsArgs, RetriesArgs, RetryWord};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
 pub(crate) use spend::{By, SpendArgs};
 pub(crate) use store::StoreCommand;
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    all good
   1    error while running
@@ -143,6 +145,8 @@ pub(crate) enum Command {
     /// Tell receivers and programs of what happens to jobs
     #[command(subcommand)]
     Hooks(HooksCommand),
+    /// Look up what an error code means, and what helps
+    Errors(ErrorsArgs),
     /// Look at settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -222,6 +226,15 @@ pub(crate) enum ItemsCommand {
     },
     /// Show one item: every stage with state, reasons, results and files
     Show {
+        /// Id of the item, or the beginning of it (at least 4 characters)
+        #[arg(value_name = "ITEM")]
+        item: String,
+        /// How.
+        #[command(flatten)]
+        print: PrintArgs,
+    },
+    /// Tell the story of one item in order: rounds, conditions, tries, waits, calls, files, and what can be done next
+    Explain {
         /// Id of the item, or the beginning of it (at least 4 characters)
         #[arg(value_name = "ITEM")]
         item: String,

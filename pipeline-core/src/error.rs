@@ -6,56 +6,70 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, for branching.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ErrorKind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident => $code:literal),+ $(,)?) => {
+        /// What went wrong, for branching.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum ErrorKind { $($(#[$doc])* $variant),+ }
+
+        impl ErrorKind {
+            /// Every kind, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Returns the stable code, for example `rate_limited`.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code),+ }
+            }
+        }
+    };
+}
+
+kinds! {
     /// The thing asked for does not exist.
-    NotFound,
+    NotFound => "not_found",
     /// Something else already holds the place, or the state does not allow the step.
-    Conflict,
+    Conflict => "conflict",
     /// The request itself is wrong.
-    Invalid,
+    Invalid => "invalid",
     /// Credentials are missing or not accepted.
-    Unauthorized,
+    Unauthorized => "unauthorized",
     /// Too many requests.
-    RateLimited,
+    RateLimited => "rate_limited",
     /// No answer in time.
-    Timeout,
+    Timeout => "timeout",
     /// The other side is down or not reachable.
-    Unavailable,
+    Unavailable => "unavailable",
     /// The provider's safety system said no.
-    Refused,
+    Refused => "refused",
     /// The provider or backend cannot do this at all.
-    Unsupported,
+    Unsupported => "unsupported",
     /// Data is damaged or not what it claims to be.
-    Corrupt,
+    Corrupt => "corrupt",
     /// The caller gave up.
-    Cancelled,
+    Cancelled => "cancelled",
     /// No space, memory or quota is left.
-    Exhausted,
+    Exhausted => "exhausted",
     /// Anything else.
-    Unexpected,
+    Unexpected => "unexpected",
 }
 
 impl ErrorKind {
-    /// Returns the stable code, for example `rate_limited`.
-    pub const fn code(self) -> &'static str {
+    /// Returns what a retry can do about an error of this kind that says nothing else.
+    pub const fn retryability(self) -> Retryability {
         match self {
-            Self::NotFound => "not_found",
-            Self::Conflict => "conflict",
-            Self::Invalid => "invalid",
-            Self::Unauthorized => "unauthorized",
-            Self::RateLimited => "rate_limited",
-            Self::Timeout => "timeout",
-            Self::Unavailable => "unavailable",
-            Self::Refused => "refused",
-            Self::Unsupported => "unsupported",
-            Self::Corrupt => "corrupt",
-            Self::Cancelled => "cancelled",
-            Self::Exhausted => "exhausted",
-            Self::Unexpected => "unexpected",
+            Self::RateLimited => Retryability::Throttled { after: None },
+            Self::Timeout | Self::Unavailable | Self::Exhausted => Retryability::Transient,
+            Self::Refused => Retryability::Refused,
+            Self::NotFound
+            | Self::Conflict
+            | Self::Invalid
+            | Self::Unauthorized
+            | Self::Unsupported
+            | Self::Corrupt
+            | Self::Cancelled
+            | Self::Unexpected => Retryability::Permanent,
         }
     }
 }
@@ -97,19 +111,7 @@ impl Error {
     ///
     /// `message` is a lower-case fragment without a full stop and without secrets, prompts or URLs.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let retry = match kind {
-            ErrorKind::RateLimited => Retryability::Throttled { after: None },
-            ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Exhausted => Retryability::Transient,
-            ErrorKind::Refused => Retryability::Refused,
-            ErrorKind::NotFound
-            | ErrorKind::Conflict
-            | ErrorKind::Invalid
-            | ErrorKind::Unauthorized
-            | ErrorKind::Unsupported
-            | ErrorKind::Corrupt
-            | ErrorKind::Cancelled
-            | ErrorKind::Unexpected => Retryability::Permanent,
-        };
+        let retry = kind.retryability();
         Self(Box::new(Inner { kind, retry, message: message.into(), context: Vec::new(), source: None }))
     }
 

@@ -12,11 +12,11 @@ use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
     ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, EventLog, EventRecord,
-    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, Hook, HookKeeper, ItemQuery, ItemRecord,
-    ItemStore, JobPlan, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest, NewHook, NewItem,
-    NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord,
-    Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, Spend, SpendQuery, StageTally, Steward,
-    Store, StoreInfo, WorkQueue,
+    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Historian, Holder, Hook, HookKeeper, ItemQuery,
+    ItemRecord, ItemStore, JobPlan, JobProfile, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest,
+    NewHook, NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, Retries, RetryQuery,
+    ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement,
+    Spend, SpendQuery, StageTally, Steward, Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -212,6 +212,12 @@ pass_on!(HookKeeper {
     report_lane(report: LaneReport) -> bool;
     deliveries(query: DeliveryQuery) -> Vec<DeliveryRecord>;
     redelivered(message: MessageId, outcome: DeliveryOutcome) -> DeliveryRecord;
+});
+
+pass_on!(Historian {
+    profile(job: JobId) -> JobProfile;
+    retries(query: RetryQuery) -> Retries;
+    events_of(item: ItemId) -> Vec<EventRecord>;
 });
 
 pass_on!(Registry {

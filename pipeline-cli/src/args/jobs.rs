@@ -5,6 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use pipeline_core::model::ItemStatus;
 
 use super::PrintArgs;
+use super::looks::{BundleArgs, RetriesArgs};
 use super::number::whole;
 
 /// A job, and how to print.
@@ -31,7 +32,7 @@ pub(crate) enum JobsCommand {
         #[command(flatten)]
         print: PrintArgs,
     },
-    /// Show one job: counts, stages, times, cost
+    /// Show one job: each stage with its counts, times, tries, cost and errors, and the jobs it belongs to
     Show(JobAndPrint),
     /// Follow a job's events until it ends
     Watch {
@@ -62,8 +63,12 @@ pub(crate) enum JobsCommand {
     Resume(JobAndPrint),
     /// Begin another round of items that ended: what is done before stays, checks are not repeated unless named
     Retry(RetryJobArgs),
+    /// List the items that people sent into another round: who, when, from which stage, and what became of it
+    Retries(RetriesArgs),
     /// Make new jobs from old ones: the same pipeline and inputs, executed from the beginning
     Rerun(RerunArgs),
+    /// Write an archive of a job for a bug report, with the texts of people replaced by hashes
+    Bundle(BundleArgs),
     /// Give a job another label
     Rename {
         /// Which job and how.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use sysinfo::Disks;
 
 use pipeline_core::model::Capability;
@@ -30,6 +30,16 @@ enum State {
     Wrong,
 }
 
+impl State {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Check {
     name: &'static str,
@@ -37,8 +47,32 @@ struct Check {
     detail: String,
 }
 
+impl Check {
+    fn value(&self) -> Value {
+        json!({"check": self.name, "state": self.state.word(), "detail": self.detail})
+    }
+}
+
 /// Checks everything, and prints one line each.
 pub(crate) async fn run(home: &Home, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let checks = checks(home).await;
+    let mut table = Table::new(&["check", "state", "detail"]);
+    for check in &checks {
+        table.push(Row::new(
+            [check.name.to_owned(), check.state.word().to_owned(), check.detail.clone()],
+            check.value(),
+        ));
+    }
+    output.rows(&table)?;
+    Ok(if checks.iter().any(|check| check.state == State::Wrong) { Exit::Broken } else { Exit::Good })
+}
+
+/// Checks everything, and returns what machines get of it.
+pub(super) async fn report(home: &Home) -> Value {
+    checks(home).await.iter().map(Check::value).collect()
+}
+
+async fn checks(home: &Home) -> Vec<Check> {
     let mut checks = vec![check("program", State::Ok, version())];
     checks.push(writable("home", &home.folder));
     checks.push(private(home));
@@ -80,18 +114,7 @@ pub(crate) async fn run(home: &Home, output: &mut Output<'_>) -> Result<Exit, Fa
             Err(failure) => check("keys", State::Wrong, failure.lines().join("; ")),
         });
     }
-    let mut table = Table::new(&["check", "state", "detail"]);
-    for check in &checks {
-        let state = match check.state {
-            State::Ok => "ok",
-            State::Warning => "warning",
-            State::Wrong => "wrong",
-        };
-        let value = json!({"check": check.name, "state": state, "detail": check.detail});
-        table.push(Row::new([check.name.to_owned(), state.to_owned(), check.detail.clone()], value));
-    }
-    output.rows(&table)?;
-    Ok(if checks.iter().any(|check| check.state == State::Wrong) { Exit::Broken } else { Exit::Good })
+    checks
 }
 
 fn check(name: &'static str, state: State, detail: String) -> Check {

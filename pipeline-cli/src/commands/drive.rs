@@ -49,7 +49,7 @@ pub(crate) async fn drive(
             return Err(Failure::from(error).hint(format!("`pipeline jobs watch {id}` follows it")));
         }
         Err(error) => {
-            return Err(resumable(Failure::Broken { message: pipeline_core::error::chain(&error), hint: None }));
+            return Err(resumable(Failure::broken(&error)));
         }
     };
     let job = engine.job(job.id).await?;

@@ -10,7 +10,7 @@ use pipeline_core::storage::{EventBody, EventRecord};
 use pipeline_engine::Engine;
 
 use crate::lookup;
-use crate::output::{Exit, Failure, Output, Stream};
+use crate::output::{Exit, Failure, Output, Stream, plain};
 
 /// How many events are asked for at once.
 const PAGE: u32 = 500;
@@ -105,7 +105,7 @@ impl<'e, 's, 'a> Printer<'e, 's, 'a> {
 }
 
 /// Shortens a point in time to the millisecond.
-fn clock(time: &str) -> String {
+pub(super) fn clock(time: &str) -> String {
     let (head, rest) = time.split_once('.').unwrap_or((time.trim_end_matches('Z'), ""));
     let fraction: String = rest.trim_end_matches('Z').chars().chain("000".chars()).take(3).collect();
     format!("{}.{fraction}Z", head.replace('T', " "))
@@ -124,6 +124,15 @@ fn about_job(body: &EventBody) -> String {
 /// Says what happened to an item.
 fn happened(what: &ItemEvent) -> String {
     match what {
+        ItemEvent::Condition { stage, answer, saw } => {
+            let answer = match answer {
+                Some(true) => "holds",
+                Some(false) => "does not hold",
+                None => "cannot be evaluated",
+            };
+            let saw: Vec<String> = saw.iter().map(|(name, value)| format!("{name} = {}", plain(value))).collect();
+            format!("the condition of {stage} {answer}: {}", saw.join(", "))
+        }
         ItemEvent::StageDone { stage, attempt, .. } if *attempt > 1 => format!("{stage} done at try {attempt}"),
         ItemEvent::StageDone { stage, .. } => format!("{stage} done"),
         ItemEvent::StageSkipped { stage, why, failure: None } => format!("{stage} passed over: {}", skipped(*why)),

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use pipeline_core::ErrorKind;
-use pipeline_core::executor::StageState;
-use pipeline_core::model::ItemStatus;
+use pipeline_core::executor::{StageState, Stop};
+use pipeline_core::model::{Advice, ItemStatus};
 use pipeline_core::pipeline::Plan;
 use pipeline_core::storage::{ItemRecord, ResultRecord};
 use pipeline_engine::{Engine, Selected};
@@ -12,6 +12,7 @@ use pipeline_engine::{Engine, Selected};
 use crate::lookup;
 use crate::output::{Exit, Failure, Output, Row, Table, bytes, duration, money, plain, short, timestamp};
 
+use super::errors::named;
 use super::query;
 use super::rounds::Rounds;
 use super::why::{reasons, stopped, waits, why};
@@ -69,6 +70,10 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     if !output.is_table() {
         let mut shown = value(&item, &reason);
         if let Value::Object(fields) = &mut shown {
+            let advice = advice(&item);
+            fields.insert("code".to_owned(), json!(advice.map(|advice| advice.code)));
+            fields.insert("support_id".to_owned(), json!(advice.map(|advice| advice.support)));
+            fields.insert("what_helps".to_owned(), json!(advice.map(|advice| advice.next)));
             fields.insert("settings_hash".to_owned(), json!(plan.hash));
             fields.insert("image".to_owned(), json!(image.map(|(state, file)| json!({"state": state, "file": file}))));
             let states = plan.stages.iter().zip(&item.machine.stages);
@@ -82,7 +87,7 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         return Ok(Exit::Good);
     }
     let job = engine.job(item.job).await?;
-    output.pairs(&[
+    let mut pairs = vec![
         ("item", item.id.to_string()),
         ("name", item.name.clone()),
         ("job", format!("{} ({})", job.id, job.label)),
@@ -100,7 +105,13 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
             ),
         ),
         ("settings", plan.hash.to_hex()),
-    ])?;
+    ];
+    if let Some(advice) = advice(&item) {
+        let why = pairs.iter().position(|(name, _)| *name == "why").map_or(0, |place| place + 1);
+        pairs.insert(why, ("what helps", advice.next.to_owned()));
+        pairs.insert(why, ("code", named(&advice)));
+    }
+    output.pairs(&pairs)?;
     let mut table = Table::new(&["stage", "state", "took", "cost", "provider", "result"]);
     for (stage, state) in plan.stages.iter().zip(&item.machine.stages) {
         let id = match state {
@@ -123,6 +134,14 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
     output.table(&table)?;
     rounds.print(&history, output)?;
     Ok(Exit::Good)
+}
+
+/// Returns what the code of the failure that ended the item means.
+fn advice(item: &ItemRecord) -> Option<Advice> {
+    match item.machine.stop()?.1 {
+        Stop::Failed { failure } | Stop::Undecided { failure: Some(failure) } => Some(failure.code.advice()),
+        Stop::Rejected | Stop::Undecided { failure: None } | Stop::Cancelled => None,
+    }
 }
 
 /// Returns what machines get of an item.
@@ -171,10 +190,10 @@ fn state_word(state: &StageState) -> String {
         StageState::Done { .. } => "done".to_owned(),
         StageState::Skipped { .. } => "skipped".to_owned(),
         StageState::Stopped { stop, .. } => match stop {
-            pipeline_core::executor::Stop::Rejected => "rejected",
-            pipeline_core::executor::Stop::Undecided { .. } => "undecided",
-            pipeline_core::executor::Stop::Failed { .. } => "failed",
-            pipeline_core::executor::Stop::Cancelled => "cancelled",
+            Stop::Rejected => "rejected",
+            Stop::Undecided { .. } => "undecided",
+            Stop::Failed { .. } => "failed",
+            Stop::Cancelled => "cancelled",
         }
         .to_owned(),
     }

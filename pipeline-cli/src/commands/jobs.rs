@@ -11,12 +11,12 @@ use pipeline_core::time::Timestamp;
 use pipeline_engine::Engine;
 
 use crate::lookup::{self, short_id};
-use crate::output::{Exit, Failure, Output, Row, Table, ago, duration, money, notice, short, timestamp};
+use crate::output::{Exit, Failure, Output, Row, Table, ago, money, notice, short, timestamp};
 use crate::progress::{percent, took};
 
-use super::budgets;
 use super::estimate::Compared;
 use super::summary::parts;
+use super::{budgets, stages};
 
 /// How many jobs are asked for at once.
 pub(super) const PAGE: u32 = 200;
@@ -61,26 +61,13 @@ pub(crate) async fn list(engine: &Engine, limit: u32, output: &mut Output<'_>) -
 pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let job = lookup::job(engine, text).await?;
     let stored = engine.store().plan(job.id).await?;
-    let tallies = engine.store().tallies(job.id).await?;
+    let told = engine.stages(&job).await?;
     let holders = engine.store().sessions(Some(job.id)).await?;
     let now = engine.store().now().await?;
     let compared = Compared::of(engine, &job, stored.estimate.clone()).await?;
     if !output.is_table() {
         let mut shown = value(&job);
-        let stages: Vec<Value> = stored
-            .plan
-            .stages
-            .iter()
-            .map(|stage| {
-                let tally = tallies.iter().find(|tally| tally.stage == stage.name);
-                json!({
-                    "name": stage.name, "kind": stage.kind, "role": stage.role, "enabled": stage.enabled,
-                    "results": tally.map_or(0, |tally| tally.count),
-                    "total_ms": tally.map_or(0, |tally| tally.total.as_millis() as u64),
-                    "cost_micros": tally.map_or(0, |tally| tally.cost.as_micros()),
-                })
-            })
-            .collect();
+        let stages: Vec<Value> = told.stages.iter().map(stages::value).collect();
         if let Value::Object(fields) = &mut shown {
             fields.insert("estimate".to_owned(), json!(compared.expected()));
             fields.insert("calls".to_owned(), json!(compared.calls));
@@ -89,6 +76,7 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
             fields.insert("plan_hash".to_owned(), json!(stored.plan.hash));
             fields.insert("seed".to_owned(), json!(stored.plan.seed));
             fields.insert("stages".to_owned(), Value::Array(stages));
+            fields.insert("reruns".to_owned(), json!(told.reruns));
             if let Some(parent) = job.parent {
                 let changed = lineage(engine, parent, &stored.settings).await?;
                 let one = |(name, was, is)| json!({"setting": name, "was": was, "is": is});
@@ -134,6 +122,10 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         };
         pairs.push(("changed", changed));
     }
+    if !told.reruns.is_empty() {
+        let reruns: Vec<String> = told.reruns.iter().map(ToString::to_string).collect();
+        pairs.push(("made into", reruns.join(", ")));
+    }
     if let Some(budget) = &job.budget {
         pairs.push(("budget", budgets::line(budget)));
     }
@@ -151,30 +143,7 @@ pub(crate) async fn show(engine: &Engine, text: &str, output: &mut Output<'_>) -
         pairs.push(("held by", format!("nobody; go on with: pipeline worker, or pipeline jobs resume {id}")));
     }
     output.pairs(&pairs)?;
-    let mut table = Table::new(&["stage", "kind", "results", "mean", "total", "cost", "note"]);
-    for stage in &stored.plan.stages {
-        let tally = tallies.iter().find(|tally| tally.stage == stage.name);
-        let count = tally.map_or(0, |tally| tally.count);
-        let mean = tally
-            .filter(|tally| tally.count > 0)
-            .map(|tally| tally.total / u32::try_from(tally.count).unwrap_or(u32::MAX));
-        let note = match (&stage.disabled_because, &stage.when) {
-            (Some(reason), _) => format!("off: {reason}"),
-            (None, Some(when)) => format!("when {}", when.source()),
-            (None, None) => String::new(),
-        };
-        table.cells([
-            stage.name.to_string(),
-            stage.kind.clone(),
-            count.to_string(),
-            mean.map_or_else(|| "-".to_owned(), duration),
-            tally.map_or_else(|| "-".to_owned(), |tally| duration(tally.total)),
-            tally.map_or_else(|| "-".to_owned(), |tally| money(tally.cost)),
-            note,
-        ]);
-    }
-    output.text("\n")?;
-    output.table(&table)?;
+    stages::print(&told.stages, output)?;
     for warning in &stored.plan.warnings {
         notice(&format!("warning: {} is not applied ({})", warning.setting, warning.reason));
     }

@@ -1,13 +1,16 @@
 //! The commands: each takes resolved arguments and somewhere to print.
 
 mod budgets;
+mod bundle;
 mod calls;
 mod cancel;
 mod config;
 mod confirm;
 mod doctor;
 mod drive;
+mod errors;
 mod estimate;
+mod explain;
 mod gates;
 mod history;
 mod hooks;
@@ -18,10 +21,12 @@ mod providers;
 mod query;
 mod queue;
 mod rerun;
+mod retries;
 mod review;
 mod rounds;
 mod run;
 mod spend;
+mod stages;
 mod store;
 mod summary;
 mod why;
@@ -112,10 +117,13 @@ pub(crate) async fn run(
             items::list(engine, &job.job, &status, query.as_deref(), limit, output).await
         }
         Command::Items(ItemsCommand::Show { item, .. }) => items::show(engine, &item, output).await,
+        Command::Items(ItemsCommand::Explain { item, .. }) => explain::explain(engine, &item, output).await,
         Command::Items(ItemsCommand::Approve(args)) => review::approve(engine, &args, output).await,
         Command::Items(ItemsCommand::Discard(args)) => review::discard(engine, &args, output).await,
         Command::Items(ItemsCommand::Retry { review, round }) => review::retry(engine, &review, &round, output).await,
         Command::Jobs(JobsCommand::Retry(args)) => review::retry_job(engine, &args, output).await,
+        Command::Jobs(JobsCommand::Retries(args)) => retries::list(engine, &args, output).await,
+        Command::Jobs(JobsCommand::Bundle(args)) => bundle::bundle(engine, home, &args, output).await,
         Command::Jobs(JobsCommand::Rerun(args)) => rerun::rerun(engine, &args, output).await,
         Command::Logs(args) => history::logs(engine, &args.job.job, args.from, output).await,
         Command::Config(ConfigCommand::Show { pipeline, origin, changed }) => {
@@ -123,6 +131,7 @@ pub(crate) async fn run(
         }
         Command::Providers(ProvidersCommand::List(_)) => providers::list(engine, output),
         Command::Store(command) => store::run(&wired, home, &command, output).await,
+        Command::Errors(args) => errors::errors(args.code.as_deref(), output),
         Command::Doctor(_) => doctor::run(home, output).await,
         Command::Completions { shell } => completions(shell),
     };
@@ -182,6 +191,7 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         }
         // They open what they look at themselves, and say what is wrong with it.
         Command::Doctor(_)
+        | Command::Errors(_)
         | Command::Completions { .. }
         | Command::Store(StoreCommand::Migrate { .. } | StoreCommand::Restore { .. }) => Wired::memory(None),
         Command::Jobs(_)
@@ -212,11 +222,14 @@ fn print_args(command: &Command) -> PrintArgs {
         | Command::Gates(GatesCommand::List(print))
         | Command::Budgets(BudgetsCommand::List(print))
         | Command::Calls(CallsCommand::Show { print, .. })
-        | Command::Items(ItemsCommand::Show { print, .. }) => *print,
+        | Command::Items(ItemsCommand::Show { print, .. } | ItemsCommand::Explain { print, .. }) => *print,
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
         Command::Jobs(JobsCommand::Cancel(args)) => args.print,
         Command::Jobs(JobsCommand::Retry(args)) => args.job.print,
         Command::Jobs(JobsCommand::Rerun(args)) => args.print,
+        Command::Jobs(JobsCommand::Retries(args)) => args.print,
+        Command::Jobs(JobsCommand::Bundle(args)) => args.job.print,
+        Command::Errors(args) => args.print,
         Command::Items(
             ItemsCommand::Approve(review) | ItemsCommand::Discard(review) | ItemsCommand::Retry { review, .. },
         ) => review.print,

@@ -77,9 +77,7 @@ pub(crate) async fn resume(
         if let Some(holder) = engine.store().sessions(Some(job.id)).await?.first() {
             let message =
                 format!("job {} ({}) is paused, and process {} still works on it", job.id, job.label, holder.pid);
-            return Err(
-                Failure::Broken { message, hint: None }.hint(format!("`pipeline jobs unpause {id}` lets it go on"))
-            );
+            return Err(Failure::busy(message).hint(format!("`pipeline jobs unpause {id}` lets it go on")));
         }
         job = engine.unpause(job.id).await?;
     }

@@ -20,6 +20,24 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// Every way to end.
+    #[cfg(test)]
+    pub(crate) const ALL: &[Self] = &[Self::Good, Self::Broken, Self::Wrong, Self::Imperfect, Self::Interrupted];
+
+    /// Says what it means.
+    #[cfg(test)]
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            Self::Good => "all good",
+            Self::Broken => "error while running",
+            Self::Wrong => "the request was wrong: arguments, pipeline file, settings, missing input",
+            Self::Imperfect => {
+                "finished, and some items are rejected, undecided, failed or wait for a person or a budget"
+            }
+            Self::Interrupted => "interrupted or paused; `pipeline jobs resume ID` goes on",
+        }
+    }
+
     /// Judges a job that does not go on by itself.
     pub(crate) fn of(status: JobStatus, counts: &Counts) -> Self {
         let good = counts.succeeded + counts.filtered == counts.planned;

@@ -160,7 +160,7 @@ impl<'a> Output<'a> {
                 self.closed = true;
                 Ok(())
             }
-            Err(error) => Err(Failure::Broken { message: format!("cannot write the answer: {error}"), hint: None }),
+            Err(error) => Err(Failure::file_system("cannot write the answer", &error)),
             Ok(()) => Ok(()),
         }
     }

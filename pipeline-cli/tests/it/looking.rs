@@ -5,8 +5,7 @@ use crate::bench::{Bench, stderr, stdout};
 #[test]
 fn help_and_version_are_there_for_every_command() {
     let bench = Bench::new();
-    let commands =
-        "run submit worker pipelines jobs queue workers gates items logs config providers store doctor completions";
+    let commands = "run submit worker pipelines jobs queue workers gates items logs errors config providers store doctor completions";
     for command in commands.split(' ').chain([""]) {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = bench.run(&arguments);

@@ -17,6 +17,7 @@ mod running;
 mod s3;
 #[cfg(unix)]
 mod store;
+mod stories;
 #[cfg(feature = "otel")]
 mod traces;
 #[cfg(unix)]

@@ -57,7 +57,12 @@ impl Walk {
         if !stage.enabled {
             return self.skip(around.plan, index, Why::Disabled, None);
         }
-        match stage.when.as_ref().map(|when| when.evaluate(around.facts)) {
+        let answer = stage.when.as_ref().map(|when| when.evaluate(around.facts));
+        if let (Some(when), Some(answer)) = (&stage.when, &answer) {
+            let (answer, saw) = (answer.as_ref().ok().copied(), when.seen(around.facts));
+            self.events.push(ItemEvent::Condition { stage: stage.name.clone(), answer, saw });
+        }
+        match answer {
             None | Some(Ok(true)) => self.set(index, StageState::Ready { attempt: 1 }),
             Some(Ok(false)) => self.skip(around.plan, index, Why::Condition, None),
             Some(Err(error)) => {

@@ -1,6 +1,9 @@
 //! What a step gives back.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::id::{ItemId, ResultId, StageName};
 use crate::model::{Failure, ItemStatus};
@@ -45,6 +48,15 @@ pub struct NewChild {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ItemEvent {
+    /// The condition of a stage was evaluated.
+    Condition {
+        /// The stage.
+        stage: StageName,
+        /// Whether it holds; nothing when it could not be evaluated.
+        answer: Option<bool>,
+        /// The fields it uses and what they were, long ones shortened; what was missing is left out.
+        saw: BTreeMap<String, Value>,
+    },
     /// A stage is done.
     StageDone {
         /// The stage.

@@ -106,6 +106,19 @@ impl Condition {
         }
     }
 
+    /// Returns the fields it uses and what they are in `facts`, long ones shortened; what is missing is left out.
+    pub fn seen(&self, facts: &Facts) -> BTreeMap<String, Value> {
+        let value = |path: &String| {
+            let mut names = path.split('.');
+            let mut found = facts.get(names.next()?)?;
+            for name in names {
+                found = found.get(name)?;
+            }
+            Some((path.clone(), shortened(found)))
+        };
+        self.paths().iter().filter_map(value).collect()
+    }
+
     fn parsed(&self) -> Result<&Parsed, ConditionError> {
         let parsed = self.parsed.get_or_init(|| {
             bounds::check(&self.source)?;
@@ -138,6 +151,22 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)
     }
+}
+
+/// What is longer is not repeated in the log of events.
+const LONGEST: usize = 200;
+
+/// Returns a value as it is, or the beginning of its text when it is long.
+fn shortened(value: &Value) -> Value {
+    let text = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => return value.clone(),
+        Value::String(text) => text.clone(),
+        Value::Array(_) | Value::Object(_) => value.to_string(),
+    };
+    if text.chars().count() <= LONGEST {
+        return value.clone();
+    }
+    Value::String(text.chars().take(LONGEST).chain(['…']).collect())
 }
 
 /// Runs what recurses as deep as an expression nests on a stack that is large enough for the deepest one allowed.

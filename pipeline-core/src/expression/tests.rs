@@ -216,3 +216,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_condition_saw_are_the_fields_it_uses_and_long_ones_are_shortened() {
+    let facts: Facts = [
+        ("qc".to_owned(), json!({"score": 0.25, "text": "é".repeat(300), "other": true})),
+        ("item".to_owned(), json!({"keyword": "cat"})),
+    ]
+    .into();
+    let condition = Condition::parse("qc.score > 0.5 && qc.text != item.keyword && qc.missing == 1").unwrap();
+    let saw = condition.seen(&facts);
+    assert_eq!(saw.keys().collect::<Vec<_>>(), ["item.keyword", "qc.score", "qc.text"]);
+    assert_eq!((&saw["qc.score"], &saw["item.keyword"]), (&json!(0.25), &json!("cat")));
+    assert_eq!(saw["qc.text"], json!(format!("{}…", "é".repeat(200))));
+}

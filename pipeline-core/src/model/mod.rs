@@ -1,5 +1,6 @@
 //! The words of the domain as types: states, counts, verdicts, failures, money and files.
 
+mod advice;
 mod artifact;
 mod capability;
 mod counts;
@@ -10,6 +11,7 @@ mod money;
 mod status;
 mod verdict;
 
+pub use advice::{Advice, FORMER_CODES, Trouble};
 pub use artifact::{Artifact, MediaType};
 pub use capability::Capability;
 pub use counts::Counts;

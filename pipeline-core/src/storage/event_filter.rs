@@ -7,7 +7,7 @@ use crate::executor::ItemEvent;
 use super::event::EventBody;
 
 /// Every name a pattern may match: the kinds, and those that end in how it ended or what was asked for.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "job.submitted",
     "job.controlled",
     "job.controlled.run",
@@ -20,6 +20,7 @@ const NAMES: [&str; 27] = [
     "job.finished.failed",
     "job.finished.cancelled",
     "job.finished.empty",
+    "item.condition",
     "item.stage_done",
     "item.stage_skipped",
     "item.stage_stopped",
@@ -46,6 +47,7 @@ impl EventBody {
             Self::Reopened => "job.reopened",
             Self::Finished { .. } => "job.finished",
             Self::Item { what, .. } => match what {
+                ItemEvent::Condition { .. } => "item.condition",
                 ItemEvent::StageDone { .. } => "item.stage_done",
                 ItemEvent::StageSkipped { .. } => "item.stage_skipped",
                 ItemEvent::StageStopped { .. } => "item.stage_stopped",

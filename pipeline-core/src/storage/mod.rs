@@ -8,6 +8,7 @@ mod budget;
 mod event;
 mod event_filter;
 mod gate;
+mod historian;
 mod hook;
 mod hook_message;
 mod hook_policy;
@@ -28,6 +29,10 @@ pub use budget::{Budget, BudgetKeeper, BudgetKey, BudgetScope, Closed};
 pub use event::{EventBody, EventLog, EventRecord};
 pub use event_filter::{EventFilter, UnknownEvent};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
+pub use historian::{
+    Historian, JobProfile, Retries, RetryQuery, RetryRecord, StageCalls, StageFailures, StageTimes, StageWord,
+    stage_word,
+};
 pub use hook::{
     DeliveryOutcome, DeliveryQuery, DeliveryRecord, DeliveryState, Hook, HookJobs, HookKeeper, HookSpec, LANE_GRACE,
     Lane, LaneReport, LaneStep, Lanes, NewHook,
@@ -75,6 +80,7 @@ pub trait Store:
     + ReviewDesk
     + EventLog
     + HookKeeper
+    + Historian
     + Registry
     + Steward
     + fmt::Debug

@@ -5,6 +5,7 @@
 mod budgets;
 mod commit;
 mod gates;
+mod historian;
 mod hooks;
 mod items;
 mod jobs;

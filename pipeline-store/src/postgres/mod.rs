@@ -24,6 +24,7 @@ mod fingerprints;
 mod finish;
 mod gates;
 mod heart;
+mod historian;
 mod hooks;
 mod items;
 mod jobs;

@@ -16,6 +16,7 @@ mod fault;
 mod fingerprints;
 mod finish;
 mod gates;
+mod historian;
 mod hooks;
 mod items;
 mod jobs;

@@ -11,11 +11,11 @@ use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
     ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, EventLog, EventRecord,
-    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Holder, Hook, HookKeeper, ItemQuery, ItemRecord,
-    ItemStore, JobPlan, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest, NewHook, NewItem,
-    NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery, ReviewRecord,
-    Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, Spend, SpendQuery, StageTally, Steward,
-    Store, StoreInfo, WorkQueue,
+    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Historian, Holder, Hook, HookKeeper, ItemQuery,
+    ItemRecord, ItemStore, JobPlan, JobProfile, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest,
+    NewHook, NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, Retries, RetryQuery,
+    ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement,
+    Spend, SpendQuery, StageTally, Steward, Store, StoreInfo, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -294,6 +294,21 @@ impl HookKeeper for Audited {
 
     async fn redelivered(&self, message: MessageId, outcome: DeliveryOutcome) -> Result<DeliveryRecord> {
         self.store.redelivered(message, outcome).await
+    }
+}
+
+#[async_trait]
+impl Historian for Audited {
+    async fn profile(&self, job: JobId) -> Result<JobProfile> {
+        self.store.profile(job).await
+    }
+
+    async fn retries(&self, query: RetryQuery) -> Result<Retries> {
+        self.store.retries(query).await
+    }
+
+    async fn events_of(&self, item: ItemId) -> Result<Vec<EventRecord>> {
+        self.store.events_of(item).await
     }
 }
 

@@ -7,6 +7,7 @@ mod claims;
 mod commits;
 mod events;
 mod gates;
+mod historian;
 mod hooks;
 mod items;
 mod jobs;

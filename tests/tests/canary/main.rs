@@ -1,6 +1,7 @@
 //! A key given to a provider is found nowhere afterwards: not in logs, files, records, errors or debug output.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod bundle;
 mod hooks;
 mod scan;
 mod settings;
@@ -12,6 +13,7 @@ use pipeline::core::id::CallId;
 use pipeline::core::provider::{CallContext, Dimensions, GenerateRequest, ImageGenerator, Repeat};
 use pipeline::core::settings::SecretRef;
 use pipeline::core::storage::{CallQuery, ItemQuery};
+use pipeline::engine::BundleRequest;
 use pipeline::prelude::*;
 use pipeline::providers::http::{HttpConfig, HttpProvider, Mode};
 use pipeline_testkit::vendor::{FakeVendor, Reply, VendorClient, VendorScript};
@@ -52,7 +54,7 @@ fn client(vendor: &FakeVendor, repeat: Repeat) -> VendorClient {
     with_key(|key| VendorClient::from_reference(&vendor.url(), &key, repeat).unwrap())
 }
 
-fn http(vendor: &FakeVendor, mode: Mode) -> HttpProvider {
+pub(crate) fn http(vendor: &FakeVendor, mode: Mode) -> HttpProvider {
     let base = HttpConfig { mode, min_side: 16, max_per_call: 4, poll_seconds: 0.01, ..HttpConfig::new(vendor.url()) };
     with_key(|key| HttpProvider::from_config("http", HttpConfig { key: Some(key), ..base }).unwrap())
 }
@@ -122,6 +124,11 @@ async fn records(scan: &mut Scan, engine: &Engine, job: JobId) {
     scan.json("the calls", &calls);
     let items = store.items(ItemQuery::of(job)).await.unwrap();
     scan.text("the items' debug output", &format!("{items:?}"));
+    // Not even with all texts in it.
+    let request = BundleRequest { with_content: true, ..BundleRequest::default() };
+    for (name, content) in engine.bundle(job, &request).await.unwrap().documents {
+        scan.text(&name, &String::from_utf8(content).unwrap());
+    }
     for item in items {
         scan.json("the results", &store.history(item.id).await.unwrap());
         scan.json("an item", &item);

@@ -29,4 +29,5 @@ mod orders;
 mod reuse;
 mod shop;
 mod sluice;
+mod stories;
 mod tasks;

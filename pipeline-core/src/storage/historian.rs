@@ -1,0 +1,156 @@
+//! The port that tells how jobs and items came to be what they are: what else the records say, added up or picked out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::executor::StageState;
+use crate::id::{ItemId, JobId, StageName};
+use crate::model::{FailureCode, ItemStatus, Money};
+use crate::pipeline::StageIndex;
+
+use super::event::EventRecord;
+use super::review::ReviewRecord;
+
+/// What a stage of an item is, as [`StageState`] is stored: `blocked`, `ready`, `running`, `waiting`, `done`, `skipped`, or
+/// for one that ended the walk `rejected`, `undecided`, `failed`, `cancelled`.
+pub type StageWord = String;
+
+/// What the records of a job say about its stages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct JobProfile {
+    /// Leaves by stage and what it is for them.
+    pub states: BTreeMap<(StageIndex, StageWord), u64>,
+    /// How long the results of each stage took.
+    pub times: Vec<StageTimes>,
+    /// How often each stage could not be done, by code; the most frequent first.
+    pub failures: Vec<StageFailures>,
+    /// What the calls of each stage cost.
+    pub calls: Vec<StageCalls>,
+    /// The jobs that were made from it, oldest first.
+    pub reruns: Vec<JobId>,
+}
+
+/// How long the results of a stage took; of many the one at its rank, so that it is one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StageTimes {
+    /// The stage.
+    pub stage: StageName,
+    /// How many results.
+    pub count: u64,
+    /// Half of them took no longer.
+    pub median: Duration,
+    /// Of a hundred, 95 took no longer.
+    pub p95: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+/// How often a stage could not be done with one code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StageFailures {
+    /// The stage.
+    pub stage: StageName,
+    /// The code.
+    pub code: FailureCode,
+    /// How often, over all tries of all rounds.
+    pub count: u64,
+    /// An item it happened to: the first one.
+    pub example: ItemId,
+}
+
+/// What the calls of a stage cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StageCalls {
+    /// The stage.
+    pub stage: StageName,
+    /// How many calls.
+    pub count: u64,
+    /// What those with a known outcome have cost.
+    pub spent: Money,
+    /// What those without one may cost at most.
+    pub reserved: Money,
+}
+
+/// Which items that people sent into another round to list, the newest decision first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryQuery {
+    /// Only of this job.
+    pub job: Option<JobId>,
+    /// Only items in these states; empty means all.
+    pub statuses: Vec<ItemStatus>,
+    /// Only decisions before this one.
+    pub before: Option<u64>,
+    /// At most this many; 0 means 100.
+    pub limit: u32,
+}
+
+/// An item in a later round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RetryRecord {
+    /// The number of the decision: the cursor.
+    pub number: u64,
+    /// The decision that began its round.
+    pub review: ReviewRecord,
+    /// For people.
+    pub name: String,
+    /// What the item is now.
+    pub status: ItemStatus,
+}
+
+/// Items in later rounds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retries {
+    /// Those asked for.
+    pub records: Vec<RetryRecord>,
+    /// How many there are in each state, over all pages and states.
+    pub counts: BTreeMap<ItemStatus, u64>,
+}
+
+/// Tells the word of a stage's state.
+pub const fn stage_word(state: &StageState) -> &'static str {
+    use crate::executor::Stop;
+    match state {
+        StageState::Blocked => "blocked",
+        StageState::Ready { .. } => "ready",
+        StageState::Running { .. } => "running",
+        StageState::Waiting { .. } => "waiting",
+        StageState::Done { .. } => "done",
+        StageState::Skipped { .. } => "skipped",
+        StageState::Stopped { stop, .. } => match stop {
+            Stop::Rejected => "rejected",
+            Stop::Undecided { .. } => "undecided",
+            Stop::Failed { .. } => "failed",
+            Stop::Cancelled => "cancelled",
+        },
+    }
+}
+
+/// Tells how jobs and items came to be what they are.
+///
+/// # Contract
+/// 1. *States.* `profile` counts the leaves of every item by stage and state; items replaced by children have none.
+/// 2. *Times* are the nearest ranks over all results of the job, by stage.
+/// 3. *Failures* are counted over the whole event log of the job, tries that another one followed as well, by stage and
+///    code; the example is the item of the first.
+/// 4. *Calls.* Each call of the ledger counts once, whatever the number of its items; an unknown or open one is reserved.
+/// 5. *Descent.* `reruns` are the jobs whose parent it is, deleted ones apart, oldest first. A job that is not there is
+///    `NotFound`.
+/// 6. *Later rounds.* `retries` lists each item whose round a decision of a person began, once, by that decision, newest
+///    first; it honours every field of the query. Marks begin nothing, and items of deleted jobs are left out.
+/// 7. *Of one item.* `events_of` returns what the log of the item's job tells of that item, in order, and nothing else; an
+///    item that is not there is `NotFound`.
+#[async_trait]
+pub trait Historian {
+    /// Adds up what the records of a job say about its stages.
+    async fn profile(&self, job: JobId) -> Result<JobProfile>;
+
+    /// Lists items in later rounds.
+    async fn retries(&self, query: RetryQuery) -> Result<Retries>;
+
+    /// Returns the events of an item.
+    async fn events_of(&self, item: ItemId) -> Result<Vec<EventRecord>>;
+}
