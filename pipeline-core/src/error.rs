@@ -40,6 +40,23 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: &[Self] = &[
+        Self::NotFound,
+        Self::Conflict,
+        Self::Invalid,
+        Self::Unauthorized,
+        Self::RateLimited,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Refused,
+        Self::Unsupported,
+        Self::Corrupt,
+        Self::Cancelled,
+        Self::Exhausted,
+        Self::Unexpected,
+    ];
+
     /// Returns the stable code, for example `rate_limited`.
     pub const fn code(self) -> &'static str {
         match self {

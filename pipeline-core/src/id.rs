@@ -70,6 +70,9 @@ uuid_id!(/// A call a person must resolve.
 uuid_id!(/// One worker process start; holds the lease.
     SessionId);
 
+uuid_id!(/// A recurring job; what its occasions are counted under.
+    ScheduleId);
+
 impl ItemId {
     /// Derives the id of the child of `self` made by stage `stage` for slot `slot`.
     ///

@@ -7,7 +7,7 @@ use serde::Serialize;
 use pipeline_core::Result;
 use pipeline_core::id::JobId;
 use pipeline_core::model::Money;
-use pipeline_core::storage::{CallQuery, CallRecord, CallState, JobQuery, JobRecord};
+use pipeline_core::storage::{CallQuery, CallRecord, CallState, JobCursor, JobOrder, JobQuery, JobRecord};
 use pipeline_core::time::Timestamp;
 
 use crate::engine::Engine;
@@ -65,11 +65,11 @@ impl Engine {
     /// `NotFound` for a job that is not there, or the store's.
     pub async fn spend(&self, query: &SpendQuery) -> Result<Vec<Spend>> {
         let mut sums: BTreeMap<String, Spend> = BTreeMap::new();
-        let mut before = None;
+        let mut after = None;
         loop {
             let jobs = match query.job {
                 Some(job) => vec![self.job(job).await?],
-                None => self.jobs(JobQuery { before, limit: 200, ..JobQuery::default() }).await?,
+                None => self.jobs(JobQuery { after, limit: 200, ..JobQuery::default() }).await?,
             };
             for job in jobs.iter().filter(|job| query.owner.as_ref().is_none_or(|owner| job.owner == *owner)) {
                 let calls = CallQuery { job: Some(job.id), limit: u32::MAX, ..CallQuery::default() };
@@ -77,8 +77,8 @@ impl Engine {
                     add(&mut sums, query, job, &call);
                 }
             }
-            before = jobs.last().map(|job| job.id);
-            if before.is_none() || query.job.is_some() {
+            after = jobs.last().map(|job| JobCursor::of(job, JobOrder::default()));
+            if after.is_none() || query.job.is_some() {
                 return Ok(sums.into_values().collect());
             }
         }

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::Result;
-use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId};
+use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, ScheduleId, SessionId};
 use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
-    ClaimRequest, Claims, Commit, CommitReply, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord,
-    Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention, NameRequest,
-    NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, ReviewDesk, ReviewQuery,
-    ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store,
-    StoreInfo, WorkQueue,
+    ClaimRequest, Claims, Commit, CommitReply, Due, EventLog, EventRecord, FingerprintMark, GateKeeper, GateKey,
+    GateRecord, Heartbeat, Holder, ItemQuery, ItemRecord, ItemStore, JobPlan, JobQuery, JobRecord, JobStore, Mention,
+    NameRequest, NewItem, NewJob, NewResolution, NewSchedule, NewSession, Outcome, QueueStatus, Registry, ResultRecord,
+    ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SavedBody, SavedKind, SavedRecord,
+    ScheduleKeeper, ScheduleRecord, SessionRecord, SettleReply, Settlement, StageTally, Steward, Store, StoreInfo,
+    TemplateKeeper, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -211,4 +212,22 @@ pass_on!(Steward {
     rename(job: JobId, label: &str) -> JobRecord;
     delete(job: JobId) -> ();
     sweep(limit: u32) -> u64;
+});
+
+pass_on!(TemplateKeeper {
+    save(owner: &str, name: &str, body: SavedBody, replace: bool) -> SavedRecord;
+    saved(owner: &str, kind: SavedKind, name: &str) -> SavedRecord;
+    list_saved(owner: Option<&str>, kind: SavedKind) -> Vec<SavedRecord>;
+    forget(owner: &str, kind: SavedKind, name: &str) -> ();
+});
+
+pass_on!(ScheduleKeeper {
+    schedule(new: NewSchedule) -> ScheduleRecord;
+    schedules(owner: Option<&str>) -> Vec<ScheduleRecord>;
+    due() -> Due;
+    take(id: ScheduleId, at: Timestamp, next_at: Timestamp, outcome: Outcome) -> bool;
+    settle_occasion(id: ScheduleId, at: Timestamp, outcome: Outcome) -> bool;
+    pause_schedule(owner: &str, name: &str) -> ScheduleRecord;
+    resume_schedule(owner: &str, name: &str, next_at: Timestamp) -> ScheduleRecord;
+    unschedule(owner: &str, name: &str) -> ();
 });

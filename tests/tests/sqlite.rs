@@ -16,6 +16,7 @@ use pipeline_core::storage::{
 };
 use pipeline_store::{SqliteOptions, SqliteStore, Synchronous};
 use pipeline_testkit::conformance::fixture::{LEASE, SteppedClock, ending, new_item, new_job, uuid};
+use pipeline_testkit::conformance::old::{stop, stopped};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 async fn open(path: &Path) -> SqliteStore {
@@ -217,14 +218,22 @@ async fn a_store_of_an_older_version_is_brought_up_with_all_it_holds() {
     let path = folder.path().join("jobs.db");
     let store = open(&path).await;
     let (job, _) = submit(&store, 2).await;
+    let (old, items) = submit(&store, 3).await;
+    stop(&store, old).await;
     store.close().await;
     let before = "DROP INDEX jobs_deleted; DROP INDEX names_job; ALTER TABLE jobs DROP COLUMN deleted; \
                   DROP TABLE reviews; DROP TABLE revisions; DROP TABLE budgets; DROP INDEX jobs_owner; \
                   ALTER TABLE calls DROP COLUMN resolution; DROP INDEX jobs_ended; \
+                  DROP INDEX jobs_created; DROP INDEX jobs_ended_order; DROP INDEX jobs_priority; \
+                  DROP INDEX jobs_status; DROP INDEX jobs_of_owner; DROP INDEX jobs_of_pipeline; \
+                  DROP INDEX jobs_of_parent; DROP INDEX items_listed; DROP INDEX items_stage; DROP INDEX items_code; \
+                  DROP INDEX items_round; ALTER TABLE items DROP COLUMN stage; ALTER TABLE items DROP COLUMN code; \
+                  ALTER TABLE items DROP COLUMN round; DROP TABLE saved; DROP TABLE schedules; \
                   DELETE FROM schema_migrations WHERE number > 3";
     alter(&path, before).await;
     let store = open(&path).await;
-    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (8, 2));
+    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (10, 2));
+    stopped(&store, old, &items).await;
     store.close().await;
     let refused = SqliteConnection::connect(&format!("sqlite://{}", path.display()));
     let made = refused.await.unwrap().execute("CREATE INDEX jobs_ended ON jobs (ended_at)").await;
@@ -279,7 +288,7 @@ async fn many_stores_may_open_a_new_file_at_once() {
         tokio::spawn(async move { open(&path).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 8);
+        assert_eq!(opened.await.unwrap(), 10);
     }
 }
 

@@ -5,12 +5,15 @@ use serde_json::{Value, json};
 use pipeline_core::ErrorKind;
 use pipeline_core::executor::StageState;
 use pipeline_core::model::ItemStatus;
-use pipeline_core::pipeline::Plan;
+use pipeline_core::pipeline::{Plan, StageIndex};
 use pipeline_core::storage::{ItemQuery, ItemRecord, ResultRecord};
 use pipeline_engine::Engine;
 
+use crate::args::ItemPageArgs;
 use crate::lookup;
-use crate::output::{Exit, Failure, Output, Row, Table, bytes, duration, money, plain, short, timestamp};
+use crate::output::{
+    Exit, Failure, Output, Row, Table, bytes, clean, duration, money, notice, plain, short, timestamp,
+};
 
 use super::rounds::Rounds;
 use super::why::{reasons, stopped, waits, why};
@@ -23,17 +26,32 @@ pub(crate) async fn list(
     engine: &Engine,
     text: &str,
     statuses: Vec<ItemStatus>,
-    limit: Option<u32>,
+    page: &ItemPageArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
+    let mut after = page.cursor.as_deref().map(place_of).transpose()?;
     let job = lookup::job(engine, text).await?;
     let plan = engine.store().plan(job.id).await?.plan;
+    let stage = page.stage.as_deref().map(|name| stage_of(&plan, name)).transpose()?;
     let mut table = Table::new(&["#", "name", "status", "why", "id"]).empty("no items");
-    let mut left = limit.unwrap_or(u32::MAX);
-    let mut after = None;
+    let mut left = page.limit.unwrap_or(u32::MAX);
+    let mut more = false;
     while left > 0 {
-        let query = ItemQuery { statuses: statuses.clone(), after, limit: left.min(PAGE), ..ItemQuery::of(job.id) };
-        let items = engine.items(query).await?;
+        // One more than is shown: then there is another page.
+        let asked = left.saturating_add(1).min(PAGE);
+        let query = ItemQuery {
+            statuses: statuses.clone(),
+            stage,
+            code: page.code,
+            round: page.round,
+            after,
+            limit: asked,
+            ..ItemQuery::of(job.id)
+        };
+        let mut items = engine.items(query).await?;
+        let full = items.len() >= asked as usize;
+        more = items.len() > left as usize;
+        items.truncate(left as usize);
         let Some(last) = items.last() else { break };
         after = Some((last.ordinal, last.slot));
         left = left.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
@@ -46,11 +64,42 @@ pub(crate) async fn list(
                 short(&reason, 90),
                 item.id.to_string(),
             ];
-            table.push(Row::new(cells, value(item, &reason)));
+            let mut shown = value(item, &reason);
+            if let Value::Object(fields) = &mut shown {
+                fields.insert("cursor".to_owned(), json!(cursor((item.ordinal, item.slot))));
+            }
+            table.push(Row::new(cells, shown));
+        }
+        if !full {
+            break;
         }
     }
     output.rows(&table)?;
+    if let Some(place) = after.filter(|_| more) {
+        notice(&format!("there are more: go on with --cursor {}", cursor(place)));
+    }
     Ok(Exit::Good)
+}
+
+fn cursor((ordinal, slot): (u32, u32)) -> String {
+    format!("{ordinal}.{slot}")
+}
+
+fn place_of(text: &str) -> Result<(u32, u32), Failure> {
+    let parts = text.split_once('.').and_then(|(ordinal, slot)| Some((ordinal.parse().ok()?, slot.parse().ok()?)));
+    parts.ok_or_else(|| {
+        Failure::wrong(format!("--cursor `{}` is no cursor of a list of items", clean(text)))
+            .hint("accepted: the one an earlier page has told, as it is")
+    })
+}
+
+/// Finds a stage of a job's pipeline by its name.
+fn stage_of(plan: &Plan, name: &str) -> Result<StageIndex, Failure> {
+    plan.stages.iter().position(|stage| stage.name == *name).ok_or_else(|| {
+        let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
+        Failure::wrong(format!("--stage `{}` is no stage of this job", clean(name)))
+            .hint(format!("accepted: {}", names.join(", ")))
+    })
 }
 
 /// Shows one item with everything its stages recorded.

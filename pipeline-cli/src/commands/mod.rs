@@ -18,9 +18,11 @@ mod rerun;
 mod review;
 mod rounds;
 mod run;
+mod schedules;
 mod spend;
 mod store;
 mod summary;
+mod templates;
 mod why;
 mod worker;
 mod workers;
@@ -33,8 +35,11 @@ use clap_complete::Shell;
 
 use crate::args::{
     BudgetsCommand, CallsCommand, Cli, Command, ConfigCommand, GatesCommand, Global, ItemsCommand, JobsCommand,
-    PipelinesCommand, PrintArgs, ProvidersCommand, QueueCommand, StoreCommand, WorkersCommand,
+    PipelinesCommand, PrintArgs, ProvidersCommand, QueueCommand, RequestArgs, SchedulesCommand, SettingsCommand,
+    StoreCommand, TemplatesCommand, WorkersCommand,
 };
+use pipeline_core::storage::SavedKind;
+
 use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output, notice};
 use crate::request;
@@ -75,7 +80,8 @@ pub(crate) async fn run(
         Command::Pipelines(PipelinesCommand::Graph { pipeline, dot }) => {
             pipelines::draw(engine, &pipeline, dot, output)
         }
-        Command::Jobs(JobsCommand::List { limit, .. }) => jobs::list(engine, limit, output).await,
+        Command::Jobs(JobsCommand::List(args)) => jobs::list(engine, &args, output).await,
+        Command::Jobs(JobsCommand::SaveAs(args)) => templates::save_as(engine, &args, output).await,
         Command::Jobs(JobsCommand::Show(args)) => jobs::show(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Watch { job, from }) => history::watch(engine, &job.job, from, output).await,
         Command::Jobs(JobsCommand::Pause(args)) => jobs::pause(engine, &args.job, output).await,
@@ -95,6 +101,26 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::Rename { job, label }) => jobs::rename(engine, &job.job, &label, output).await,
         Command::Jobs(JobsCommand::Delete(args)) => jobs::delete(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Resume(args)) => run::resume(engine, &args.job, global, signals, output).await,
+        Command::Templates(TemplatesCommand::List(_)) => templates::list(engine, SavedKind::Template, output).await,
+        Command::Templates(TemplatesCommand::Show(args)) => {
+            templates::show(engine, SavedKind::Template, &args.name, output).await
+        }
+        Command::Templates(TemplatesCommand::Rm(args)) => {
+            templates::forget(engine, SavedKind::Template, &args.name, output).await
+        }
+        Command::Settings(SettingsCommand::Save(args)) => templates::save_settings(engine, &args, output).await,
+        Command::Settings(SettingsCommand::List(_)) => templates::list(engine, SavedKind::Settings, output).await,
+        Command::Settings(SettingsCommand::Show(args)) => {
+            templates::show(engine, SavedKind::Settings, &args.name, output).await
+        }
+        Command::Settings(SettingsCommand::Rm(args)) => {
+            templates::forget(engine, SavedKind::Settings, &args.name, output).await
+        }
+        Command::Schedules(SchedulesCommand::List(_)) => schedules::list(engine, output).await,
+        Command::Schedules(SchedulesCommand::Show(args)) => schedules::show(engine, &args.name, output).await,
+        Command::Schedules(SchedulesCommand::Pause(args)) => schedules::pause(engine, &args.name, output).await,
+        Command::Schedules(SchedulesCommand::Resume(args)) => schedules::resume(engine, &args.name, output).await,
+        Command::Schedules(SchedulesCommand::Rm(args)) => schedules::remove(engine, &args.name, output).await,
         Command::Queue(QueueCommand::Status(_)) => queue::status(engine, output).await,
         Command::Queue(QueueCommand::Pause(_)) => queue::pause(engine, true, output).await,
         Command::Queue(QueueCommand::Resume(_)) => queue::pause(engine, false, output).await,
@@ -104,8 +130,8 @@ pub(crate) async fn run(
         Command::Gates(GatesCommand::Close { gate, pause, reason }) => {
             gates::close(engine, &gate.gate, &pause, &reason, output).await
         }
-        Command::Items(ItemsCommand::List { job, status, limit }) => {
-            items::list(engine, &job.job, status, limit, output).await
+        Command::Items(ItemsCommand::List { job, status, page }) => {
+            items::list(engine, &job.job, status, &page, output).await
         }
         Command::Items(ItemsCommand::Show { item, .. }) => items::show(engine, &item, output).await,
         Command::Items(ItemsCommand::Approve(args)) => review::approve(engine, &args, output).await,
@@ -136,13 +162,20 @@ pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
+/// A request that cannot even be read makes nothing.
+async fn readable(args: &RequestArgs, home: &Home) -> Result<(), Failure> {
+    let wired = if request::is_saved(args) && home.has_records() {
+        Wired::preview(home).await?
+    } else {
+        Wired::memory(home.providers.as_deref())?
+    };
+    let read = request::of_request(&wired.engine, args).await.map(drop);
+    wired.close().await;
+    read
+}
+
 /// Opens as little as the command needs: looking makes nothing.
 async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
-    // A request that cannot even be read makes nothing.
-    let readable = |args| {
-        let wired = Wired::memory(home.providers.as_deref())?;
-        request::of_request(&wired.engine, args).map(drop)
-    };
     match command {
         Command::Submit(_) | Command::Worker(_) if home.store == StoreChoice::Memory => {
             Err(Failure::wrong("--store memory: ends with this process, so no worker would find the job")
@@ -150,11 +183,11 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         }
         Command::Run(args) if args.dry_run => Wired::preview(home).await,
         Command::Run(args) => {
-            readable(&args.request)?;
+            readable(&args.request, home).await?;
             Wired::work(home, Tuning::default()).await
         }
         Command::Submit(args) => {
-            readable(&args.request)?;
+            readable(&args.request, home).await?;
             Wired::submit(home).await
         }
         Command::Worker(args) => {
@@ -164,7 +197,8 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         }
         Command::Jobs(JobsCommand::Resume(_)) if home.has_records() => Wired::work(home, Tuning::default()).await,
         Command::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_))
-        | Command::Budgets(BudgetsCommand::Set { .. }) => Wired::open(home).await,
+        | Command::Budgets(BudgetsCommand::Set { .. })
+        | Command::Settings(SettingsCommand::Save(_)) => Wired::open(home).await,
         Command::Gates(_) => Wired::preview(home).await,
         // What is decided has to know the providers and their gates.
         Command::Jobs(JobsCommand::Retry(_) | JobsCommand::Rerun(_))
@@ -183,6 +217,9 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         | Command::Queue(_)
         | Command::Workers(_)
         | Command::Items(_)
+        | Command::Templates(_)
+        | Command::Settings(_)
+        | Command::Schedules(_)
         | Command::Logs(_) => Wired::read(home).await,
         Command::Pipelines(_) | Command::Config(_) | Command::Providers(_) => Wired::memory(home.providers.as_deref()),
     }
@@ -196,7 +233,9 @@ fn print_args(command: &Command) -> PrintArgs {
         Command::Pipelines(PipelinesCommand::List(print))
         | Command::Providers(ProvidersCommand::List(print))
         | Command::Doctor(print)
-        | Command::Jobs(JobsCommand::List { print, .. })
+        | Command::Templates(TemplatesCommand::List(print))
+        | Command::Settings(SettingsCommand::List(print))
+        | Command::Schedules(SchedulesCommand::List(print))
         | Command::Queue(QueueCommand::Status(print) | QueueCommand::Pause(print) | QueueCommand::Resume(print))
         | Command::Workers(WorkersCommand::List(print))
         | Command::Gates(GatesCommand::List(print))
@@ -205,6 +244,17 @@ fn print_args(command: &Command) -> PrintArgs {
         | Command::Items(ItemsCommand::Show { print, .. }) => *print,
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
         Command::Jobs(JobsCommand::Cancel(args)) => args.print,
+        Command::Jobs(JobsCommand::List(args)) => args.print,
+        Command::Jobs(JobsCommand::SaveAs(args)) => args.job.print,
+        Command::Settings(SettingsCommand::Save(args)) => args.print,
+        Command::Templates(TemplatesCommand::Show(args) | TemplatesCommand::Rm(args))
+        | Command::Settings(SettingsCommand::Show(args) | SettingsCommand::Rm(args))
+        | Command::Schedules(
+            SchedulesCommand::Show(args)
+            | SchedulesCommand::Pause(args)
+            | SchedulesCommand::Resume(args)
+            | SchedulesCommand::Rm(args),
+        ) => args.print,
         Command::Jobs(JobsCommand::Retry(args)) => args.job.print,
         Command::Jobs(JobsCommand::Rerun(args)) => args.print,
         Command::Items(

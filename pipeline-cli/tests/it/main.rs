@@ -8,6 +8,7 @@ mod enhance;
 mod killed;
 mod looking;
 mod money;
+mod plans;
 mod providers;
 mod queue;
 mod rounds;

@@ -10,9 +10,12 @@ mod gate;
 mod item;
 mod job;
 mod ledger;
+mod listing;
 mod queue;
 mod registry;
 mod review;
+mod saved;
+mod schedule;
 mod steward;
 
 use std::fmt;
@@ -23,17 +26,20 @@ pub use budget::{Budget, BudgetKeeper, BudgetKey, BudgetScope, Closed};
 pub use event::{EventBody, EventLog, EventRecord};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
-pub use job::{Idempotency, JobKey, JobPlan, JobQuery, JobRecord, JobStore, NewJob, Recipe};
+pub use job::{Idempotency, JobKey, JobPlan, JobRecord, JobStore, NewJob, Recipe};
 pub use ledger::{
     AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, NewCall, NewResolution, Resolution,
     SettleReply, Settlement,
 };
+pub use listing::{JobCursor, JobKeyOf, JobOrder, JobQuery, JobSort};
 pub use queue::{
     AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
     Rates, Refusal, SessionRecord, WorkQueue,
 };
 pub use registry::{FingerprintMark, NameRequest, Registry};
 pub use review::{ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply};
+pub use saved::{NAME_LENGTH, SavedBody, SavedKind, SavedLayer, SavedRecord, SavedRequest, TemplateKeeper, check_name};
+pub use schedule::{Due, NewSchedule, Occasion, Outcome, ScheduleKeeper, ScheduleRecord};
 pub use steward::{Census, Holder, Mention, Steward};
 
 /// What a store says about itself.
@@ -63,6 +69,8 @@ pub trait Store:
     + EventLog
     + Registry
     + Steward
+    + TemplateKeeper
+    + ScheduleKeeper
     + fmt::Debug
     + Send
     + Sync

@@ -7,7 +7,7 @@ use pipeline_core::id::{CallId, EventSeq, ItemId, JobId, ResultId, SessionId, To
 use pipeline_core::model::{Control, Counts, ItemStatus, JobStatus, Limits, Money};
 use pipeline_core::storage::{
     Budget, BudgetKey, CallRecord, CallState, EventBody, EventRecord, GateKey, ItemRecord, JobPlan, JobRecord, NewItem,
-    NewJob, ResultRecord, ReviewRecord, SessionRecord,
+    NewJob, ResultRecord, ReviewRecord, SavedKind, SavedRecord, ScheduleRecord, SessionRecord,
 };
 use pipeline_core::time::Timestamp;
 
@@ -29,6 +29,8 @@ pub(super) struct State {
     pub(super) paused: bool,
     pub(super) names: HashMap<(String, String), (JobId, ItemId)>,
     pub(super) reviews: Vec<ReviewRecord>,
+    pub(super) saved: BTreeMap<(SavedKind, String, String), SavedRecord>,
+    pub(super) schedules: Vec<ScheduleRecord>,
     pub(super) fingerprints: HashMap<(JobId, String), Vec<(ItemId, u64)>>,
 }
 

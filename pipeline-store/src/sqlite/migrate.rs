@@ -15,6 +15,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 6, name: "deleted", sql: include_str!("../../migrations/sqlite/0006_deleted.sql") },
     Migration { number: 7, name: "budgets", sql: include_str!("../../migrations/sqlite/0007_budgets.sql") },
     Migration { number: 8, name: "resolutions", sql: include_str!("../../migrations/sqlite/0008_resolutions.sql") },
+    Migration { number: 9, name: "listing", sql: include_str!("../../migrations/sqlite/0009_listing.sql") },
+    Migration { number: 10, name: "schedules", sql: include_str!("../../migrations/sqlite/0010_schedules.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.

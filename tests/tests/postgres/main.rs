@@ -22,6 +22,7 @@ use pipeline_testkit::cluster::Cluster;
 use pipeline_testkit::conformance::fixture::{
     ending, expanding, holding, new_call, new_item, new_job, releasing, uuid,
 };
+use pipeline_testkit::conformance::old::{stop, stopped};
 use sqlx::Executor as _;
 
 /// Returns the address of a fresh database on the server these tests share.
@@ -381,7 +382,7 @@ async fn many_stores_may_open_a_new_database_at_once() {
         tokio::spawn(async move { open(&url).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 8);
+        assert_eq!(opened.await.unwrap(), 10);
     }
 }
 
@@ -404,15 +405,23 @@ async fn a_process_that_ended_between_two_migrations_is_gone_on_for() {
     let Some(url) = database().await else { return };
     let store = open(&url).await;
     let (job, _) = submit(&store, 2).await;
+    let (old, items) = submit(&store, 3).await;
+    stop(&store, old).await;
     store.close().await;
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     let before = "ALTER TABLE pipeline.jobs DROP COLUMN deleted; DROP INDEX pipeline.names_job; \
                   DROP TABLE pipeline.reviews, pipeline.revisions, pipeline.budgets; DROP INDEX pipeline.jobs_owner; \
                   ALTER TABLE pipeline.calls DROP COLUMN resolution; DROP INDEX pipeline.jobs_ended; \
+                  DROP INDEX pipeline.jobs_created, pipeline.jobs_ended_order, pipeline.jobs_priority, \
+                  pipeline.jobs_label_order, pipeline.jobs_status, pipeline.jobs_of_owner, pipeline.jobs_of_pipeline, \
+                  pipeline.jobs_of_parent; ALTER TABLE pipeline.items DROP COLUMN stage, DROP COLUMN code, \
+                  DROP COLUMN round; DROP INDEX IF EXISTS pipeline.items_ended; \
+                  DROP TABLE pipeline.saved, pipeline.schedules; \
                   DELETE FROM pipeline.schema_migrations WHERE number > 3";
     pool.execute(before).await.unwrap();
     let store = open(&url).await;
-    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (8, 2));
+    assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (10, 2));
+    stopped(&store, old, &items).await;
     let made: bool =
         sqlx::query_scalar("SELECT to_regclass('pipeline.jobs_ended') IS NOT NULL").fetch_one(&pool).await.unwrap();
     assert!(made);
