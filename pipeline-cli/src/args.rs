@@ -7,6 +7,7 @@ mod looks;
 mod number;
 mod queue;
 mod run;
+mod saved;
 mod spend;
 mod store;
 
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use pipeline_core::model::ItemStatus;
+use pipeline_core::model::{FailureCode, ItemStatus};
 
 use crate::output::{Format, LogLevel};
 
@@ -24,12 +25,13 @@ use number::whole;
 pub(crate) use calls::{CallWord, CallsArgs, CallsCommand, ResolveArgs};
 pub(crate) use hooks::{DeliveriesArgs, DeliveryWord, HookAddArgs, HookArgs, HooksCommand};
 pub(crate) use jobs::{
-    BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, LogsArgs, RerunArgs, RetryJobArgs, ReviewerArgs, RoundArgs,
-    WhoseSettings,
+    BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, ListJobsArgs, LogsArgs, RerunArgs, RetryJobArgs,
+    ReviewerArgs, RoundArgs, WhoseSettings,
 };
 pub(crate) use looks::{BundleArgs, ErrorsArgs, RetriesArgs, RetryWord};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
+pub(crate) use saved::{SaveAsArgs, SaveSettingsArgs, SchedulesCommand, SettingsCommand, TemplatesCommand};
 pub(crate) use spend::{By, SpendArgs};
 pub(crate) use store::StoreCommand;
 
@@ -120,6 +122,15 @@ pub(crate) enum Command {
     /// Look at jobs, follow, pause, cancel, resume, retry and rerun them
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Look at the templates: requests kept under a name, for `run NAME`
+    #[command(subcommand)]
+    Templates(TemplatesCommand),
+    /// Save settings under a name, for `run … --with NAME`
+    #[command(subcommand)]
+    Settings(SettingsCommand),
+    /// Look at the recurring jobs, pause and resume them
+    #[command(subcommand)]
+    Schedules(SchedulesCommand),
     /// Look at the queue, pause and resume all work
     #[command(subcommand)]
     Queue(QueueCommand),
@@ -220,9 +231,9 @@ pub(crate) enum ItemsCommand {
         /// Only items for which this holds, for example 'stage:qc sharpness<100 "red car"' (see below)
         #[arg(long = "where", value_name = "QUERY", allow_hyphen_values = true)]
         query: Option<String>,
-        /// At most this many [default: all]
-        #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
-        limit: Option<u32>,
+        /// Which more.
+        #[command(flatten)]
+        page: ItemPageArgs,
     },
     /// Show one item: every stage with state, reasons, results and files
     Show {
@@ -255,6 +266,26 @@ pub(crate) enum ItemsCommand {
         #[command(flatten)]
         round: RoundArgs,
     },
+}
+
+/// Which items to list beside their states, and where the page begins.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ItemPageArgs {
+    /// Only items whose walk ended at this stage
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) stage: Option<String>,
+    /// Only items that a failure of this code ended, for example timeout or crash_loop
+    #[arg(long, value_name = "CODE")]
+    pub(crate) code: Option<FailureCode>,
+    /// Only items in this round; the first is 1
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
+    pub(crate) round: Option<u32>,
+    /// At most this many [default: all]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
+    pub(crate) limit: Option<u32>,
+    /// Go on after an earlier page, with the cursor it told
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) cursor: Option<String>,
 }
 
 /// Items, and who decides about them.
@@ -326,7 +357,7 @@ mod tests {
         ]);
         let Command::Run(run) = cli.unwrap().command else { panic!("not a run") };
         let RequestArgs { input, count, priority, .. } = &run.request;
-        assert_eq!((input.len(), *count, *priority), (2, Some(3), -2));
+        assert_eq!((input.len(), *count, *priority), (2, Some(3), Some(-2)));
         assert_eq!(run.print.output, Format::Json);
     }
 

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use pipeline_core::ErrorKind;
 use pipeline_core::id::{ItemId, JobId};
-use pipeline_core::storage::{ItemQuery, JobQuery, JobRecord};
+use pipeline_core::storage::{ItemQuery, JobCursor, JobOrder, JobQuery, JobRecord};
 use pipeline_engine::Engine;
 
 use crate::output::{Failure, clean};
@@ -44,11 +44,11 @@ pub(crate) async fn item(engine: &Engine, text: &str) -> Result<ItemId, Failure>
     }
     long_enough(text)?;
     let mut found = Vec::new();
-    let mut before = None;
+    let mut after = None;
     loop {
-        let jobs = engine.jobs(JobQuery { before, limit: 100, ..JobQuery::default() }).await?;
+        let jobs = engine.jobs(JobQuery { after, limit: 100, ..JobQuery::default() }).await?;
         let Some(last) = jobs.last() else { break };
-        before = Some(last.id);
+        after = Some(JobCursor::of(last, JobOrder::default()));
         for job in &jobs {
             let query = ItemQuery { id_prefix: Some(text.to_lowercase()), limit: LISTED, ..ItemQuery::of(job.id) };
             found.extend(engine.items(query).await?);

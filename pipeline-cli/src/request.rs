@@ -2,18 +2,27 @@
 
 use std::path::Path;
 
+use pipeline_core::ErrorKind;
 use pipeline_core::model::Money;
 use pipeline_core::pipeline::Definition;
 use pipeline_core::settings::{Layer, Problem, Problems};
+use pipeline_core::storage::SavedKind;
 use pipeline_engine::{Engine, JobRequest, PipelineSource, presets};
 
 use crate::args::{PipelineArgs, RequestArgs};
-use crate::output::Failure;
+use crate::output::{Failure, clean};
 use crate::when::{self, Start};
 
 /// Makes the request of a run or a submit.
-pub(crate) fn of_request(engine: &Engine, args: &RequestArgs) -> Result<JobRequest, Failure> {
-    let mut request = of_pipeline(engine, &args.pipeline)?.priority(args.priority);
+pub(crate) async fn of_request(engine: &Engine, args: &RequestArgs) -> Result<JobRequest, Failure> {
+    let saved = Saved::read(engine, args).await?;
+    let mut request = of_pipeline(engine, &args.pipeline, saved)?;
+    if let Some(priority) = args.priority {
+        request = request.priority(priority);
+    }
+    if !args.input.is_empty() {
+        request = request.without_inputs();
+    }
     for input in &args.input {
         request = request.input(input);
     }
@@ -56,6 +65,63 @@ pub(crate) fn of_request(engine: &Engine, args: &RequestArgs) -> Result<JobReque
     Ok(request)
 }
 
+/// Whose templates, settings and schedules this program reads and makes.
+pub(crate) const OWNER: &str = "system";
+
+/// Tells whether a request needs the store to be read: it names a template, or saved settings.
+pub(crate) fn is_saved(args: &RequestArgs) -> bool {
+    !args.with.is_empty() || is_template(&args.pipeline.pipeline)
+}
+
+/// What a preset or a file is called is no template.
+fn is_template(name: &str) -> bool {
+    presets::find(name).is_none() && !looks_like_a_file(name) && !Path::new(name).is_dir()
+}
+
+/// What a request takes from the store.
+#[derive(Debug, Default)]
+pub(crate) struct Saved {
+    template: Option<JobRequest>,
+    settings: Vec<Layer>,
+}
+
+impl Saved {
+    /// Reads the template and the settings that arguments name.
+    async fn read(engine: &Engine, args: &RequestArgs) -> Result<Self, Failure> {
+        let mut saved = Self::default();
+        let name = &args.pipeline.pipeline;
+        if is_template(name) {
+            saved.template = match engine.template(OWNER, name).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                found => Some(found?),
+            };
+        }
+        for name in &args.with {
+            match engine.saved_settings(OWNER, name).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(unsaved(engine, SavedKind::Settings, name).await);
+                }
+                found => saved.settings.extend(found?),
+            }
+        }
+        Ok(saved)
+    }
+}
+
+/// The error for a name under which nothing is kept, with those there are.
+pub(crate) async fn unsaved(engine: &Engine, kind: SavedKind, name: &str) -> Failure {
+    let known: Vec<String> = match engine.store().list_saved(Some(OWNER), kind).await {
+        Ok(all) => all.into_iter().map(|record| record.name).collect(),
+        Err(error) => return Failure::from(error),
+    };
+    let there = if known.is_empty() { "there are none".to_owned() } else { format!("there are {}", known.join(", ")) };
+    let what = match kind {
+        SavedKind::Template => "there is no template",
+        SavedKind::Settings => "there are no saved settings",
+    };
+    Failure::wrong(format!("{what} `{}`", clean(name))).hint(there)
+}
+
 /// Reads an amount of dollars.
 pub(crate) fn amount(option: &'static str, given: &str) -> Result<Money, Failure> {
     given.parse::<Money>().map_err(|error| Failure::from(error.with("option", option)))
@@ -87,9 +153,12 @@ fn read_assignments(given: &[String]) -> (Vec<Layer>, Vec<Problem>) {
     (layers, problems)
 }
 
-/// Makes a request of a pipeline with its settings: files, then environment, then `--set`.
-pub(crate) fn of_pipeline(engine: &Engine, args: &PipelineArgs) -> Result<JobRequest, Failure> {
-    let mut request = JobRequest::new(source(&args.pipeline)?);
+/// Makes a request of a pipeline with its settings: those of the template, then files, saved settings, environment, `--set`.
+pub(crate) fn of_pipeline(engine: &Engine, args: &PipelineArgs, saved: Saved) -> Result<JobRequest, Failure> {
+    let mut request = match saved.template {
+        Some(template) => template,
+        None => JobRequest::new(source(&args.pipeline)?),
+    };
     let mut problems = Vec::new();
     let mut layers = Vec::new();
     for path in &args.settings {
@@ -99,6 +168,7 @@ pub(crate) fn of_pipeline(engine: &Engine, args: &PipelineArgs) -> Result<JobReq
             Err(Problems(more)) => problems.extend(more),
         }
     }
+    layers.extend(saved.settings);
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match Layer::environment(variables) {
@@ -137,9 +207,8 @@ pub(crate) fn definition(name: &str) -> Result<Definition, Failure> {
 /// A path that exists or looks like a pipeline file is one; everything else is the name of a preset.
 fn source(name: &str) -> Result<PipelineSource, Failure> {
     let path = Path::new(name);
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    let json = extension.as_deref() == Some("json");
-    if presets::find(name).is_none() && (path.is_file() || json || extension.as_deref() == Some("toml")) {
+    let json = extension(path).as_deref() == Some("json");
+    if presets::find(name).is_none() && looks_like_a_file(name) {
         let text = read(path, "cannot read the pipeline file")?;
         let name = name.to_owned();
         return Ok(if json { PipelineSource::Json { name, text } } else { PipelineSource::Toml { name, text } });
@@ -153,12 +222,21 @@ fn source(name: &str) -> Result<PipelineSource, Failure> {
     }
 }
 
+fn extension(path: &Path) -> Option<String> {
+    path.extension().map(|extension| extension.to_string_lossy().to_lowercase())
+}
+
+fn looks_like_a_file(name: &str) -> bool {
+    let path = Path::new(name);
+    path.is_file() || matches!(extension(path).as_deref(), Some("json" | "toml"))
+}
+
 fn unknown_preset(name: &str) -> Failure {
     let known: Vec<&str> = presets::ALL.iter().map(|preset| preset.name).collect();
     let near = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
     let guess = near.filter(|(distance, _)| *distance <= 2).map(|(_, near)| format!("did you mean `{near}`? "));
-    Failure::wrong(format!("there is no preset `{name}`, and no file of that name")).hint(format!(
-        "{}presets are {}; a pipeline file ends with .toml or .json",
+    Failure::wrong(format!("there is no preset `{name}`, and no file or template of that name")).hint(format!(
+        "{}presets are {}; a pipeline file ends with .toml or .json; `pipeline templates list` lists templates",
         guess.unwrap_or_default(),
         known.join(", ")
     ))
@@ -196,9 +274,11 @@ mod tests {
     #[test]
     fn every_wrong_assignment_is_reported() {
         let set = vec!["a".to_owned(), "b.c".to_owned()];
-        let args = PipelineArgs { pipeline: "factory".to_owned(), set, settings: Vec::new() };
+        let args = PipelineArgs { pipeline: "factory".to_owned(), set, ..PipelineArgs::default() };
         let engine = crate::wiring::Wired::memory(None).unwrap().engine;
-        let Err(Failure::Problems(problems)) = of_pipeline(&engine, &args).map(drop) else { panic!("accepted") };
+        let Err(Failure::Problems(problems)) = of_pipeline(&engine, &args, Saved::default()).map(drop) else {
+            panic!("accepted")
+        };
         assert_eq!(problems.0.len(), 2);
     }
 }

@@ -88,6 +88,9 @@ impl HookId {
     }
 }
 
+uuid_id!(/// A recurring job; what its occasions are counted under.
+    ScheduleId);
+
 impl ItemId {
     /// Derives the id of the child of `self` made by stage `stage` for slot `slot`.
     ///

@@ -72,6 +72,7 @@ impl EngineBuilder {
                 poll: Duration::from_millis(500),
                 patience: Duration::from_secs(30),
                 own_heart: true,
+                keeps_time: true,
             },
         }
     }
@@ -149,6 +150,12 @@ impl EngineBuilder {
     /// is not the machine's. A program whose runtime is kept busy then loses its leases.
     pub fn heartbeat_as_task(mut self) -> Self {
         self.tuning.own_heart = false;
+        self
+    }
+
+    /// Says whether runs of the engine submit the jobs of schedules that are due; they do unless said otherwise.
+    pub fn keeps_time(mut self, keeps: bool) -> Self {
+        self.tuning.keeps_time = keeps;
         self
     }
 

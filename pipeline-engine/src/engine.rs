@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use pipeline_core::id::{EventSeq, ItemId, JobId};
 use pipeline_core::model::{Control, Money};
@@ -282,7 +283,12 @@ impl Engine {
         let mut background = self.background.lock().await;
         if background.is_none() {
             let options = RunOptions { focus: None, until_idle: false, stop: self.stop.listen() };
-            *background = Some(tokio::spawn(run(Arc::clone(&self.shared), options)));
+            let running = run(Arc::clone(&self.shared), options);
+            let time = self.timekeeper();
+            *background = Some(tokio::spawn(async move {
+                let _time = time;
+                running.await
+            }));
         }
     }
 
@@ -350,7 +356,19 @@ impl Engine {
         }
     }
 
+    /// Looks for recurring jobs as long as a run goes on.
+    fn timekeeper(&self) -> Option<AbortOnDropHandle<()>> {
+        self.shared.tuning.keeps_time.then(|| AbortOnDropHandle::new(tokio::spawn(self.clone().keep_time())))
+    }
+
     async fn run(&self, focus: Option<JobId>, until_idle: bool) -> Result<RunSummary> {
+        if until_idle && focus.is_none() && self.shared.tuning.keeps_time {
+            // What is due is work, so it is not idle yet.
+            if let Err(error) = self.fire_due().await {
+                tracing::warn!(error = %pipeline_core::error::chain(&error), "cannot look for recurring jobs");
+            }
+        }
+        let _time = self.timekeeper();
         let options = RunOptions { focus, until_idle, stop: self.stop.listen() };
         match run(Arc::clone(&self.shared), options).await? {
             RunEnd::Idle => Ok(RunSummary::Idle),

@@ -2,16 +2,13 @@
 
 use std::collections::HashMap;
 
-use pipeline_core::id::{JobId, ResultId};
-use pipeline_core::query::{Candidate, Query};
+use pipeline_core::id::ResultId;
+use pipeline_core::query::{Candidate, Query, Term};
 use pipeline_core::storage::{ItemQuery, ItemRecord, ResultRecord};
 
 use crate::engine::Engine;
 use crate::review::stage;
 use crate::submit::SubmitError;
-
-/// How many items are looked at for one page.
-const PAGE: u32 = 500;
 
 /// Some of the items a query asks for.
 #[derive(Clone, Debug)]
@@ -23,20 +20,28 @@ pub struct Selected {
 }
 
 impl Engine {
-    /// Returns the next items of a job for which a query holds, after a place of [`Selected::next`].
+    /// Returns items of a job for which a query holds, of the `page` of those that pass its filters; go on with
+    /// [`Selected::next`] in its `after`. Of the states the query's and the page's both must hold.
     ///
     /// # Errors
     /// [`SubmitError`]: no such job, or a stage that the job does not have; the store's.
-    pub async fn select(&self, job: JobId, query: &Query, after: Option<(u32, u32)>) -> Result<Selected, SubmitError> {
-        let plan = self.shared.store.plan(job).await.map_err(SubmitError::Store)?.plan;
+    pub async fn select(&self, query: &Query, mut page: ItemQuery) -> Result<Selected, SubmitError> {
+        let plan = self.shared.store.plan(page.job).await.map_err(SubmitError::Store)?.plan;
         for name in query.stages() {
             stage(&plan, name.as_str())?;
         }
-        let page = ItemQuery { statuses: query.statuses(), after, limit: PAGE, ..ItemQuery::of(job) };
-        // Terms that contradict each other leave no state, which would mean any.
-        let none = query.statuses().is_empty() && query.terms.iter().any(|term| term.restricts_states());
-        let items = if none { Vec::new() } else { self.shared.store.items(page).await.map_err(SubmitError::Store)? };
-        let next = items.last().map(|last| (last.ordinal, last.slot));
+        if query.terms.iter().any(Term::restricts_states) {
+            let mut statuses = query.statuses();
+            statuses.retain(|status| page.statuses.is_empty() || page.statuses.contains(status));
+            if statuses.is_empty() {
+                // Terms that contradict each other; no state would mean any.
+                return Ok(Selected { items: Vec::new(), next: None });
+            }
+            page.statuses = statuses;
+        }
+        let limit = if page.limit == 0 { 100 } else { page.limit } as usize;
+        let items = self.shared.store.items(page).await.map_err(SubmitError::Store)?;
+        let next = items.last().filter(|_| items.len() >= limit).map(|last| (last.ordinal, last.slot));
         let results = match query.needs_results() {
             true => self.recorded(&items).await.map_err(SubmitError::Store)?,
             false => HashMap::new(),

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::Result;
-use pipeline_core::id::{CallId, Digest, EventSeq, HookId, ItemId, JobId, MessageId, ResultId, SessionId, StageName};
+use pipeline_core::id::{
+    CallId, Digest, EventSeq, HookId, ItemId, JobId, MessageId, ResultId, ScheduleId, SessionId, StageName,
+};
 use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
-    ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, EventLog, EventRecord,
-    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Historian, Holder, Hook, HookKeeper, ItemQuery,
-    ItemRecord, ItemStore, JobPlan, JobProfile, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest,
-    NewHook, NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, Retries, RetryQuery,
-    ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement,
-    Spend, SpendQuery, StageTally, Steward, Store, StoreInfo, WorkQueue,
+    ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, Due, EventLog,
+    EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Historian, Holder, Hook, HookKeeper,
+    ItemQuery, ItemRecord, ItemStore, JobPlan, JobProfile, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention,
+    NameRequest, NewHook, NewItem, NewJob, NewResolution, NewSchedule, NewSession, Outcome, QueueStatus, Registry,
+    ResultRecord, Retries, RetryQuery, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SavedBody,
+    SavedKind, SavedRecord, ScheduleKeeper, ScheduleRecord, SessionRecord, SettleReply, Settlement, Spend, SpendQuery,
+    StageTally, Steward, Store, StoreInfo, TemplateKeeper, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -233,4 +236,22 @@ pass_on!(Steward {
     rename(job: JobId, label: &str) -> JobRecord;
     delete(job: JobId) -> ();
     sweep(limit: u32) -> u64;
+});
+
+pass_on!(TemplateKeeper {
+    save(owner: &str, name: &str, body: SavedBody, replace: bool) -> SavedRecord;
+    saved(owner: &str, kind: SavedKind, name: &str) -> SavedRecord;
+    list_saved(owner: Option<&str>, kind: SavedKind) -> Vec<SavedRecord>;
+    forget(owner: &str, kind: SavedKind, name: &str) -> ();
+});
+
+pass_on!(ScheduleKeeper {
+    schedule(new: NewSchedule) -> ScheduleRecord;
+    schedules(owner: Option<&str>) -> Vec<ScheduleRecord>;
+    due() -> Due;
+    take(id: ScheduleId, at: Timestamp, next_at: Timestamp, outcome: Outcome) -> bool;
+    settle_occasion(id: ScheduleId, at: Timestamp, outcome: Outcome) -> bool;
+    pause_schedule(owner: &str, name: &str) -> ScheduleRecord;
+    resume_schedule(owner: &str, name: &str, next_at: Timestamp) -> ScheduleRecord;
+    unschedule(owner: &str, name: &str) -> ();
 });

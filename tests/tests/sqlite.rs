@@ -16,10 +16,11 @@ use pipeline_core::storage::{
 };
 use pipeline_store::{SqliteOptions, SqliteStore, Synchronous};
 use pipeline_testkit::conformance::fixture::{LEASE, SteppedClock, ending, new_item, new_job, uuid};
+use pipeline_testkit::conformance::old::{stop, stopped};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 /// The number of the newest migration.
-const SCHEMA: i64 = 10;
+const SCHEMA: i64 = 12;
 
 async fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path).await.unwrap()
@@ -220,6 +221,8 @@ async fn a_store_of_an_older_version_is_brought_up_with_all_it_holds() {
     let path = folder.path().join("jobs.db");
     let store = open(&path).await;
     let (job, _) = submit(&store, 2).await;
+    let (old, items) = submit(&store, 3).await;
+    stop(&store, old).await;
     store.close().await;
     let before = "DROP TABLE deliveries; DROP TABLE hook_lanes; DROP TABLE hooks; DROP INDEX jobs_deleted; DROP INDEX names_job; ALTER TABLE jobs DROP COLUMN deleted; \
                   DROP TABLE reviews; DROP TABLE revisions; DROP TABLE budgets; DROP INDEX jobs_owner; \

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use pipeline_core::model::ItemStatus;
+use pipeline_core::model::{ItemStatus, JobStatus};
 
 use super::PrintArgs;
 use super::looks::{BundleArgs, RetriesArgs};
@@ -23,15 +23,7 @@ pub(crate) struct JobAndPrint {
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
     /// List jobs, newest first
-    List {
-        /// At most this many
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        #[arg(allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
-        limit: u32,
-        /// How.
-        #[command(flatten)]
-        print: PrintArgs,
-    },
+    List(ListJobsArgs),
     /// Show one job: each stage with its counts, times, tries, cost and errors, and the jobs it belongs to
     Show(JobAndPrint),
     /// Follow a job's events until it ends
@@ -69,6 +61,8 @@ pub(crate) enum JobsCommand {
     Rerun(RerunArgs),
     /// Write an archive of a job for a bug report, with the texts of people replaced by hashes
     Bundle(BundleArgs),
+    /// Keep the request of a job as a template, for `run NAME`
+    SaveAs(super::SaveAsArgs),
     /// Give a job another label
     Rename {
         /// Which job and how.
@@ -80,6 +74,49 @@ pub(crate) enum JobsCommand {
     },
     /// Remove a job that has ended, with its items and results; what its calls have cost stays in the ledger
     Delete(JobAndPrint),
+}
+
+/// Arguments of `jobs list`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ListJobsArgs {
+    /// Only jobs in this state (repeatable): queued, running, paused, cancelling, completed, completed_with_failures,
+    /// failed, cancelled, empty
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) status: Vec<JobStatus>,
+    /// Only jobs of this pipeline, by its name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pipeline: Option<String>,
+    /// Only jobs of this label; with a * at its end, labels that begin so
+    #[arg(long, value_name = "TEXT[*]")]
+    pub(crate) label: Option<String>,
+    /// Only jobs of this owner
+    #[arg(long, value_name = "NAME")]
+    pub(crate) owner: Option<String>,
+    /// Only jobs submitted at this time or later: 2026-11-23T05:27:00Z, or a day such as 2026-11-23 (UTC)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only jobs submitted before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only jobs made from this one: its id, the beginning of it, or its label
+    #[arg(long, value_name = "JOB")]
+    pub(crate) parent: Option<String>,
+    /// Only jobs of which somebody has retried items
+    #[arg(long)]
+    pub(crate) has_retries: bool,
+    /// Sort by created, ended, priority, label or cost; with a minus before it, the greatest first [default: -created]
+    #[arg(long, value_name = "[-]FIELD", allow_hyphen_values = true)]
+    pub(crate) sort: Option<String>,
+    /// Go on after an earlier page, with the cursor it told
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) cursor: Option<String>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(allow_negative_numbers = true, value_parser = whole(1..=u32::MAX))]
+    pub(crate) limit: u32,
+    /// How.
+    #[command(flatten)]
+    pub(crate) print: PrintArgs,
 }
 
 /// What a retry does again, and with which settings.

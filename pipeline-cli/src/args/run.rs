@@ -13,6 +13,7 @@ Examples:
   pipeline run factory -i keywords.csv --set generate.variations=4 --dry-run
   pipeline run enhance -i photos/ --set process.sharpen=3 --out better -o json
   pipeline run my-pipeline.toml --settings house-style.toml --budget 5.00
+  pipeline run factory -i keywords.txt --every '0 6 * * MON-FRI' --timezone Europe/Berlin
 
 `pipeline pipelines show factory` lists every setting with what it accepts.";
 
@@ -27,8 +28,8 @@ Examples:
 /// Which pipeline, with which settings.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PipelineArgs {
-    /// Name of a preset, or path of a pipeline file (.toml or .json)
-    #[arg(value_name = "PRESET|FILE")]
+    /// Name of a preset, path of a pipeline file (.toml or .json), or, for run and submit, name of a template
+    #[arg(value_name = "PRESET|FILE|TEMPLATE")]
     pub(crate) pipeline: String,
     /// Set one setting; wins over files and environment (repeatable)
     #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
@@ -44,6 +45,9 @@ pub(crate) struct RequestArgs {
     /// Which pipeline.
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
+    /// Settings saved with `pipeline settings save`; win over files (repeatable; later ones win)
+    #[arg(long = "with", value_name = "NAME")]
+    pub(crate) with: Vec<String>,
     /// Input file or folder: pictures, or a list of keywords (.txt, .csv) (repeatable)
     #[arg(short, long = "input", value_name = "PATH")]
     pub(crate) input: Vec<String>,
@@ -56,10 +60,9 @@ pub(crate) struct RequestArgs {
     /// Name of the job, for people
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
-    /// Higher is served first
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    #[arg(allow_negative_numbers = true, value_parser = whole(i32::MIN..=i32::MAX))]
-    pub(crate) priority: i32,
+    /// Higher is served first [default: 0, or the template's]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(i32::MIN..=i32::MAX))]
+    pub(crate) priority: Option<i32>,
     /// Take turns with the other jobs of this key
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
@@ -69,6 +72,15 @@ pub(crate) struct RequestArgs {
     /// Start no earlier: a time such as 2026-11-23T05:27:00Z, HH:MM (local, today or tomorrow), or +2h30m from now
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
+    /// Submit it again and again instead of now: five fields of cron, for example "0 6 * * *"; named by --label
+    #[arg(long, value_name = "CRON", conflicts_with_all = ["at", "idempotency_key"])]
+    pub(crate) every: Option<String>,
+    /// Time zone of --every, such as Europe/Berlin [default: the machine's]
+    #[arg(long, value_name = "TZ", requires = "every")]
+    pub(crate) timezone: Option<String>,
+    /// With --every, submit although the last job of it has not ended; otherwise that occasion is left out
+    #[arg(long, requires = "every")]
+    pub(crate) overlap: bool,
     /// What its calls may cost in all, in dollars: a call that would pass that waits until the budget is raised
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     pub(crate) budget: Option<String>,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use pipeline_core::ErrorKind;
-use pipeline_core::storage::{JobQuery, JobRecord};
+use pipeline_core::storage::{JobCursor, JobOrder, JobQuery, JobRecord};
 use pipeline_engine::Engine;
 
 use crate::args::CancelArgs;
@@ -60,11 +60,11 @@ async fn all(engine: &Engine, args: &CancelArgs, output: &mut Output<'_>) -> Res
 /// Returns every job that has not ended.
 async fn open(engine: &Engine) -> Result<Vec<JobRecord>, Failure> {
     let mut open = Vec::new();
-    let mut before = None;
+    let mut after = None;
     loop {
-        let page = engine.jobs(JobQuery { before, limit: jobs::PAGE, ..JobQuery::default() }).await?;
+        let page = engine.jobs(JobQuery { after, limit: jobs::PAGE, ..JobQuery::default() }).await?;
         let Some(last) = page.last() else { return Ok(open) };
-        before = Some(last.id);
+        after = Some(JobCursor::of(last, JobOrder::default()));
         open.extend(page.into_iter().filter(|job| !job.status.is_terminal()));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn show(
     changed: bool,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let compiled = engine.compile(&request::of_pipeline(engine, args)?)?;
+    let compiled = engine.compile(&request::of_pipeline(engine, args, request::Saved::default())?)?;
     let header: &[&str] = if origin { &["setting", "value", "origin", "note"] } else { &["setting", "value", "note"] };
     let mut table = Table::new(header).empty("nothing is set beside what is built in");
     for (section, settings) in compiled.resolved.iter() {

@@ -5,42 +5,49 @@ use serde_json::{Value, json};
 use pipeline_core::ErrorKind;
 use pipeline_core::executor::{StageState, Stop};
 use pipeline_core::model::{Advice, ItemStatus};
-use pipeline_core::pipeline::Plan;
-use pipeline_core::storage::{ItemRecord, ResultRecord};
+use pipeline_core::pipeline::{Plan, StageIndex};
+use pipeline_core::storage::{ItemQuery, ItemRecord, ResultRecord};
 use pipeline_engine::{Engine, Selected};
 
+use crate::args::ItemPageArgs;
 use crate::lookup;
-use crate::output::{Exit, Failure, Output, Row, Table, bytes, duration, money, plain, short, timestamp};
+use crate::output::{
+    Exit, Failure, Output, Row, Table, bytes, clean, duration, money, notice, plain, short, timestamp,
+};
 
 use super::errors::named;
 use super::query;
 use super::rounds::Rounds;
 use super::why::{reasons, stopped, waits, why};
 
+/// How many items are asked for at once.
+const PAGE: u32 = 500;
+
 /// Lists the items of a job.
 pub(crate) async fn list(
     engine: &Engine,
     text: &str,
-    statuses: &[ItemStatus],
-    query: Option<&str>,
-    limit: Option<u32>,
+    (query, statuses): (&str, &[ItemStatus]),
+    page: &ItemPageArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let query = query::read(query.unwrap_or_default(), statuses)?;
+    let mut after = page.cursor.as_deref().map(place_of).transpose()?;
+    let query = query::read(query, statuses)?;
     let job = lookup::job(engine, text).await?;
     let plan = engine.store().plan(job.id).await?.plan;
+    let stage = page.stage.as_deref().map(|name| stage_of(&plan, name)).transpose()?;
     let mut table = Table::new(&["#", "name", "status", "why", "id"]).empty("no items");
-    let mut left = limit.unwrap_or(u32::MAX);
-    let mut after = None;
-    while left > 0 {
-        let Selected { items, next } = engine.select(job.id, &query, after).await?;
-        if next.is_none() {
-            break;
-        }
-        after = next;
-        let items: Vec<&ItemRecord> = items.iter().take(left as usize).collect();
-        left = left.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
-        for item in items {
+    let mut left = page.limit.unwrap_or(u32::MAX) as usize;
+    let mut last = None;
+    let mut more = false;
+    while !more {
+        // One more than is shown: then there is another page.
+        let limit = u32::try_from(left.saturating_add(1)).unwrap_or(u32::MAX).min(PAGE);
+        let (code, round) = (page.code, page.round);
+        let asked = ItemQuery { stage, code, round, after, limit, ..ItemQuery::of(job.id) };
+        let Selected { items, next } = engine.select(&query, asked).await?;
+        more = items.len() > left;
+        for item in items.iter().take(left) {
             let reason = why(engine, &plan, item).await?;
             let cells = [
                 place(&plan, item),
@@ -49,11 +56,45 @@ pub(crate) async fn list(
                 short(&reason, 90),
                 item.id.to_string(),
             ];
-            table.push(Row::new(cells, value(item, &reason)));
+            let mut shown = value(item, &reason);
+            last = Some((item.ordinal, item.slot));
+            if let Value::Object(fields) = &mut shown {
+                fields.insert("cursor".to_owned(), json!(cursor((item.ordinal, item.slot))));
+            }
+            table.push(Row::new(cells, shown));
+        }
+        left = left.saturating_sub(items.len());
+        after = next;
+        if after.is_none() {
+            break;
         }
     }
     output.rows(&table)?;
+    if let Some(place) = last.filter(|_| more) {
+        notice(&format!("there are more: go on with --cursor {}", cursor(place)));
+    }
     Ok(Exit::Good)
+}
+
+fn cursor((ordinal, slot): (u32, u32)) -> String {
+    format!("{ordinal}.{slot}")
+}
+
+fn place_of(text: &str) -> Result<(u32, u32), Failure> {
+    let parts = text.split_once('.').and_then(|(ordinal, slot)| Some((ordinal.parse().ok()?, slot.parse().ok()?)));
+    parts.ok_or_else(|| {
+        Failure::wrong(format!("--cursor `{}` is no cursor of a list of items", clean(text)))
+            .hint("accepted: the one an earlier page has told, as it is")
+    })
+}
+
+/// Finds a stage of a job's pipeline by its name.
+fn stage_of(plan: &Plan, name: &str) -> Result<StageIndex, Failure> {
+    plan.stages.iter().position(|stage| stage.name.as_str() == name).ok_or_else(|| {
+        let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
+        Failure::wrong(format!("--stage `{}` is no stage of this job", clean(name)))
+            .hint(format!("accepted: {}", names.join(", ")))
+    })
 }
 
 /// Shows one item with everything its stages recorded.

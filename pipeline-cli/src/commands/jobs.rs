@@ -6,13 +6,15 @@ use pipeline_core::ErrorKind;
 use pipeline_core::id::JobId;
 use pipeline_core::model::Counts;
 use pipeline_core::settings::Resolved;
-use pipeline_core::storage::{JobQuery, JobRecord, SessionRecord};
+use pipeline_core::storage::{JobCursor, JobOrder, JobQuery, JobRecord, SessionRecord};
 use pipeline_core::time::Timestamp;
 use pipeline_engine::Engine;
 
+use crate::args::ListJobsArgs;
 use crate::lookup::{self, short_id};
 use crate::output::{Exit, Failure, Output, Row, Table, ago, money, notice, short, timestamp};
 use crate::progress::{percent, took};
+use crate::when;
 
 use super::estimate::Compared;
 use super::summary::parts;
@@ -21,24 +23,38 @@ use super::{budgets, stages};
 /// How many jobs are asked for at once.
 pub(super) const PAGE: u32 = 200;
 
-/// Lists jobs, newest first.
-pub(crate) async fn list(engine: &Engine, limit: u32, output: &mut Output<'_>) -> Result<Exit, Failure> {
+/// Lists a page of jobs.
+pub(crate) async fn list(engine: &Engine, args: &ListJobsArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let mut query = wanted(engine, args).await?;
     let now = engine.store().now().await?;
     let mut jobs = Vec::new();
-    let mut left = limit;
-    let mut before = None;
+    // One more than is shown: then there is another page.
+    let mut left = args.limit.saturating_add(1);
     while left > 0 {
-        let page = engine.jobs(JobQuery { before, limit: left.min(PAGE), ..JobQuery::default() }).await?;
+        query.limit = left.min(PAGE);
+        let page = engine.jobs(query.clone()).await?;
         let Some(last) = page.last() else { break };
-        before = Some(last.id);
+        query.after = Some(JobCursor::of(last, query.order));
         left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
+        let full = page.len() >= query.limit as usize;
         jobs.extend(page);
+        if !full {
+            break;
+        }
     }
+    let more = jobs.len() > args.limit as usize;
+    jobs.truncate(args.limit as usize);
     // A column nobody uses only takes place.
     let keys = jobs.iter().any(|job| job.key.is_some());
     let mut header = vec!["id", "label", "status", "items", "not good", "cost", "took", "submitted"];
     header.extend(keys.then_some("key"));
-    let mut table = Table::new(&header).empty("no jobs yet: `pipeline run factory -i keywords.txt` makes one");
+    let all = JobQuery { order: query.order, after: query.after.clone(), limit: query.limit, ..JobQuery::default() };
+    let none = if query == all && args.cursor.is_none() {
+        "no jobs yet: `pipeline run factory -i keywords.txt` makes one"
+    } else {
+        "no such jobs"
+    };
+    let mut table = Table::new(&header).empty(none);
     for job in &jobs {
         let mut cells = vec![
             short_id(job.id),
@@ -51,10 +67,55 @@ pub(crate) async fn list(engine: &Engine, limit: u32, output: &mut Output<'_>) -
             ago(job.created_at, now),
         ];
         cells.extend(keys.then(|| key(job)));
-        table.push(Row::new(cells, value(job)));
+        let mut shown = value(job);
+        if let Value::Object(fields) = &mut shown {
+            fields.insert("cursor".to_owned(), json!(JobCursor::of(job, query.order).to_string()));
+        }
+        table.push(Row::new(cells, shown));
     }
     output.rows(&table)?;
+    if let Some(last) = jobs.last().filter(|_| more) {
+        notice(&format!("there are more: go on with --cursor {}", JobCursor::of(last, query.order)));
+    }
     Ok(Exit::Good)
+}
+
+/// Reads what is asked for.
+async fn wanted(engine: &Engine, args: &ListJobsArgs) -> Result<JobQuery, Failure> {
+    let after: Option<JobCursor> = args.cursor.as_deref().map(str::parse).transpose().map_err(|error| blame(&error))?;
+    let order: Option<JobOrder> = args.sort.as_deref().map(str::parse).transpose().map_err(|error| blame(&error))?;
+    let order = order.or(after.as_ref().map(|cursor| cursor.order)).unwrap_or_default();
+    let moment = |option, given: &Option<String>| given.as_deref().map(|text| when::moment(option, text)).transpose();
+    let (label, label_prefix) = match args.label.as_deref().map(|label| (label, label.strip_suffix('*'))) {
+        Some((_, Some(prefix))) => (None, Some(prefix.to_owned())),
+        Some((label, None)) => (Some(label.to_owned()), None),
+        None => (None, None),
+    };
+    let parent = match &args.parent {
+        Some(text) => Some(lookup::job(engine, text).await?.id),
+        None => None,
+    };
+    let query = JobQuery {
+        id_prefix: None,
+        label,
+        label_prefix,
+        owner: args.owner.clone(),
+        statuses: args.status.clone(),
+        pipeline: args.pipeline.clone(),
+        since: moment("--since", &args.since)?,
+        until: moment("--until", &args.until)?,
+        parent,
+        retried: args.has_retries.then_some(true),
+        order,
+        after,
+        limit: 0,
+    };
+    query.place().map_err(|error| blame(&error))?;
+    Ok(query)
+}
+
+fn blame(error: &pipeline_core::Error) -> Failure {
+    Failure::blame_request(error)
 }
 
 /// Shows one job.

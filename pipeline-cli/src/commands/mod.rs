@@ -25,10 +25,12 @@ mod retries;
 mod review;
 mod rounds;
 mod run;
+mod schedules;
 mod spend;
 mod stages;
 mod store;
 mod summary;
+mod templates;
 mod why;
 mod worker;
 mod workers;
@@ -41,8 +43,11 @@ use clap_complete::Shell;
 
 use crate::args::{
     BudgetsCommand, CallsCommand, Cli, Command, ConfigCommand, GatesCommand, Global, HooksCommand, ItemsCommand,
-    JobsCommand, PipelinesCommand, PrintArgs, ProvidersCommand, QueueCommand, StoreCommand, WorkersCommand,
+    JobsCommand, PipelinesCommand, PrintArgs, ProvidersCommand, QueueCommand, RequestArgs, SchedulesCommand,
+    SettingsCommand, StoreCommand, TemplatesCommand, WorkersCommand,
 };
+use pipeline_core::storage::SavedKind;
+
 use crate::home::{Home, StoreChoice};
 use crate::output::{Exit, Failure, Format, Output, notice};
 use crate::request;
@@ -83,7 +88,8 @@ pub(crate) async fn run(
         Command::Pipelines(PipelinesCommand::Graph { pipeline, dot }) => {
             pipelines::draw(engine, &pipeline, dot, output)
         }
-        Command::Jobs(JobsCommand::List { limit, .. }) => jobs::list(engine, limit, output).await,
+        Command::Jobs(JobsCommand::List(args)) => jobs::list(engine, &args, output).await,
+        Command::Jobs(JobsCommand::SaveAs(args)) => templates::save_as(engine, &args, output).await,
         Command::Jobs(JobsCommand::Show(args)) => jobs::show(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Watch { job, from }) => history::watch(engine, &job.job, from, output).await,
         Command::Jobs(JobsCommand::Pause(args)) => jobs::pause(engine, &args.job, output).await,
@@ -103,6 +109,26 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::Rename { job, label }) => jobs::rename(engine, &job.job, &label, output).await,
         Command::Jobs(JobsCommand::Delete(args)) => jobs::delete(engine, &args.job, output).await,
         Command::Jobs(JobsCommand::Resume(args)) => run::resume(engine, &args.job, global, signals, output).await,
+        Command::Templates(TemplatesCommand::List(_)) => templates::list(engine, SavedKind::Template, output).await,
+        Command::Templates(TemplatesCommand::Show(args)) => {
+            templates::show(engine, SavedKind::Template, &args.name, output).await
+        }
+        Command::Templates(TemplatesCommand::Rm(args)) => {
+            templates::forget(engine, SavedKind::Template, &args.name, output).await
+        }
+        Command::Settings(SettingsCommand::Save(args)) => templates::save_settings(engine, &args, output).await,
+        Command::Settings(SettingsCommand::List(_)) => templates::list(engine, SavedKind::Settings, output).await,
+        Command::Settings(SettingsCommand::Show(args)) => {
+            templates::show(engine, SavedKind::Settings, &args.name, output).await
+        }
+        Command::Settings(SettingsCommand::Rm(args)) => {
+            templates::forget(engine, SavedKind::Settings, &args.name, output).await
+        }
+        Command::Schedules(SchedulesCommand::List(_)) => schedules::list(engine, output).await,
+        Command::Schedules(SchedulesCommand::Show(args)) => schedules::show(engine, &args.name, output).await,
+        Command::Schedules(SchedulesCommand::Pause(args)) => schedules::pause(engine, &args.name, output).await,
+        Command::Schedules(SchedulesCommand::Resume(args)) => schedules::resume(engine, &args.name, output).await,
+        Command::Schedules(SchedulesCommand::Rm(args)) => schedules::remove(engine, &args.name, output).await,
         Command::Queue(QueueCommand::Status(_)) => queue::status(engine, output).await,
         Command::Queue(QueueCommand::Pause(_)) => queue::pause(engine, true, output).await,
         Command::Queue(QueueCommand::Resume(_)) => queue::pause(engine, false, output).await,
@@ -113,8 +139,9 @@ pub(crate) async fn run(
             gates::close(engine, &gate.gate, &pause, &reason, output).await
         }
         Command::Hooks(command) => hooks::run(engine, &command, output).await,
-        Command::Items(ItemsCommand::List { job, status, query, limit }) => {
-            items::list(engine, &job.job, &status, query.as_deref(), limit, output).await
+        Command::Items(ItemsCommand::List { job, status, query, page }) => {
+            let query = query.as_deref().unwrap_or_default();
+            items::list(engine, &job.job, (query, &status), &page, output).await
         }
         Command::Items(ItemsCommand::Show { item, .. }) => items::show(engine, &item, output).await,
         Command::Items(ItemsCommand::Explain { item, .. }) => explain::explain(engine, &item, output).await,
@@ -149,13 +176,20 @@ pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
+/// A request that cannot even be read makes nothing.
+async fn readable(args: &RequestArgs, home: &Home) -> Result<(), Failure> {
+    let wired = if request::is_saved(args) && home.has_records() {
+        Wired::preview(home).await?
+    } else {
+        Wired::memory(home.providers.as_deref())?
+    };
+    let read = request::of_request(&wired.engine, args).await.map(drop);
+    wired.close().await;
+    read
+}
+
 /// Opens as little as the command needs: looking makes nothing.
 async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
-    // A request that cannot even be read makes nothing.
-    let readable = |args| {
-        let wired = Wired::memory(home.providers.as_deref())?;
-        request::of_request(&wired.engine, args).map(drop)
-    };
     match command {
         Command::Submit(_) | Command::Worker(_) if home.store == StoreChoice::Memory => {
             Err(Failure::wrong("--store memory: ends with this process, so no worker would find the job")
@@ -163,11 +197,11 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         }
         Command::Run(args) if args.dry_run => Wired::preview(home).await,
         Command::Run(args) => {
-            readable(&args.request)?;
+            readable(&args.request, home).await?;
             Wired::work(home, Tuning::default()).await
         }
         Command::Submit(args) => {
-            readable(&args.request)?;
+            readable(&args.request, home).await?;
             Wired::submit(home).await
         }
         Command::Worker(args) => {
@@ -177,7 +211,8 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         }
         Command::Jobs(JobsCommand::Resume(_)) if home.has_records() => Wired::work(home, Tuning::default()).await,
         Command::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_))
-        | Command::Budgets(BudgetsCommand::Set { .. }) => Wired::open(home).await,
+        | Command::Budgets(BudgetsCommand::Set { .. })
+        | Command::Settings(SettingsCommand::Save(_)) => Wired::open(home).await,
         Command::Gates(_) => Wired::preview(home).await,
         Command::Hooks(HooksCommand::Add(args)) => {
             // What is refused makes nothing.
@@ -203,6 +238,9 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
         | Command::Workers(_)
         | Command::Hooks(_)
         | Command::Items(_)
+        | Command::Templates(_)
+        | Command::Settings(_)
+        | Command::Schedules(_)
         | Command::Logs(_) => Wired::read(home).await,
         Command::Pipelines(_) | Command::Config(_) | Command::Providers(_) => Wired::memory(home.providers.as_deref()),
     }
@@ -216,7 +254,9 @@ fn print_args(command: &Command) -> PrintArgs {
         Command::Pipelines(PipelinesCommand::List(print))
         | Command::Providers(ProvidersCommand::List(print))
         | Command::Doctor(print)
-        | Command::Jobs(JobsCommand::List { print, .. })
+        | Command::Templates(TemplatesCommand::List(print))
+        | Command::Settings(SettingsCommand::List(print))
+        | Command::Schedules(SchedulesCommand::List(print))
         | Command::Queue(QueueCommand::Status(print) | QueueCommand::Pause(print) | QueueCommand::Resume(print))
         | Command::Workers(WorkersCommand::List(print))
         | Command::Gates(GatesCommand::List(print))
@@ -225,6 +265,17 @@ fn print_args(command: &Command) -> PrintArgs {
         | Command::Items(ItemsCommand::Show { print, .. } | ItemsCommand::Explain { print, .. }) => *print,
         Command::Pipelines(PipelinesCommand::Show(args) | PipelinesCommand::Validate(args)) => args.print,
         Command::Jobs(JobsCommand::Cancel(args)) => args.print,
+        Command::Jobs(JobsCommand::List(args)) => args.print,
+        Command::Jobs(JobsCommand::SaveAs(args)) => args.job.print,
+        Command::Settings(SettingsCommand::Save(args)) => args.print,
+        Command::Templates(TemplatesCommand::Show(args) | TemplatesCommand::Rm(args))
+        | Command::Settings(SettingsCommand::Show(args) | SettingsCommand::Rm(args))
+        | Command::Schedules(
+            SchedulesCommand::Show(args)
+            | SchedulesCommand::Pause(args)
+            | SchedulesCommand::Resume(args)
+            | SchedulesCommand::Rm(args),
+        ) => args.print,
         Command::Jobs(JobsCommand::Retry(args)) => args.job.print,
         Command::Jobs(JobsCommand::Rerun(args)) => args.print,
         Command::Jobs(JobsCommand::Retries(args)) => args.print,

@@ -30,7 +30,7 @@ pub(crate) fn list(output: &mut Output<'_>) -> Result<Exit, Failure> {
 pub(crate) fn show(engine: &Engine, args: &PipelineArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let definition = request::definition(&args.pipeline)?;
     // What is wrong with it is said here too, before anything is shown.
-    let compiled = engine.compile(&request::of_pipeline(engine, args)?)?;
+    let compiled = engine.compile(&request::of_pipeline(engine, args, request::Saved::default())?)?;
     let common = documented::<CommonSettings>();
     let job = documented::<JobSettings>();
     if !output.is_table() {
@@ -73,7 +73,8 @@ pub(crate) fn show(engine: &Engine, args: &PipelineArgs, output: &mut Output<'_>
 
 /// Checks a pipeline.
 pub(crate) fn validate(engine: &Engine, args: &PipelineArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let checked = request::of_pipeline(engine, args).and_then(|request| Ok(engine.compile(&request)?));
+    let checked =
+        request::of_pipeline(engine, args, request::Saved::default()).and_then(|request| Ok(engine.compile(&request)?));
     match checked {
         Ok(compiled) => {
             let plan = compiled.plan;
@@ -99,7 +100,7 @@ pub(crate) fn validate(engine: &Engine, args: &PipelineArgs, output: &mut Output
 
 /// Draws the stages.
 pub(crate) fn draw(engine: &Engine, args: &PipelineArgs, dot: bool, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let plan = engine.compile(&request::of_pipeline(engine, args)?)?.plan;
+    let plan = engine.compile(&request::of_pipeline(engine, args, request::Saved::default())?)?.plan;
     output.text(&if dot { graph(&plan) } else { graph_text(&plan) })?;
     Ok(Exit::Good)
 }

@@ -8,7 +8,7 @@ use pipeline_core::error::chain;
 use pipeline_core::id::JobId;
 use pipeline_core::model::ItemStatus;
 use pipeline_core::query::{Term, Test};
-use pipeline_core::storage::{ItemRecord, Reviewer};
+use pipeline_core::storage::{ItemQuery, ItemRecord, Reviewer};
 use pipeline_engine::{Engine, RetryRequest, Reviewed, Selected, Wish};
 
 use crate::actor::actor;
@@ -19,6 +19,9 @@ use crate::request;
 
 use super::confirm::{confirm, counted};
 use super::query;
+
+/// How many items are asked for at once.
+const PAGE: u32 = 500;
 
 /// What is retried unless said otherwise.
 const BAD: [ItemStatus; 3] = [ItemStatus::Rejected, ItemStatus::Undecided, ItemStatus::Failed];
@@ -59,7 +62,7 @@ pub(crate) async fn retry_job(engine: &Engine, args: &RetryJobArgs, output: &mut
     if !args.yes && !dry_run {
         let (mut count, mut after) = (0, None);
         loop {
-            let Selected { items, next } = engine.select(job.id, &query, after).await?;
+            let Selected { items, next } = engine.select(&query, page(job.id, after)).await?;
             count += items.len() as u64;
             after = next;
             if after.is_none() {
@@ -73,7 +76,7 @@ pub(crate) async fn retry_job(engine: &Engine, args: &RetryJobArgs, output: &mut
     let mut told = Told::new(dry_run);
     let mut after = None;
     loop {
-        let Selected { items, next } = engine.select(job.id, &query, after).await?;
+        let Selected { items, next } = engine.select(&query, page(job.id, after)).await?;
         // Without items as well: what is wrong with the wish is told.
         if !items.is_empty() || next.is_none() {
             told.tell(&items, engine.review(job.id, &items, &wish, &by, dry_run).await?);
@@ -84,6 +87,11 @@ pub(crate) async fn retry_job(engine: &Engine, args: &RetryJobArgs, output: &mut
         }
     }
     told.print(output)
+}
+
+/// Asks for the next items of a job.
+fn page(job: JobId, after: Option<(u32, u32)>) -> ItemQuery {
+    ItemQuery { after, limit: PAGE, ..ItemQuery::of(job) }
 }
 
 /// Finds the items of a job that are named, and returns their ids.

@@ -15,7 +15,7 @@ use crate::request;
 use crate::signals::Signals;
 
 use super::drive::{Company, drive};
-use super::jobs;
+use super::{jobs, schedules};
 
 /// Submits a job and runs it.
 pub(crate) async fn run(
@@ -25,12 +25,20 @@ pub(crate) async fn run(
     signals: Option<Signals>,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
+    if let Some(every) = &args.request.every {
+        let request = request::of_request(engine, &args.request).await?;
+        return schedules::add(engine, &args.request, every, &request, output).await;
+    }
     let job = enqueue(engine, &args.request).await?;
     drive(engine, job, Company::Welcome, global, signals, output).await
 }
 
 /// Submits a job and leaves it to the workers.
 pub(crate) async fn submit(engine: &Engine, args: &SubmitArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    if let Some(every) = &args.request.every {
+        let request = request::of_request(engine, &args.request).await?;
+        return schedules::add(engine, &args.request, every, &request, output).await;
+    }
     let job = enqueue(engine, &args.request).await?;
     if output.is_table() {
         output.line(&job.id.to_string())?;
@@ -42,7 +50,7 @@ pub(crate) async fn submit(engine: &Engine, args: &SubmitArgs, output: &mut Outp
 
 /// Stores a job, or finds the one an earlier submit with the same idempotency key stored.
 async fn enqueue(engine: &Engine, args: &RequestArgs) -> Result<JobRecord, Failure> {
-    let request = request::of_request(engine, args)?;
+    let request = request::of_request(engine, args).await?;
     let before = engine.store().now().await?;
     let job = engine.submit(request).await?;
     let (id, label) = (job.id, &job.label);
@@ -91,7 +99,7 @@ pub(crate) async fn resume(
 
 /// Says what a run would do.
 pub(crate) async fn preview(engine: &Engine, args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let preview = engine.preview(&request::of_request(engine, &args.request)?).await?;
+    let preview = engine.preview(&request::of_request(engine, &args.request).await?).await?;
     if !output.is_table() {
         output.value(&preview)?;
         return Ok(Exit::Good);

@@ -9,6 +9,7 @@ mod hooks;
 mod killed;
 mod looking;
 mod money;
+mod plans;
 mod providers;
 mod queue;
 mod rounds;

@@ -255,6 +255,14 @@ impl ItemMachine {
         self.cancelled || self.stop().is_some()
     }
 
+    /// Returns the failure that ended the walk, if one did.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self.stop()?.1 {
+            Stop::Failed { failure } | Stop::Undecided { failure: Some(failure) } => Some(failure),
+            Stop::Rejected | Stop::Undecided { failure: None } | Stop::Cancelled => None,
+        }
+    }
+
     /// Returns the first stage that ended the walk, and how.
     pub fn stop(&self) -> Option<(StageIndex, &Stop)> {
         self.stages.iter().enumerate().find_map(|(index, state)| match state {

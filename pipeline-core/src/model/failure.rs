@@ -1,6 +1,7 @@
 //! Why a stage could not be done: one stable code for each cause.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,19 @@ impl FailureCode {
             Self::ConditionError => "condition_error",
             Self::OutcomeUnknown => "outcome_unknown",
         }
+    }
+}
+
+impl FromStr for FailureCode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let own = [Self::CrashLoop, Self::ConditionError, Self::OutcomeUnknown];
+        let all = || ErrorKind::ALL.iter().map(|kind| Self::Port(*kind)).chain(own);
+        all().find(|code| code.as_str() == text).ok_or_else(|| {
+            let words: Vec<&str> = all().map(Self::as_str).collect();
+            Error::invalid("there is no such failure code").with("code", text).with("accepted", words.join(", "))
+        })
     }
 }
 

@@ -16,6 +16,10 @@ pub enum Origin {
     File(String),
     /// This environment variable.
     Environment(String),
+    /// This template.
+    Template(String),
+    /// Settings saved under this name.
+    Saved(String),
     /// `--set` on the command line.
     Argument,
     /// The embedding program, or a request to the server.
@@ -29,6 +33,8 @@ impl fmt::Display for Origin {
             Self::Pipeline => f.write_str("pipeline"),
             Self::File(path) => write!(f, "file {path}"),
             Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Template(name) => write!(f, "template {name}"),
+            Self::Saved(name) => write!(f, "settings {name}"),
             Self::Argument => f.write_str("argument --set"),
             Self::Program => f.write_str("program"),
         }

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use crate::error::Result;
 use crate::executor::ItemMachine;
 use crate::id::{CallId, ItemId, JobId, ResultId, StageName};
-use crate::model::{Artifact, ItemStatus, Money, Verdict};
+use crate::model::{Artifact, FailureCode, ItemStatus, Money, Verdict};
+use crate::pipeline::StageIndex;
 use crate::time::Timestamp;
 
 use super::gate::GateKey;
@@ -75,6 +76,12 @@ pub struct ItemQuery {
     pub job: JobId,
     /// Only these states; empty means all.
     pub statuses: Vec<ItemStatus>,
+    /// Only those whose walk ended at this stage: it rejected, could not decide or failed, or was cancelled.
+    pub stage: Option<StageIndex>,
+    /// Only those whose walk a failure with this code has ended.
+    pub code: Option<FailureCode>,
+    /// Only those in this round, from 1.
+    pub round: Option<u32>,
     /// Only ids that begin so.
     pub id_prefix: Option<String>,
     /// Only items after this place.
@@ -86,7 +93,7 @@ pub struct ItemQuery {
 impl ItemQuery {
     /// The first items of a job.
     pub fn of(job: JobId) -> Self {
-        Self { job, statuses: Vec::new(), id_prefix: None, after: None, limit: 0 }
+        Self { job, statuses: Vec::new(), stage: None, code: None, round: None, id_prefix: None, after: None, limit: 0 }
     }
 }
 
@@ -141,13 +148,15 @@ pub struct StageTally {
 ///
 /// # Contract
 /// 1. *Not found* is an error of kind `NotFound` for `item`; unknown ids in `results` are left out.
-/// 2. *Order and cursor.* `items` is ordered by (ordinal, slot), honours every field of the query, and following
+/// 2. *Order and cursor.* `items` is ordered by (ordinal, slot), honours states, prefix and limit, and following
 ///    `after` visits every item once.
 /// 3. *Replaced items* (expanded into children) are not listed, but `item` returns them.
 /// 4. *History.* `history` returns every result of an item, oldest first, over all rounds; nothing removes one.
 /// 5. *Tallies* sum over all results of the job, by stage.
 /// 6. *Reused* counts, by stage, the results of the job that were made of an answer another job had; stages without one
 ///    are left out.
+/// 7. *Filters.* `items` honours stage, code and round of the query, each alone, together and with states and cursor, by what
+///    the item's machine is now: a new round takes away what ended the last one.
 #[async_trait]
 pub trait ItemStore {
     /// Returns an item.

@@ -12,9 +12,10 @@ use crate::time::Timestamp;
 
 use super::budget::Budget;
 use super::item::NewItem;
+use super::listing::JobQuery;
 
 /// Jobs with the same key take turns.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobKey {
     /// Compared over all owners.
     pub name: String,
@@ -135,19 +136,6 @@ pub struct JobRecord {
     pub budget: Option<Budget>,
 }
 
-/// Which jobs to list, newest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobQuery {
-    /// Only ids that begin so.
-    pub id_prefix: Option<String>,
-    /// Only this label.
-    pub label: Option<String>,
-    /// Only jobs submitted before this one.
-    pub before: Option<JobId>,
-    /// At most this many; 0 means 100.
-    pub limit: u32,
-}
-
 /// Keeps jobs.
 ///
 /// # Contract
@@ -156,7 +144,9 @@ pub struct JobQuery {
 ///    `empty` at once and also has `Finished`.
 /// 3. *Unique.* A second `submit` of the same id is a `Conflict` and changes nothing.
 /// 4. *Counts reconcile* in every record returned.
-/// 5. *Newest first.* `jobs` orders by id descending (ids are UUIDv7) and honours every field of the query.
+/// 5. *Order and cursor.* `jobs` is in the order of the query, and among equals in that of ids (UUIDv7); newest first where
+///    nothing is said. Following `after` visits every job once, however large the pages, as long as what it is ordered by
+///    does not change. A cursor of another order is `Invalid`.
 /// 6. *Not found* is an error of kind `NotFound`, for `job`, `plan` and `control`.
 /// 7. *Control.* `control` of an ended job is a `Conflict`; `Cancel` is sticky: a later `Run` or `Pause` is a `Conflict`.
 ///    The same control twice is no error and writes no second event.
@@ -170,6 +160,7 @@ pub struct JobQuery {
 /// 12. *Revisions.* `revise` stores further settings of a job and returns their number, from 1; a plan whose hash the job
 ///     has already gives the number that has (0 for the plan of the submit). `revision` returns what was stored, byte for
 ///     byte equal after serialisation; 0 is `plan`. An unknown job or number is `NotFound`.
+/// 13. *Filters.* `jobs` honours every filter of the query, each alone and all together.
 #[async_trait]
 pub trait JobStore {
     /// Stores a job with its items.

@@ -15,9 +15,12 @@ mod hook_policy;
 mod item;
 mod job;
 mod ledger;
+mod listing;
 mod queue;
 mod registry;
 mod review;
+mod saved;
+mod schedule;
 mod spend;
 mod steward;
 
@@ -40,17 +43,20 @@ pub use hook::{
 pub use hook_message::message_body;
 pub use hook_policy::HookPolicy;
 pub use item::{ItemQuery, ItemRecord, ItemStore, NewItem, ResultRecord, StageTally};
-pub use job::{Idempotency, JobKey, JobPlan, JobQuery, JobRecord, JobStore, NewJob, Recipe};
+pub use job::{Idempotency, JobKey, JobPlan, JobRecord, JobStore, NewJob, Recipe};
 pub use ledger::{
     AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, NewCall, NewResolution, Resolution,
     SettleReply, Settlement, shortened,
 };
+pub use listing::{JobCursor, JobKeyOf, JobOrder, JobQuery, JobSort};
 pub use queue::{
     AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
     Rates, Refusal, SessionRecord, WorkQueue,
 };
 pub use registry::{FingerprintMark, NameRequest, Registry};
 pub use review::{ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply};
+pub use saved::{NAME_LENGTH, SavedBody, SavedKind, SavedLayer, SavedRecord, SavedRequest, TemplateKeeper, check_name};
+pub use schedule::{Due, NewSchedule, Occasion, Outcome, ScheduleKeeper, ScheduleRecord};
 pub use spend::{Spend, SpendBy, SpendQuery};
 pub use steward::{Census, Holder, Mention, Steward};
 
@@ -83,6 +89,8 @@ pub trait Store:
     + Historian
     + Registry
     + Steward
+    + TemplateKeeper
+    + ScheduleKeeper
     + fmt::Debug
     + Send
     + Sync

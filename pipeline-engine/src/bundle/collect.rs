@@ -279,6 +279,8 @@ const fn origin(origin: &Origin) -> &'static str {
         Origin::Pipeline => "pipeline",
         Origin::File(_) => "file",
         Origin::Environment(_) => "environment",
+        Origin::Template(_) => "template",
+        Origin::Saved(_) => "saved",
         Origin::Argument => "argument",
         Origin::Program => "program",
     }

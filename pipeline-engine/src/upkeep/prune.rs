@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use pipeline_core::id::JobId;
 use pipeline_core::model::JobStatus;
-use pipeline_core::storage::{JobQuery, JobRecord};
+use pipeline_core::storage::{JobCursor, JobOrder, JobQuery, JobRecord};
 use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, ErrorKind, Result};
 
@@ -51,11 +51,11 @@ impl Upkeep {
         let age = i64::try_from(options.older_than.as_micros()).unwrap_or(i64::MAX);
         let ended_before = Timestamp::from_micros(now.as_micros().saturating_sub(age));
         let mut report = PruneReport::default();
-        let mut before = None;
+        let mut after = None;
         loop {
-            let jobs = self.store.jobs(JobQuery { before, limit: PAGE, ..JobQuery::default() }).await?;
+            let jobs = self.store.jobs(JobQuery { after, limit: PAGE, ..JobQuery::default() }).await?;
             let Some(last) = jobs.last() else { break };
-            before = Some(last.id);
+            after = Some(JobCursor::of(last, JobOrder::default()));
             for job in &jobs {
                 let old = job.ended_at.is_some_and(|ended| ended < ended_before);
                 if !old || !(options.statuses.is_empty() || options.statuses.contains(&job.status)) {

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use serde::Serialize;
 
 use pipeline_core::id::Digest;
-use pipeline_core::storage::{Audit, Breach, Holder, JobQuery};
+use pipeline_core::storage::{Audit, Breach, Holder, JobCursor, JobOrder, JobQuery};
 use pipeline_core::{ErrorKind, Result};
 
 use super::{PAGE, Upkeep};
@@ -66,11 +66,11 @@ impl Upkeep {
     /// The stores', where something could not be read at all. What is wrong is in the report.
     pub async fn verify(&self, options: VerifyOptions) -> Result<VerifyReport> {
         let mut report = VerifyReport::default();
-        let mut before = None;
+        let mut after = None;
         loop {
-            let jobs = self.store.jobs(JobQuery { before, limit: PAGE, ..JobQuery::default() }).await?;
+            let jobs = self.store.jobs(JobQuery { after, limit: PAGE, ..JobQuery::default() }).await?;
             let Some(last) = jobs.last() else { break };
-            before = Some(last.id);
+            after = Some(JobCursor::of(last, JobOrder::default()));
             for job in &jobs {
                 match self.store.audit(job.id).await {
                     Ok(audit) => report.audit.add(audit),

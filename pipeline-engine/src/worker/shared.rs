@@ -33,6 +33,8 @@ pub(crate) struct Tuning {
     pub(crate) patience: Duration,
     /// Whether the heartbeat has a thread of its own.
     pub(crate) own_heart: bool,
+    /// Whether its runs submit the jobs of schedules.
+    pub(crate) keeps_time: bool,
 }
 
 /// What every part of a worker uses.

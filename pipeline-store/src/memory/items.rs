@@ -28,6 +28,9 @@ impl ItemStore for MemoryStore {
             let items = state.items_of(job).filter(|item| {
                 !item.is_replaced()
                     && query.after.is_none_or(|after| (item.record.ordinal, item.record.slot) > after)
+                    && query.stage.is_none_or(|stage| item.record.machine.stop().is_some_and(|(at, _)| at == stage))
+                    && query.code.is_none_or(|code| item.record.machine.failure().is_some_and(|why| why.code == code))
+                    && query.round.is_none_or(|round| item.record.machine.round == round)
                     && (query.statuses.is_empty() || query.statuses.contains(&item.status()))
                     && prefix.as_ref().is_none_or(|prefix| item.record.id.to_string().starts_with(prefix))
             });

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
+use pipeline_core::executor::Decision;
 use pipeline_core::id::{EventSeq, ItemId, JobId, Token};
-use pipeline_core::model::{Control, ItemStatus, Money};
+use pipeline_core::model::{Control, Counts, ItemStatus, JobStatus, Money};
 use pipeline_core::storage::{
-    Budget, BudgetKey, EventBody, EventLog, EventRecord, JobPlan, JobQuery, JobRecord, JobStore, NewItem, NewJob,
+    Budget, BudgetKey, EventBody, EventLog, EventRecord, JobKeyOf, JobPlan, JobQuery, JobRecord, JobSort, JobStore,
+    NewItem, NewJob, ReviewRecord,
 };
 use pipeline_core::time::Timestamp;
 
@@ -50,15 +52,25 @@ impl JobStore for MemoryStore {
     }
 
     async fn jobs(&self, query: JobQuery) -> Result<Vec<JobRecord>> {
-        let prefix = query.id_prefix.map(|prefix| prefix.to_ascii_lowercase());
+        let place = query.place()?.map(|cursor| (&cursor.key, cursor.id));
+        let prefix = query.id_prefix.as_ref().map(|prefix| prefix.to_ascii_lowercase());
         let limit = if query.limit == 0 { 100 } else { query.limit };
         self.with(|state| {
-            let jobs = state.jobs.values().rev().filter(|job| {
+            let wanted = state.jobs.values().filter(|job| {
                 prefix.as_ref().is_none_or(|prefix| job.new.id.to_string().starts_with(prefix))
-                    && query.label.as_ref().is_none_or(|label| *label == job.new.label)
-                    && query.before.is_none_or(|before| job.new.id < before)
+                    && query.passes(state, job)
             });
-            Ok(jobs.take(limit as usize).map(|job| state.view(job)).collect())
+            let mut jobs: Vec<(JobKeyOf, &Job)> = wanted.map(|job| (placed_by(job, query.order.by), job)).collect();
+            jobs.sort_by(|(one, a), (two, b)| (one, a.new.id).cmp(&(two, b.new.id)));
+            if query.order.descending {
+                jobs.reverse();
+            }
+            let comes_after = |(key, job): &(JobKeyOf, &Job)| {
+                let this = (key, job.new.id);
+                place.is_none_or(|place| if query.order.descending { this < place } else { this > place })
+            };
+            let jobs = jobs.into_iter().filter(comes_after).take(limit as usize);
+            Ok(jobs.map(|(_, job)| state.view(job)).collect())
         })
     }
 
@@ -120,6 +132,41 @@ impl JobStore for MemoryStore {
             state.finish(id, now);
             Ok(state.view(state.job(id)?))
         })
+    }
+}
+
+/// What a page asks of a job beside its id and its place.
+trait Passes {
+    fn passes(&self, state: &State, job: &Job) -> bool;
+}
+
+impl Passes for JobQuery {
+    fn passes(&self, state: &State, job: &Job) -> bool {
+        let (new, some) = (&job.new, Counts { planned: 1, pending: 1, ..Counts::default() });
+        let status = || job.status.unwrap_or_else(|| JobStatus::derive(job.control, job.started_at.is_some(), &some));
+        let retried = || {
+            let retry = |review: &ReviewRecord| review.job == new.id && matches!(review.decision, Decision::Retry(_));
+            state.reviews.iter().any(retry)
+        };
+        self.label.as_ref().is_none_or(|label| *label == new.label)
+            && self.label_prefix.as_ref().is_none_or(|prefix| new.label.starts_with(prefix))
+            && self.owner.as_ref().is_none_or(|owner| *owner == new.owner)
+            && (self.statuses.is_empty() || self.statuses.contains(&status()))
+            && self.pipeline.as_ref().is_none_or(|pipeline| *pipeline == new.plan.plan.pipeline)
+            && self.since.is_none_or(|since| job.created_at >= since)
+            && self.until.is_none_or(|until| job.created_at < until)
+            && self.parent.is_none_or(|parent| new.parent == Some(parent))
+            && self.retried.is_none_or(|wanted| wanted == retried())
+    }
+}
+
+fn placed_by(job: &Job, sort: JobSort) -> JobKeyOf {
+    match sort {
+        JobSort::Created => JobKeyOf::Number(job.created_at.as_micros()),
+        JobSort::Ended => JobKeyOf::Number(job.ended_at.map_or(i64::MAX, Timestamp::as_micros)),
+        JobSort::Priority => JobKeyOf::Number(i64::from(job.new.priority)),
+        JobSort::Label => JobKeyOf::Text(job.new.label.clone()),
+        JobSort::Cost => JobKeyOf::Number(job.cost.as_micros()),
     }
 }
 

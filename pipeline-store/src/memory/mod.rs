@@ -15,6 +15,8 @@ mod rates;
 mod registry;
 mod removal;
 mod reviews;
+mod saved;
+mod schedules;
 mod state;
 mod steward;
 mod store;

@@ -7,7 +7,8 @@ use pipeline_core::id::{CallId, EventSeq, HookId, ItemId, JobId, ResultId, Sessi
 use pipeline_core::model::{Control, Counts, ItemStatus, JobStatus, Limits, Money};
 use pipeline_core::storage::{
     Budget, BudgetKey, CallRecord, CallState, DeliveryRecord, EventBody, EventRecord, GateKey, Hook, ItemRecord,
-    JobPlan, JobRecord, NewItem, NewJob, ResultRecord, ReviewRecord, SessionRecord,
+    JobPlan, JobRecord, NewItem, NewJob, ResultRecord, ReviewRecord, SavedKind, SavedRecord, ScheduleRecord,
+    SessionRecord,
 };
 use pipeline_core::time::Timestamp;
 
@@ -33,6 +34,8 @@ pub(super) struct State {
     pub(super) paused: bool,
     pub(super) names: HashMap<(String, String), (JobId, ItemId)>,
     pub(super) reviews: Vec<ReviewRecord>,
+    pub(super) saved: BTreeMap<(SavedKind, String, String), SavedRecord>,
+    pub(super) schedules: Vec<ScheduleRecord>,
     pub(super) fingerprints: HashMap<(JobId, String), Vec<(ItemId, u64)>>,
     /// By owner and name.
     pub(super) hooks: Vec<Hook>,

@@ -21,8 +21,9 @@ pub(super) const UPDATE: &str = concat!(
     " AS now), \
      held AS MATERIALIZED (SELECT given.*, items.status AS old_status, items.leaves AS old_leaves, \
      items.steps AS old_steps FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::bigint[], \
-     $6::bigint[], $7::boolean[], $8::bigint[], $9::uuid[], $10::boolean[], $11::bigint[], $12::text[], $15::text[]) \
-     AS given (id, job, token, status, leaves, steps, replaced, claimable_at, unit, release, cost, machine, gate) \
+     $6::bigint[], $7::boolean[], $8::bigint[], $9::uuid[], $10::boolean[], $11::bigint[], $12::text[], $15::text[], \
+     $16::bigint[], $17::text[], $18::bigint[]) AS given (id, job, token, status, leaves, steps, replaced, claimable_at, \
+     unit, release, cost, machine, gate, stage, code, round) \
      JOIN items ON items.id = given.id \
      WHERE items.job = given.job AND items.token = given.token AND items.session IS NOT DISTINCT FROM $13 \
      ORDER BY items.id FOR NO KEY UPDATE OF items) \
@@ -32,7 +33,8 @@ pub(super) const UPDATE: &str = concat!(
      WHEN NOT held.release OR held.claimable_at <= clock.now THEN 0 ELSE held.claimable_at END, \
      session = CASE WHEN held.release OR held.replaced OR held.status NOT IN ('pending', 'running', 'waiting') \
      THEN NULL ELSE items.session END, \
-     unit = held.unit, gate = held.gate, cost = items.cost + held.cost, machine = held.machine, updated_at = clock.now \
+     unit = held.unit, gate = held.gate, cost = items.cost + held.cost, machine = held.machine, updated_at = clock.now, \
+     stage = held.stage, code = held.code, round = held.round \
      FROM held CROSS JOIN clock WHERE items.id = held.id \
      RETURNING items.id, held.old_status, held.old_leaves, held.old_steps, clock.now"
 );
@@ -122,6 +124,9 @@ async fn update(
         .bind(session.as_uuid())
         .bind(now.map_or_else(|| inner.told(), |now| Some(now.as_micros())))
         .bind(wave.iter().map(|(_, commit)| gates::stored(commit.gate.as_ref())).collect::<Vec<_>>())
+        .bind(wave.iter().map(|(_, commit)| commit.machine.stop().map(|(stage, _)| stage as i64)).collect::<Vec<_>>())
+        .bind(wave.iter().map(|(_, commit)| submit::code(&commit.machine)).collect::<Vec<_>>())
+        .bind(numbers(|commit| i64::from(commit.machine.round)))
         .fetch_all(connection)
         .await?;
     let by_item: HashMap<ItemId, &Commit> = wave.iter().map(|(_, commit)| (commit.item, *commit)).collect();

@@ -12,22 +12,13 @@ use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::fault::Work;
-use super::rows;
 use super::store::PostgresStore;
+use super::{listing, rows};
 
 const ONE: &str = concat!(
     "SELECT ",
     rows::item_columns!(),
     " FROM items JOIN item_inputs ON item_inputs.item = items.id WHERE items.id = $1"
-);
-
-pub(super) const LIST: &str = concat!(
-    "SELECT ",
-    rows::item_columns!(),
-    " FROM item_inputs JOIN items ON items.id = item_inputs.item WHERE item_inputs.job = $1 AND NOT replaced \
-     AND (item_inputs.ordinal, item_inputs.slot) > ($2, $3) AND (cardinality($4::text[]) = 0 \
-     OR CASE WHEN session IS NULL THEN status ELSE 'running' END = ANY ($4)) AND items.id BETWEEN $5 AND $6 \
-     ORDER BY item_inputs.ordinal, item_inputs.slot LIMIT $7"
 );
 
 const REUSED: &str = "SELECT stage, count(*) FROM results JOIN item_inputs ON item_inputs.item = results.item \
@@ -51,18 +42,7 @@ impl ItemStore for PostgresStore {
         };
         self.read((query, range), |connection, (query, (least, greatest))| {
             Box::pin(async move {
-                let (ordinal, slot) =
-                    query.after.map_or((-1, -1), |(ordinal, slot)| (i64::from(ordinal), i64::from(slot)));
-                let rows = sqlx::query(LIST)
-                    .bind(query.job.as_uuid())
-                    .bind(ordinal)
-                    .bind(slot)
-                    .bind(query.statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>())
-                    .bind(least)
-                    .bind(greatest)
-                    .bind(if query.limit == 0 { 100 } else { i64::from(query.limit) })
-                    .fetch_all(connection)
-                    .await?;
+                let rows = listing::items(query, (*least, *greatest)).build().fetch_all(connection).await?;
                 rows.iter().map(rows::item).collect()
             })
         })

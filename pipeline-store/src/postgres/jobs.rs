@@ -12,15 +12,9 @@ use super::bell::Bell;
 use super::fault::Work;
 use super::finish::{self, Changes};
 use super::store::{Begin, PostgresStore};
-use super::{locks, revisions, rows, sessions, submit};
+use super::{listing, locks, revisions, rows, sessions, submit};
 
 const ONE: &str = concat!(rows::jobs!(), " WHERE jobs.id = $1 AND jobs.deleted IS NULL");
-
-pub(super) const LIST: &str = concat!(
-    rows::jobs!(),
-    " WHERE jobs.id BETWEEN $1 AND $2 AND ($3::text IS NULL OR label = $3) AND ($4::uuid IS NULL OR jobs.id < $4) \
-     AND jobs.deleted IS NULL ORDER BY jobs.id DESC LIMIT $5"
-);
 
 #[async_trait]
 impl JobStore for PostgresStore {
@@ -57,14 +51,7 @@ impl JobStore for PostgresStore {
         };
         self.read((query, range), |connection, (query, (least, greatest))| {
             Box::pin(async move {
-                let rows = sqlx::query(LIST)
-                    .bind(least)
-                    .bind(greatest)
-                    .bind(&query.label)
-                    .bind(query.before.map(|before| before.as_uuid()))
-                    .bind(if query.limit == 0 { 100 } else { i64::from(query.limit) })
-                    .fetch_all(connection)
-                    .await?;
+                let rows = listing::jobs(query, (*least, *greatest))?.build().fetch_all(connection).await?;
                 rows.iter().map(rows::job).collect()
             })
         })

@@ -17,6 +17,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 8, name: "resolutions", sql: include_str!("../../migrations/postgres/0008_resolutions.sql") },
     Migration { number: 9, name: "reuse", sql: include_str!("../../migrations/postgres/0009_reuse.sql") },
     Migration { number: 10, name: "hooks", sql: include_str!("../../migrations/postgres/0010_hooks.sql") },
+    Migration { number: 11, name: "listing", sql: include_str!("../../migrations/postgres/0011_listing.sql") },
+    Migration { number: 12, name: "schedules", sql: include_str!("../../migrations/postgres/0012_schedules.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.

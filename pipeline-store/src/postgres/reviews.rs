@@ -16,7 +16,7 @@ use super::bell::Bell;
 use super::fault::Work;
 use super::finish::{self, Changes};
 use super::store::{Begin, PostgresStore};
-use super::{gates, hooks, rows};
+use super::{gates, hooks, rows, submit};
 
 /// Items before jobs, each in the order of ids, as everywhere.
 const ITEMS: &str = "SELECT id, job, session IS NULL, machine, status, leaves, steps FROM items WHERE id = ANY ($1) \
@@ -26,9 +26,10 @@ const JOBS: &str = "SELECT id, control FROM jobs WHERE id = ANY ($1) AND deleted
 
 const UPDATE: &str = "UPDATE items SET status = given.status, leaves = given.leaves, steps = given.steps, \
      open = given.status IN ('pending', 'running', 'waiting'), claimable_at = given.claimable_at, unit = given.unit, \
-     gate = given.gate, machine = given.machine, updated_at = $9 \
-     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::text[]) \
-     AS given (id, status, leaves, steps, claimable_at, unit, gate, machine) WHERE items.id = given.id";
+     gate = given.gate, machine = given.machine, updated_at = $9, stage = given.stage, code = given.code, \
+     round = given.round FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], \
+     $7::text[], $8::text[], $10::bigint[], $11::text[], $12::bigint[]) \
+     AS given (id, status, leaves, steps, claimable_at, unit, gate, machine, stage, code, round) WHERE items.id = given.id";
 
 /// Opens those jobs that have ended. One with a key waits for its turn again.
 const REOPEN: &str = "WITH opened AS (UPDATE jobs SET status = NULL, ended_at = NULL \
@@ -187,6 +188,9 @@ async fn update(connection: &mut PgConnection, rulings: &[&Ruling], now: Timesta
         .bind(rulings.iter().map(|ruling| gates::stored(ruling.gate.as_ref())).collect::<Vec<_>>())
         .bind(machines.collect::<Result<Vec<_>, _>>()?)
         .bind(now.as_micros())
+        .bind(rulings.iter().map(|ruling| ruling.machine.stop().map(|(stage, _)| stage as i64)).collect::<Vec<_>>())
+        .bind(rulings.iter().map(|ruling| submit::code(&ruling.machine)).collect::<Vec<_>>())
+        .bind(rulings.iter().map(|ruling| i64::from(ruling.machine.round)).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! Inserting jobs and items.
 
+use pipeline_core::executor::ItemMachine;
 use pipeline_core::id::JobId;
 use pipeline_core::model::Control;
 use pipeline_core::storage::{Budget, BudgetKey, EventBody, NewItem, NewJob};
@@ -22,14 +23,15 @@ const TURN: &str = "WITH turn AS (INSERT INTO turns (job, priority, served_at, k
 /// Items that have not ended are claimable at once.
 const ITEMS: &str = "WITH given AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], \
      $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::boolean[], $10::uuid[], $11::text[], $12::text[], \
-     $13::text[], $15::text[]) AS given \
-     (id, job, parent, ordinal, slot, status, leaves, steps, replaced, unit, name, input, machine, gate)), \
+     $13::text[], $15::text[], $16::bigint[], $17::text[], $18::bigint[]) AS given \
+     (id, job, parent, ordinal, slot, status, leaves, steps, replaced, unit, name, input, machine, gate, stage, code, \
+     round)), \
      inputs AS (INSERT INTO item_inputs (item, job, ordinal, slot, parent, name, input) \
      SELECT id, job, ordinal, slot, parent, name, input FROM given) \
      INSERT INTO items (id, job, unit, claimable_at, updated_at, ordinal, slot, leaves, steps, open, replaced, status, \
-     machine, gate) SELECT id, job, unit, CASE WHEN NOT replaced AND status IN ('pending', 'running', 'waiting') THEN 0 END, \
+     machine, gate, stage, code, round) SELECT id, job, unit, CASE WHEN NOT replaced AND status IN ('pending', 'running', 'waiting') THEN 0 END, \
      $14, ordinal, slot, leaves, steps, NOT replaced AND status IN ('pending', 'running', 'waiting'), replaced, status, \
-     machine, gate FROM given";
+     machine, gate, stage, code, round FROM given";
 
 /// Stores a job, its items and what there is to tell. False, and nothing, when its id or its idempotency key is taken.
 pub(super) async fn submit(
@@ -85,6 +87,11 @@ pub(super) async fn submit(
     Ok(true)
 }
 
+/// Returns the code of the failure that ended a walk.
+pub(super) fn code(machine: &ItemMachine) -> Option<&'static str> {
+    machine.failure().map(|failure| failure.code.as_str())
+}
+
 /// Inserts items, whose gates are known.
 pub(super) async fn insert(connection: &mut PgConnection, items: &[(JobId, &NewItem)], now: Timestamp) -> Work<()> {
     for chunk in items.chunks(CHUNK) {
@@ -107,6 +114,9 @@ pub(super) async fn insert(connection: &mut PgConnection, items: &[(JobId, &NewI
             .bind(machines.collect::<Result<Vec<_>, _>>()?)
             .bind(now.as_micros())
             .bind(chunk.iter().map(|(_, item)| gates::stored(item.gate.as_ref())).collect::<Vec<_>>())
+            .bind(chunk.iter().map(|(_, item)| item.machine.stop().map(|(stage, _)| stage as i64)).collect::<Vec<_>>())
+            .bind(chunk.iter().map(|(_, item)| code(&item.machine)).collect::<Vec<_>>())
+            .bind(numbers(|item| i64::from(item.machine.round)))
             .execute(&mut *connection)
             .await?;
     }

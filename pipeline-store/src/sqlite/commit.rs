@@ -17,8 +17,9 @@ use super::{admit, append, events, finish, gates, rows, submit};
 pub(super) static UPDATE: Bulk = Bulk::new(
     "UPDATE items SET status = c.column4, leaves = c.column5, steps = c.column6, replaced = c.column7, \
      claimable_at = c.column8, unit = c.column9, session = iif(c.column10, NULL, session), cost = cost + c.column11, \
-     machine = c.column12, updated_at = c.column13, gate = c.column14 FROM (",
-    14,
+     machine = c.column12, updated_at = c.column13, gate = c.column14, stage = c.column15, code = c.column16, \
+     round = c.column17 FROM (",
+    17,
     ") AS c WHERE items.id = c.column1 AND +items.job = c.column2 AND +items.token = c.column3 \
      AND ifnull(items.session, '') = ?",
 );
@@ -86,7 +87,10 @@ async fn update(
             .bind(cost(commit).as_micros())
             .bind(serde_json::to_string(&commit.machine)?)
             .bind(now.as_micros())
-            .bind(commit.gate.as_ref().map(|gate| gate.as_str().to_owned())))
+            .bind(commit.gate.as_ref().map(|gate| gate.as_str().to_owned()))
+            .bind(commit.machine.stop().map(|(stage, _)| stage as i64))
+            .bind(commit.machine.failure().map(|failure| failure.code.as_str()))
+            .bind(commit.machine.round))
     };
     UPDATE.run(connection, commits, row, |query| query.bind(session.clone())).await
 }

@@ -11,8 +11,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
-use super::rows;
 use super::store::SqliteStore;
+use super::{listing, rows};
 
 const REUSED: &str = "SELECT stage, count(*) FROM results JOIN items ON items.id = results.item \
      WHERE results.reused IS NOT NULL AND items.job = ? GROUP BY stage";
@@ -33,30 +33,7 @@ impl ItemStore for SqliteStore {
     }
 
     async fn items(&self, query: ItemQuery) -> Result<Vec<ItemRecord>> {
-        self.read(move |connection| {
-            Box::pin(async move {
-                let (ordinal, slot) =
-                    query.after.map_or((-1, -1), |(ordinal, slot)| (i64::from(ordinal), i64::from(slot)));
-                let rows = sqlx::query(concat!(
-                    "SELECT ",
-                    rows::item_columns!(),
-                    " FROM items WHERE job = ?1 AND replaced = 0 AND (ordinal, slot) > (?2, ?3) \
-                     AND (?4 = '[]' OR CASE WHEN session IS NULL THEN status ELSE 'running' END \
-                     IN (SELECT value FROM json_each(?4))) \
-                     AND (?5 IS NULL OR (id >= ?5 AND id < ?5 || '~')) ORDER BY ordinal, slot LIMIT ?6"
-                ))
-                .bind(query.job.to_string())
-                .bind(ordinal)
-                .bind(slot)
-                .bind(rows::list(query.statuses)?)
-                .bind(query.id_prefix.map(|prefix| prefix.to_ascii_lowercase()))
-                .bind(if query.limit == 0 { 100 } else { query.limit })
-                .fetch_all(connection)
-                .await?;
-                rows.iter().map(rows::item).collect()
-            })
-        })
-        .await
+        self.read(move |connection| Box::pin(async move { listing::items(connection, &query).await })).await
     }
 
     async fn results(&self, ids: Vec<ResultId>) -> Result<Vec<ResultRecord>> {

@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::JobId;
-use pipeline_core::model::{Control, Counts};
+use pipeline_core::model::Control;
 use pipeline_core::storage::{EventBody, JobPlan, JobQuery, JobRecord, JobStore, NewItem, NewJob};
 use pipeline_core::time::Timestamp;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::fault::Work;
 use super::store::SqliteStore;
-use super::{events, finish, revisions, rows, sessions, submit};
+use super::{events, finish, listing, revisions, rows, sessions, submit};
 
 #[async_trait]
 impl JobStore for SqliteStore {
@@ -39,7 +39,7 @@ impl JobStore for SqliteStore {
     }
 
     async fn jobs(&self, query: JobQuery) -> Result<Vec<JobRecord>> {
-        self.read(move |connection| Box::pin(list(connection, query))).await
+        self.read(move |connection| Box::pin(async move { listing::jobs(connection, &query).await })).await
     }
 
     async fn plan(&self, id: JobId) -> Result<JobPlan> {
@@ -135,27 +135,6 @@ pub(super) async fn read(connection: &mut SqliteConnection, id: JobId) -> Work<J
         .ok_or_else(|| missing(id))?;
     let (counts, steps) = finish::count(connection, id).await?;
     rows::job(&row, counts, steps)
-}
-
-async fn list(connection: &mut SqliteConnection, query: JobQuery) -> Work<Vec<JobRecord>> {
-    let found = sqlx::query(concat!(
-        "SELECT ",
-        rows::job_rows!(),
-        " WHERE (?1 IS NULL OR (id >= ?1 AND id < ?1 || '~')) AND (?2 IS NULL OR label = ?2) \
-         AND (?3 IS NULL OR id < ?3) AND deleted IS NULL ORDER BY id DESC LIMIT ?4"
-    ))
-    .bind(query.id_prefix.map(|prefix| prefix.to_ascii_lowercase()))
-    .bind(query.label)
-    .bind(query.before.map(|before| before.to_string()))
-    .bind(if query.limit == 0 { 100 } else { query.limit })
-    .fetch_all(&mut *connection)
-    .await?;
-    let mut jobs = Vec::with_capacity(found.len());
-    for row in &found {
-        let (counts, steps): (Counts, u64) = finish::count(connection, rows::word(row, 0)?).await?;
-        jobs.push(rows::job(row, counts, steps)?);
-    }
-    Ok(jobs)
 }
 
 async fn steer(connection: &mut SqliteConnection, id: JobId, control: Control, now: Timestamp) -> Work<()> {

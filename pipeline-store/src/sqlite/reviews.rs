@@ -18,8 +18,9 @@ use super::{events, finish, gates, hooks, rows};
 
 static UPDATE: Bulk = Bulk::new(
     "UPDATE items SET status = c.column2, leaves = c.column3, steps = c.column4, claimable_at = c.column5, \
-     unit = c.column6, gate = c.column7, machine = c.column8, updated_at = c.column9 FROM (",
-    9,
+     unit = c.column6, gate = c.column7, machine = c.column8, updated_at = c.column9, stage = c.column10, \
+     code = c.column11, round = c.column12 FROM (",
+    12,
     ") AS c WHERE items.id = c.column1",
 );
 
@@ -147,7 +148,10 @@ fn update(query: Bound, ruling: &Ruling, now: Timestamp) -> Work<Bound> {
         .bind(ruling.unit.map(|unit| unit.to_string()))
         .bind(ruling.gate.as_ref().map(|gate| gate.as_str().to_owned()))
         .bind(serde_json::to_string(&ruling.machine)?)
-        .bind(now.as_micros()))
+        .bind(now.as_micros())
+        .bind(ruling.machine.stop().map(|(stage, _)| stage as i64))
+        .bind(ruling.machine.failure().map(|failure| failure.code.as_str()))
+        .bind(ruling.machine.round))
 }
 
 /// Opens a job that has ended; false when it had not. One with a key waits for its turn again.

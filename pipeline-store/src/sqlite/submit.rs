@@ -12,8 +12,8 @@ use super::{budgets, events, finish, gates, hooks};
 
 static INSERT: Bulk = Bulk::insert(
     "INSERT INTO items (id, job, parent, ordinal, slot, status, leaves, steps, replaced, claimable_at, unit, name, \
-     input, machine, updated_at, gate) SELECT * FROM (",
-    16,
+     input, machine, updated_at, gate, stage, code, round) SELECT * FROM (",
+    19,
 );
 
 /// Stores a job, its items and what there is to tell.
@@ -88,7 +88,10 @@ pub(super) async fn insert(
             .bind(serde_json::to_string(&item.input)?)
             .bind(serde_json::to_string(&item.machine)?)
             .bind(now.as_micros())
-            .bind(item.gate.as_ref().map(|gate| gate.as_str().to_owned())))
+            .bind(item.gate.as_ref().map(|gate| gate.as_str().to_owned()))
+            .bind(item.machine.stop().map(|(stage, _)| stage as i64))
+            .bind(item.machine.failure().map(|failure| failure.code.as_str()))
+            .bind(item.machine.round))
     };
     gates::know(connection, items.iter().filter_map(|(_, _, item)| item.gate.as_ref())).await?;
     INSERT.run(connection, items, row, |query| query).await?;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pipeline_core::ErrorKind;
+use pipeline_core::executor::{Decision, ItemMachine, Retry, StageState, Stop};
 use pipeline_core::id::{CallId, ItemId, JobId, ResultId};
-use pipeline_core::model::{ItemStatus, Money};
-use pipeline_core::storage::{Commit, ItemQuery, ResultRecord};
+use pipeline_core::model::{Failure, FailureCode, ItemStatus, Money};
+use pipeline_core::storage::{Claimed, Commit, ItemQuery, ResultRecord, Reviewer, Ruling};
 
 use super::fixture::{Bench, ending, expanding, holding, new_item, new_job, releasing, result, stage, uuid};
 
@@ -68,6 +69,84 @@ pub async fn item_2_order_and_cursor(bench: &Bench) {
     assert_eq!(list(ItemQuery { id_prefix: prefix, ..ItemQuery::of(job) }).await, running);
     let (other, _) = bench.submit(1).await;
     assert_eq!(list(ItemQuery::of(other)).await.len(), 1);
+}
+
+/// Stage, code and round are filters, alone and together, and go by what the machine is now.
+pub async fn item_7_filters(bench: &Bench) {
+    let (job, _) = bench.submit(6).await;
+    let (other, _) = bench.submit(1).await;
+    let session = bench.session_for(Some(job)).await;
+    let failed = |code| Stop::Failed { failure: Failure::permanent(code, "no answer") };
+    let timeout = FailureCode::Port(ErrorKind::Timeout);
+    let undecided = Stop::Undecided { failure: Some(Failure::permanent(timeout, "late")) };
+    let stops = [
+        (0, failed(timeout), ItemStatus::Failed),
+        (1, failed(FailureCode::CrashLoop), ItemStatus::Failed),
+        (1, Stop::Rejected, ItemStatus::Rejected),
+        (1, undecided, ItemStatus::Undecided),
+        (0, failed(timeout), ItemStatus::Failed),
+    ];
+    let claimed = bench.claim(session, 6).await;
+    let ended = |claimed: &Claimed, (at, stop, status): &(usize, Stop, ItemStatus)| {
+        let mut commit = ending(claimed, *status);
+        commit.machine.stages[*at] = StageState::Stopped { stop: stop.clone(), result: None };
+        commit
+    };
+    let commits: Vec<Commit> = claimed.iter().zip(&stops).map(|(claimed, stop)| ended(claimed, stop)).collect();
+    for commit in &commits {
+        bench.commit(session, commit.clone()).await;
+    }
+    let focused = bench.session_for(Some(other)).await;
+    let stray = bench.claim(focused, 1).await;
+    bench.commit(focused, ended(&stray[0], &stops[0])).await;
+
+    let all = ItemQuery::of(job);
+    let list = async |query: ItemQuery| {
+        bench.store.items(query).await.unwrap().into_iter().map(|item| item.ordinal).collect::<Vec<_>>()
+    };
+    let code = |code| ItemQuery { code: Some(code), ..ItemQuery::of(job) };
+    assert_eq!(list(ItemQuery { stage: Some(0), ..all.clone() }).await, [0, 4]);
+    assert_eq!(list(ItemQuery { stage: Some(1), ..all.clone() }).await, [1, 2, 3]);
+    assert_eq!(list(code(timeout)).await, [0, 3, 4]);
+    assert_eq!(list(code(FailureCode::CrashLoop)).await, [1]);
+    assert!(list(code(FailureCode::Port(ErrorKind::Refused))).await.is_empty());
+    assert_eq!(list(ItemQuery { stage: Some(1), ..code(timeout) }).await, [3]);
+    assert_eq!(list(ItemQuery { statuses: vec![ItemStatus::Failed], ..code(timeout) }).await, [0, 4]);
+    let page = ItemQuery { statuses: vec![ItemStatus::Undecided, ItemStatus::Failed], limit: 2, ..all.clone() };
+    assert_eq!(list(page.clone()).await, [0, 1]);
+    assert_eq!(list(ItemQuery { after: Some((1, 0)), ..page }).await, [3, 4]);
+    assert_eq!(list(ItemQuery { after: Some((0, 0)), limit: 1, ..code(timeout) }).await, [3]);
+    let prefix = Some(claimed[4].item.id.to_string());
+    assert_eq!(list(ItemQuery { id_prefix: prefix, ..code(timeout) }).await, [4]);
+    assert_eq!(list(ItemQuery { round: Some(1), ..all.clone() }).await.len(), 6);
+    assert!(list(ItemQuery { round: Some(2), ..all.clone() }).await.is_empty());
+    assert_eq!(list(ItemQuery { statuses: vec![ItemStatus::Running], ..all.clone() }).await, [5]);
+
+    // A new round takes away what ended the last one, however it is written.
+    let expected = commits[0].machine.clone();
+    let machine = ItemMachine { round: 2, ..claimed[0].item.machine.clone() };
+    let ruling = Ruling {
+        job,
+        item: claimed[0].item.id,
+        expected,
+        machine: machine.clone(),
+        status: ItemStatus::Pending,
+        claimable_at: Some(bench.store.now().await.unwrap()),
+        unit: None,
+        gate: None,
+        decision: Decision::Retry(Retry::default()),
+        events: Vec::new(),
+    };
+    bench.store.rule(Reviewer { actor: "ann".to_owned(), reason: None }, vec![ruling]).await.unwrap();
+    assert_eq!(list(code(timeout)).await, [3, 4]);
+    assert_eq!(list(ItemQuery { round: Some(2), ..all.clone() }).await, [0]);
+    assert_eq!(list(ItemQuery { round: Some(1), ..all.clone() }).await, [1, 2, 3, 4, 5]);
+    let again = bench.claim(session, 1).await;
+    let mut commit = ended(&again[0], &stops[1]);
+    commit.machine.round = 2;
+    bench.commit(session, commit).await;
+    assert_eq!(list(code(FailureCode::CrashLoop)).await, [0, 1]);
+    assert_eq!(list(ItemQuery { round: Some(2), stage: Some(1), ..all }).await, [0]);
 }
 
 /// Items replaced by children are not listed, but found by id.

@@ -1,4 +1,4 @@
-//! Clauses 1 to 6, 9, 10 and 12 of `JobStore`.
+//! Clauses 1 to 4, 6, 9, 10 and 12 of `JobStore`.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
 use pipeline_core::ErrorKind;
@@ -77,29 +77,6 @@ pub async fn job_4_counts_reconcile(bench: &Bench) {
     check(2, 4).await;
     bench.store.close_session(session).await.unwrap();
     check(0, 6).await;
-}
-
-/// Jobs are listed newest first, and every field of the query is honoured.
-pub async fn job_5_newest_first(bench: &Bench) {
-    let mut ids: Vec<JobId> = Vec::new();
-    for label in ["a", "b", "a", "b"] {
-        let mut job = new_job();
-        job.label = label.to_owned();
-        ids.push(bench.submit_with(job, vec![]).await.0);
-    }
-    ids.sort();
-    let list = async |query: JobQuery| {
-        bench.store.jobs(query).await.unwrap().into_iter().map(|record| record.id).collect::<Vec<_>>()
-    };
-    assert_eq!(list(JobQuery::default()).await, [ids[3], ids[2], ids[1], ids[0]]);
-    assert_eq!(list(JobQuery { label: Some("a".to_owned()), ..JobQuery::default() }).await, [ids[2], ids[0]]);
-    assert_eq!(list(JobQuery { before: Some(ids[2]), ..JobQuery::default() }).await, [ids[1], ids[0]]);
-    assert_eq!(list(JobQuery { limit: 1, ..JobQuery::default() }).await, [ids[3]]);
-    let text = ids[1].to_string();
-    assert_eq!(list(JobQuery { id_prefix: Some(text.clone()), ..JobQuery::default() }).await, [ids[1]]);
-    assert_eq!(list(JobQuery { id_prefix: Some(text[..20].to_uppercase()), ..JobQuery::default() }).await, [ids[1]]);
-    assert!(list(JobQuery { id_prefix: Some("zz".to_owned()), ..JobQuery::default() }).await.is_empty());
-    assert!(list(JobQuery { id_prefix: Some("%".to_owned()), ..JobQuery::default() }).await.is_empty());
 }
 
 /// An unknown job is `NotFound`.

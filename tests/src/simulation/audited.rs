@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::Result;
-use pipeline_core::id::{CallId, Digest, EventSeq, HookId, ItemId, JobId, MessageId, ResultId, SessionId, StageName};
+use pipeline_core::id::{
+    CallId, Digest, EventSeq, HookId, ItemId, JobId, MessageId, ResultId, ScheduleId, SessionId, StageName,
+};
 use pipeline_core::model::{Control, Money};
 use pipeline_core::storage::{
     AttachReply, Audit, Breach, Budget, BudgetKeeper, BudgetKey, CallLedger, CallQuery, CallRecord, Census,
-    ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, EventLog, EventRecord,
-    FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Historian, Holder, Hook, HookKeeper, ItemQuery,
-    ItemRecord, ItemStore, JobPlan, JobProfile, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention, NameRequest,
-    NewHook, NewItem, NewJob, NewResolution, NewSession, QueueStatus, Registry, ResultRecord, Retries, RetryQuery,
-    ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SessionRecord, SettleReply, Settlement,
-    Spend, SpendQuery, StageTally, Steward, Store, StoreInfo, WorkQueue,
+    ClaimRequest, Claims, Commit, CommitReply, DeliveryOutcome, DeliveryQuery, DeliveryRecord, Due, EventLog,
+    EventRecord, FingerprintMark, GateKeeper, GateKey, GateRecord, Heartbeat, Historian, Holder, Hook, HookKeeper,
+    ItemQuery, ItemRecord, ItemStore, JobPlan, JobProfile, JobQuery, JobRecord, JobStore, LaneReport, Lanes, Mention,
+    NameRequest, NewHook, NewItem, NewJob, NewResolution, NewSchedule, NewSession, Outcome, QueueStatus, Registry,
+    ResultRecord, Retries, RetryQuery, ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply, SavedBody,
+    SavedKind, SavedRecord, ScheduleKeeper, ScheduleRecord, SessionRecord, SettleReply, Settlement, Spend, SpendQuery,
+    StageTally, Steward, Store, StoreInfo, TemplateKeeper, WorkQueue,
 };
 use pipeline_core::time::Timestamp;
 use uuid::Uuid;
@@ -351,5 +354,59 @@ impl Steward for Audited {
 
     async fn sweep(&self, limit: u32) -> Result<u64> {
         self.store.sweep(limit).await
+    }
+}
+
+#[async_trait]
+impl TemplateKeeper for Audited {
+    async fn save(&self, owner: &str, name: &str, body: SavedBody, replace: bool) -> Result<SavedRecord> {
+        self.store.save(owner, name, body, replace).await
+    }
+
+    async fn saved(&self, owner: &str, kind: SavedKind, name: &str) -> Result<SavedRecord> {
+        self.store.saved(owner, kind, name).await
+    }
+
+    async fn list_saved(&self, owner: Option<&str>, kind: SavedKind) -> Result<Vec<SavedRecord>> {
+        self.store.list_saved(owner, kind).await
+    }
+
+    async fn forget(&self, owner: &str, kind: SavedKind, name: &str) -> Result<()> {
+        self.store.forget(owner, kind, name).await
+    }
+}
+
+#[async_trait]
+impl ScheduleKeeper for Audited {
+    async fn schedule(&self, new: NewSchedule) -> Result<ScheduleRecord> {
+        self.store.schedule(new).await
+    }
+
+    async fn schedules(&self, owner: Option<&str>) -> Result<Vec<ScheduleRecord>> {
+        self.store.schedules(owner).await
+    }
+
+    async fn due(&self) -> Result<Due> {
+        self.store.due().await
+    }
+
+    async fn take(&self, id: ScheduleId, at: Timestamp, next_at: Timestamp, outcome: Outcome) -> Result<bool> {
+        self.store.take(id, at, next_at, outcome).await
+    }
+
+    async fn settle_occasion(&self, id: ScheduleId, at: Timestamp, outcome: Outcome) -> Result<bool> {
+        self.store.settle_occasion(id, at, outcome).await
+    }
+
+    async fn pause_schedule(&self, owner: &str, name: &str) -> Result<ScheduleRecord> {
+        self.store.pause_schedule(owner, name).await
+    }
+
+    async fn resume_schedule(&self, owner: &str, name: &str, next_at: Timestamp) -> Result<ScheduleRecord> {
+        self.store.resume_schedule(owner, name, next_at).await
+    }
+
+    async fn unschedule(&self, owner: &str, name: &str) -> Result<()> {
+        self.store.unschedule(owner, name).await
     }
 }

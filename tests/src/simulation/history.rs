@@ -303,6 +303,8 @@ impl Theatre {
 /// Gives an engine to be all that the pipelines of the simulation need.
 pub(super) fn equip(builder: EngineBuilder, parts: Option<(Bench, Line)>) -> EngineBuilder {
     let (bench, line) = parts.unwrap_or_else(nothing);
+    // No history has a schedule: looking for some would only draw chance.
+    let builder = builder.keeps_time(false);
     builder.source(Begin).stage(Step(bench.clone())).stage(Check(bench.clone())).stage(Buy(bench)).provider(TILL, line)
 }
 

@@ -41,6 +41,19 @@ impl ItemStore for Broken {
                     return Ok(Vec::new());
                 }
             }
+            Some(Breach::StageOfItemsIgnored) => query.stage = None,
+            Some(Breach::CodeIgnored) => query.code = None,
+            Some(Breach::RoundIgnored) => query.round = None,
+            Some(Breach::CodeOfOldRounds) => {
+                if let Some(code) = query.code {
+                    let all = self.store.items(ItemQuery::of(job)).await?;
+                    let mut notes = self.notes();
+                    for (item, failure) in all.iter().filter_map(|item| Some((item, item.machine.failure()?))) {
+                        notes.failed.entry(item.id).or_insert((job, failure.code));
+                    }
+                    replaced = notes.failed.iter().filter(|(_, was)| **was == (job, code)).map(|(id, _)| *id).collect();
+                }
+            }
             Some(Breach::ItemPrefixIgnored) => query.id_prefix = None,
             Some(Breach::ReplacedListed) if query == ItemQuery::of(job) => {
                 replaced.clone_from(&self.notes().replaced);
@@ -48,6 +61,7 @@ impl ItemStore for Broken {
             _ => {}
         }
         let mut records = self.store.items(query).await?;
+        replaced.retain(|id| records.iter().all(|record| record.id != *id));
         for id in replaced {
             records.push(self.store.item(id).await?);
         }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{Digest, JobId};
 use pipeline_core::model::{Control, Counts, JobStatus};
-use pipeline_core::storage::{JobPlan, JobQuery, JobRecord, JobStore, NewItem, NewJob};
+use pipeline_core::storage::{JobOrder, JobPlan, JobQuery, JobRecord, JobStore, NewItem, NewJob};
 use serde_json::Value;
 
 use super::store::{Breach, Broken};
@@ -60,9 +60,27 @@ impl JobStore for Broken {
 
     async fn jobs(&self, mut query: JobQuery) -> Result<Vec<JobRecord>> {
         let prefix = query.id_prefix.clone().unwrap_or_default();
-        let before = query.before;
+        let cursor = query.after.clone();
         match self.breach {
-            Some(Breach::CursorIncluded) => query.before = None,
+            Some(Breach::CursorIncluded) => query.after = None,
+            Some(Breach::CursorOfAnyOrder) => query.order = cursor.as_ref().map_or(query.order, |after| after.order),
+            Some(Breach::OrderIgnored) => query.order = JobOrder::default(),
+            Some(Breach::TurnedRoundUnheard) => query.order.descending = true,
+            Some(Breach::OwnersMixed) => query.owner = None,
+            Some(Breach::LabelPrefixWithoutCase) => {
+                if let Some(prefix) = query.label_prefix.take() {
+                    let mut records = self.store.jobs(query).await?;
+                    let begins = |label: &str| label.to_lowercase().starts_with(&prefix.to_lowercase());
+                    records.retain(|record| begins(&record.label));
+                    return Ok(records);
+                }
+            }
+            Some(Breach::UntilIncluded) => {
+                query.until = query.until.map(|until| until.after(std::time::Duration::from_micros(1)));
+            }
+            Some(Breach::ParentIgnored) => query.parent = None,
+            Some(Breach::FirstJobStateOnly) => query.statuses.truncate(1),
+            Some(Breach::RetriesOverlooked) => query.retried = query.retried.map(|_| false),
             Some(Breach::PrefixIsAPattern) if prefix.contains('%') => query.id_prefix = None,
             Some(Breach::PrefixWithCase) if prefix.contains(char::is_uppercase) => return Ok(Vec::new()),
             _ => {}
@@ -71,7 +89,12 @@ impl JobStore for Broken {
             self.store.jobs(query).await?.into_iter().map(|record| self.shown(record)).collect();
         match self.breach {
             Some(Breach::JobsOldestFirst) => records.reverse(),
-            Some(Breach::CursorIncluded) => records.retain(|record| before.is_none_or(|before| record.id <= before)),
+            Some(Breach::CursorIncluded) => {
+                if let Some(cursor) = cursor {
+                    let begin = records.iter().position(|record| record.id == cursor.id).unwrap_or(0);
+                    records.drain(..begin);
+                }
+            }
             Some(Breach::ListedCountsLate) => {
                 for record in &mut records {
                     let planned = record.counts.planned;

@@ -5,6 +5,7 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pipeline_core::id::{CallId, Digest, ItemId, JobId, SessionId, Token};
+use pipeline_core::model::FailureCode;
 use pipeline_core::storage::{CallRecord, Commit, GateKey, Lane, Settlement, Store, StoreInfo};
 use pipeline_core::time::{Clock as _, Timestamp};
 use pipeline_store::MemoryStore;
@@ -69,6 +70,8 @@ pub(crate) struct Notes {
     pub(crate) marked: Vec<ItemId>,
     /// Jobs whose end is told wrongly, and when it was.
     pub(crate) ends: BTreeMap<JobId, Option<Timestamp>>,
+    /// Items by what once ended their walk.
+    pub(crate) failed: BTreeMap<ItemId, (JobId, FailureCode)>,
     /// The last revision of a job.
     pub(crate) revised: BTreeMap<JobId, u32>,
     /// The answers a job has been told of for a request.
@@ -137,11 +140,12 @@ crate::breaches::breaches! {
         what_is_held_counts_as_pending_too = HeldCountedTwice;
         a_list_with_the_counts_of_the_submit = ListedCountsLate;
     }
-    job_5_newest_first {
-        jobs_listed_oldest_first = JobsOldestFirst;
+    job_5_order_and_cursor {
+        jobs_listed_oldest_first = JobsOldestFirst, also job_13_filters;
         a_cursor_that_returns_its_own_job = CursorIncluded;
-        a_prefix_that_is_a_pattern = PrefixIsAPattern;
-        a_prefix_compared_with_its_case = PrefixWithCase;
+        a_cursor_of_another_order_that_is_accepted = CursorOfAnyOrder;
+        an_order_that_is_ignored = OrderIgnored;
+        an_order_that_cannot_be_turned_round = TurnedRoundUnheard;
     }
     job_6_not_found {
         the_control_of_no_job_is_a_conflict = MissingJobConflicts, also steward_6_deleted;
@@ -161,7 +165,7 @@ crate::breaches::breaches! {
         a_seed_stored_as_a_double = SeedRounded;
     }
     job_10_repeated_submit {
-        a_key_compared_over_all_owners = KeyOfAllOwners, also budget_1_never_passed, budget_3_closed, budget_5_at_any_time, ledger_11_answered, ledger_12_added_up;
+        a_key_compared_over_all_owners = KeyOfAllOwners, also budget_1_never_passed, budget_3_closed, budget_5_at_any_time, ledger_11_answered, ledger_12_added_up, job_13_filters;
         a_body_that_is_not_compared = BodyNotCompared;
         a_key_looked_up_before_its_job_is_stored = KeyLookedUpBefore, also steward_6_deleted;
     }
@@ -175,15 +179,25 @@ crate::breaches::breaches! {
         the_same_settings_stored_again = SameRevisedAgain;
         an_unknown_revision_that_is_the_plan = UnknownRevisionIsThePlan;
     }
+    job_13_filters {
+        a_prefix_that_is_a_pattern = PrefixIsAPattern;
+        a_prefix_compared_with_its_case = PrefixWithCase;
+        the_jobs_of_all_owners = OwnersMixed;
+        a_beginning_of_labels_without_case = LabelPrefixWithoutCase;
+        an_end_of_the_time_that_is_included = UntilIncluded;
+        the_children_of_every_job = ParentIgnored;
+        states_of_jobs_of_which_the_first_counts = FirstJobStateOnly;
+        retries_that_are_overlooked = RetriesOverlooked;
+    }
     item_1_not_found {
         an_unknown_item_that_is_corrupt = MissingItemCorrupt, also job_1_durable_submit, steward_6_deleted;
         an_unknown_result_that_is_an_error = MissingResultRefused;
     }
     item_2_order_and_cursor {
         a_cursor_without_the_slot = CursorWithoutSlot;
-        a_cursor_that_is_ignored = CursorIgnored;
-        a_filter_that_does_not_know_who_is_held = HeldOverlooked;
-        a_prefix_of_items_that_is_ignored = ItemPrefixIgnored;
+        a_cursor_that_is_ignored = CursorIgnored, also item_7_filters;
+        a_filter_that_does_not_know_who_is_held = HeldOverlooked, also item_7_filters;
+        a_prefix_of_items_that_is_ignored = ItemPrefixIgnored, also item_7_filters;
     }
     item_3_replaced {
         a_replaced_item_that_is_listed = ReplacedListed, also queue_10_children;
@@ -199,6 +213,12 @@ crate::breaches::breaches! {
     }
     item_6_reused {
         bought_results_that_count_as_reused = BoughtCountsAsReused;
+    }
+    item_7_filters {
+        a_stage_of_items_that_is_ignored = StageOfItemsIgnored;
+        a_code_that_is_ignored = CodeIgnored;
+        a_round_that_is_ignored = RoundIgnored;
+        a_code_that_a_new_round_keeps = CodeOfOldRounds;
     }
     queue_1_one_holder {
         two_claims_at_once_that_hand_out_the_same = HandedOutTwice;
@@ -218,11 +238,11 @@ crate::breaches::breaches! {
         intents_that_a_crash_parts_from_their_state = IntentsLost, also ledger_6_attached, steward_8_money_stays;
     }
     queue_4_only_what_is_due {
-        a_priority_that_is_ignored = PriorityIgnored, also queue_13_ageing;
+        a_priority_that_is_ignored = PriorityIgnored, also job_5_order_and_cursor, queue_13_ageing;
         a_job_just_served_that_is_served_again = ServedForgotten;
         a_time_to_come_that_is_ignored = WaitIgnored,
             also queue_5_whole_units, queue_11_the_stores_clock, queue_12_next_at;
-        a_session_for_one_job_that_takes_others = FocusForgotten, also queue_7_dead_sessions, budget_3_closed, ledger_11_answered;
+        a_session_for_one_job_that_takes_others = FocusForgotten, also queue_7_dead_sessions, budget_3_closed, ledger_11_answered, job_5_order_and_cursor;
     }
     queue_5_whole_units {
         a_limit_that_cuts_units = LimitCutsUnits, also queue_10_children, queue_16_job_concurrency;
@@ -249,7 +269,7 @@ crate::breaches::breaches! {
     }
     queue_9_the_end {
         the_end_of_the_job_told_before_that_of_its_item = FinishedFirst, also job_8_cancel;
-        a_job_that_ended_when_it_was_submitted = EndedWhenSubmitted;
+        a_job_that_ended_when_it_was_submitted = EndedWhenSubmitted, also job_5_order_and_cursor;
         failures_shown_as_success = FailuresOverlooked, also review_3_the_job_opens;
     }
     queue_10_children {
@@ -549,5 +569,46 @@ crate::breaches::breaches! {
     }
     steward_8_money_stays {
         calls_that_go_with_their_job = CallsOfDeletedGone;
+    }
+    template_1_kept {
+        a_template_that_a_crash_takes = SavedLost;
+        a_template_without_its_count = CountOfTemplateLost;
+    }
+    template_2_replaced_on_purpose {
+        a_taken_name_that_is_replaced = TakenNameReplaced;
+    }
+    template_3_listed {
+        the_templates_of_all_owners = SavedOwnerIgnored;
+    }
+    template_4_not_found {
+        the_template_of_another_owner = SavedOfAllOwners;
+        nothing_that_is_forgotten = NothingForgotten;
+    }
+    schedule_1_kept {
+        a_schedule_that_a_crash_takes = SchedulesLost,
+            also schedule_3_one_takes_it, schedule_4_settled_once, schedule_5_paused, schedule_6_not_found;
+        an_overlap_that_is_forgotten = OverlapForgotten;
+        a_schedule_that_replaces_another = ScheduleReplaced;
+        the_schedules_of_all_owners = SchedulesOfAllOwners;
+    }
+    schedule_2_due {
+        a_begun_occasion_that_is_forgotten = BegunForgotten;
+        an_occasion_that_is_due_after_its_time = DueLate;
+        a_next_occasion_that_is_not_told = NextOccasionUntold, also schedule_5_paused;
+    }
+    schedule_3_one_takes_it {
+        an_occasion_looked_at_before_it_is_taken = TakenTwice;
+        any_occasion_that_is_taken = AnyOccasionTaken;
+    }
+    schedule_4_settled_once {
+        any_occasion_that_is_settled = AnyOccasionSettled;
+        a_reason_of_a_failure_that_is_lost = ReasonOfOccasionLost;
+    }
+    schedule_5_paused {
+        a_paused_schedule_that_is_due = PausedIsDue;
+        a_resumed_schedule_that_catches_up = ResumeCatchesUp;
+    }
+    schedule_6_not_found {
+        nothing_that_is_unscheduled = NothingUnscheduled;
     }
 }

@@ -22,10 +22,11 @@ use pipeline_testkit::cluster::Cluster;
 use pipeline_testkit::conformance::fixture::{
     ending, expanding, holding, new_call, new_item, new_job, releasing, uuid,
 };
+use pipeline_testkit::conformance::old::{stop, stopped};
 use sqlx::Executor as _;
 
 /// The number of the newest migration.
-const SCHEMA: i64 = 10;
+const SCHEMA: i64 = 12;
 
 /// Returns the address of a fresh database on the server these tests share.
 async fn database() -> Option<String> {
@@ -407,6 +408,8 @@ async fn a_process_that_ended_between_two_migrations_is_gone_on_for() {
     let Some(url) = database().await else { return };
     let store = open(&url).await;
     let (job, _) = submit(&store, 2).await;
+    let (old, items) = submit(&store, 3).await;
+    stop(&store, old).await;
     store.close().await;
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     let before = "DROP TABLE pipeline.deliveries, pipeline.hook_lanes, pipeline.hooks; \

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pipeline::core::query::Query;
-use pipeline::core::storage::Reviewer;
+use pipeline::core::storage::{ItemQuery, Reviewer};
 use pipeline::engine::{RetryRequest, Wish};
 use pipeline::prelude::*;
 
@@ -31,7 +31,7 @@ pub(crate) async fn print(kind: &str, count: u32) {
         let (mut done, mut after, mut selecting) = (0, None, Duration::ZERO);
         loop {
             let looked = Instant::now();
-            let page = engine.select(job, &asked, after).await.unwrap();
+            let page = engine.select(&asked, ItemQuery { after, limit: 500, ..ItemQuery::of(job) }).await.unwrap();
             selecting += looked.elapsed();
             if !page.items.is_empty() {
                 let reviewed = engine.review(job, &page.items, &wish, &by, false).await.unwrap();
