@@ -27,9 +27,7 @@ pub(crate) use jobs::{
 };
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
-pub(crate) use saved::{
-    NameAndPrint, SaveAsArgs, SaveSettingsArgs, SchedulesCommand, SettingsCommand, TemplatesCommand,
-};
+pub(crate) use saved::{SaveAsArgs, SaveSettingsArgs, SchedulesCommand, SettingsCommand, TemplatesCommand};
 pub(crate) use spend::{By, SpendArgs};
 pub(crate) use store::StoreCommand;
 

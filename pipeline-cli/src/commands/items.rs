@@ -95,7 +95,7 @@ fn place_of(text: &str) -> Result<(u32, u32), Failure> {
 
 /// Finds a stage of a job's pipeline by its name.
 fn stage_of(plan: &Plan, name: &str) -> Result<StageIndex, Failure> {
-    plan.stages.iter().position(|stage| stage.name == *name).ok_or_else(|| {
+    plan.stages.iter().position(|stage| stage.name.as_str() == name).ok_or_else(|| {
         let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
         Failure::wrong(format!("--stage `{}` is no stage of this job", clean(name)))
             .hint(format!("accepted: {}", names.join(", ")))
