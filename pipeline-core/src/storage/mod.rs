@@ -1,4 +1,4 @@
-//! The ports of storage: records (jobs, items, queue, ledger, gates, budgets, events, names) and artifacts.
+//! The ports of storage: records (jobs, items, queue, ledger, gates, budgets, events, names), artifacts and logs.
 //!
 //! Each trait numbers the clauses of its contract; the conformance suite has one test a clause.
 
@@ -10,6 +10,7 @@ mod gate;
 mod item;
 mod job;
 mod ledger;
+mod log;
 mod queue;
 mod registry;
 mod review;
@@ -28,6 +29,7 @@ pub use ledger::{
     AttachReply, CallLedger, CallQuery, CallRecord, CallState, Decision, NewCall, NewResolution, Resolution,
     SettleReply, Settlement,
 };
+pub use log::{LogEntry, LogKeeper, LogQuery, LogSeq, LogVolume, NewLogEntry, Outdated};
 pub use queue::{
     AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
     Rates, Refusal, SessionRecord, WorkQueue,

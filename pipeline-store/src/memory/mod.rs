@@ -8,6 +8,7 @@ mod gates;
 mod items;
 mod jobs;
 mod ledger;
+mod logs;
 mod queue;
 mod rates;
 mod registry;
@@ -17,4 +18,5 @@ mod state;
 mod steward;
 mod store;
 
+pub use logs::MemoryLogs;
 pub use store::MemoryStore;

@@ -15,6 +15,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 6, name: "deleted", sql: include_str!("../../migrations/postgres/0006_deleted.sql") },
     Migration { number: 7, name: "budgets", sql: include_str!("../../migrations/postgres/0007_budgets.sql") },
     Migration { number: 8, name: "resolutions", sql: include_str!("../../migrations/postgres/0008_resolutions.sql") },
+    Migration { number: 9, name: "logs", sql: include_str!("../../migrations/postgres/0009_logs.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.

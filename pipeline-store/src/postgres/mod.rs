@@ -29,6 +29,7 @@ mod jobs;
 mod ledger;
 mod location;
 mod locks;
+mod logs;
 mod migrate;
 mod open;
 mod options;

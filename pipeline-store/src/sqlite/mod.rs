@@ -19,6 +19,7 @@ mod gates;
 mod items;
 mod jobs;
 mod ledger;
+mod logs;
 mod migrate;
 mod mount;
 mod open;
@@ -42,5 +43,6 @@ mod submit;
 
 pub(crate) use snapshot::Snapshot;
 
+pub use logs::SqliteLogs;
 pub use options::{SqliteOptions, Synchronous};
 pub use store::SqliteStore;

@@ -1,7 +1,7 @@
 //! The conformance suites of the storage ports: one test for each numbered clause of each contract.
 //!
-//! A backend passes a suite by one line in `tests/stores.rs`: [`store_conformance!`](crate::store_conformance) or
-//! [`artifact_conformance!`](crate::artifact_conformance) with an expression that makes a fresh store. `tests/broken/`
+//! A backend passes a suite by one line in `tests/stores.rs`: [`store_conformance!`](crate::store_conformance),
+//! [`artifact_conformance!`](crate::artifact_conformance) or [`log_conformance!`](crate::log_conformance) with an expression that makes a fresh store. `tests/broken/`
 //! breaks each clause in a wrapper around the memory store, and sees its test fail.
 
 mod artifact_store;
@@ -13,6 +13,7 @@ mod gate_keeper;
 mod item_store;
 mod job_control;
 mod job_store;
+mod log_keeper;
 mod queue_claims;
 mod queue_commits;
 mod queue_sessions;
@@ -31,6 +32,7 @@ pub use gate_keeper::*;
 pub use item_store::*;
 pub use job_control::*;
 pub use job_store::*;
+pub use log_keeper::*;
 pub use queue_claims::*;
 pub use queue_commits::*;
 pub use queue_sessions::*;
@@ -39,4 +41,4 @@ pub use queue_turns::*;
 pub use registry::*;
 pub use review_desk::*;
 pub use steward::*;
-pub use suite::{ARTIFACT_CLAUSES, Clause, STORE_CLAUSES};
+pub use suite::{ARTIFACT_CLAUSES, Clause, LOG_CLAUSES, STORE_CLAUSES};

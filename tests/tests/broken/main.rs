@@ -9,6 +9,7 @@ mod events;
 mod gates;
 mod items;
 mod jobs;
+mod logs;
 mod names;
 mod queue;
 mod rates;
