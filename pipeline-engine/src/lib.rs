@@ -15,6 +15,7 @@ mod preview;
 mod request;
 mod rerun;
 mod review;
+mod scribe;
 mod spend;
 mod submit;
 mod watch;

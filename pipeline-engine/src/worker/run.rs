@@ -69,11 +69,13 @@ pub(crate) enum RunEnd {
 /// Runs a worker with a session of its own.
 pub(crate) async fn run(shared: Arc<Shared>, options: RunOptions) -> Result<RunEnd> {
     let session = Session::open(&shared, options.focus).await?;
+    let writing = shared.scribe.write();
     let committer = Committer::start(Arc::clone(&shared), session.id);
     let stop = options.stop.clone();
     let outcome = work(&shared, &committer, &session, options).await;
     land(&shared, &committer, stop).await;
     let closed = session.close(&shared).await;
+    writing.end().await;
     let end = outcome?;
     closed?;
     Ok(end)

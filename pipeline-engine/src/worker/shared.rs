@@ -16,6 +16,7 @@ use pipeline_core::time::{Clock, Timestamp};
 use crate::bindings::Bindings;
 use crate::chance::Chance;
 use crate::metrics::Metrics;
+use crate::scribe::Scribe;
 
 use super::job::JobContext;
 
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) session: watch::Sender<Option<NewSession>>,
     /// What has been done so far.
     pub(crate) metrics: Metrics,
+    /// Who writes down what happens in detail.
+    pub(crate) scribe: Arc<Scribe>,
     jobs: Mutex<BTreeMap<(JobId, u32), Arc<JobContext>>>,
 }
 
@@ -59,7 +62,7 @@ impl Shared {
         artifacts: Arc<dyn ArtifactStore>,
         bindings: Bindings,
         stages: HashMap<String, Arc<dyn Stage>>,
-        (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>),
+        (clock, chance, scribe): (Arc<dyn Clock>, Arc<dyn Chance>, Scribe),
         tuning: Tuning,
     ) -> Self {
         Self {
@@ -73,6 +76,7 @@ impl Shared {
             bell: Notify::new(),
             session: watch::Sender::new(None),
             metrics: Metrics::new(),
+            scribe: Arc::new(scribe),
             jobs: Mutex::default(),
         }
     }
