@@ -2,6 +2,7 @@
 
 mod calls;
 mod jobs;
+mod logs;
 mod number;
 mod queue;
 mod run;
@@ -21,9 +22,10 @@ use number::whole;
 
 pub(crate) use calls::{CallWord, CallsArgs, CallsCommand, ResolveArgs};
 pub(crate) use jobs::{
-    BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, LogsArgs, RerunArgs, RetryJobArgs, ReviewerArgs, RoundArgs,
+    BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, RerunArgs, RetryJobArgs, ReviewerArgs, RoundArgs,
     WhoseSettings,
 };
+pub(crate) use logs::LogsArgs;
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
 pub(crate) use spend::{By, SpendArgs};
@@ -79,6 +81,17 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) log: Option<LogLevel>,
+    /// What is kept for `pipeline logs`, from this level on: off, error, warn, info or debug [default: info]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        value_parser = ["off", "error", "warn", "info", "debug"],
+        hide_possible_values = true,
+        env = "PIPELINE_KEEP_LOGS",
+        hide_env_values = true
+    )]
+    pub(crate) keep_logs: Option<String>,
     /// Show no progress
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -119,7 +132,7 @@ pub(crate) enum Command {
     /// Look at the items of a job, and decide about those that ended
     #[command(subcommand)]
     Items(ItemsCommand),
-    /// Print a job's event history
+    /// Print what happened step by step: the kept logs of a job, or of all
     Logs(LogsArgs),
     /// Look at settings
     #[command(subcommand)]

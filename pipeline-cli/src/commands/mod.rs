@@ -11,6 +11,8 @@ mod gates;
 mod history;
 mod items;
 mod jobs;
+mod logs;
+mod names;
 mod pipelines;
 mod providers;
 mod queue;
@@ -113,7 +115,7 @@ pub(crate) async fn run(
         Command::Items(ItemsCommand::Retry { review, round }) => review::retry(engine, &review, &round, output).await,
         Command::Jobs(JobsCommand::Retry(args)) => review::retry_job(engine, &args, output).await,
         Command::Jobs(JobsCommand::Rerun(args)) => rerun::rerun(engine, &args, output).await,
-        Command::Logs(args) => history::logs(engine, &args.job.job, args.from, output).await,
+        Command::Logs(args) => logs::logs(engine, &args, output).await,
         Command::Config(ConfigCommand::Show { pipeline, origin, changed }) => {
             config::show(engine, &pipeline.pipeline, origin, changed, output)
         }
@@ -226,7 +228,7 @@ fn print_args(command: &Command) -> PrintArgs {
         ) => args.print,
         Command::Gates(GatesCommand::Open(gate) | GatesCommand::Close { gate, .. }) => gate.print,
         Command::Jobs(JobsCommand::Watch { job, .. }) | Command::Items(ItemsCommand::List { job, .. }) => job.print,
-        Command::Logs(args) => args.job.print,
+        Command::Logs(args) => args.print,
         Command::Store(command) => command.print(),
         Command::Config(ConfigCommand::Show { pipeline, .. }) => pipeline.print,
         Command::Pipelines(PipelinesCommand::Graph { .. }) | Command::Completions { .. } => PrintArgs::default(),

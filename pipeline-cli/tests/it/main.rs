@@ -6,6 +6,7 @@ mod bench;
 mod enhance;
 #[cfg(unix)]
 mod killed;
+mod logs;
 mod looking;
 mod money;
 mod providers;
