@@ -13,6 +13,7 @@
 )]
 
 mod backend;
+mod logs;
 mod noop;
 mod process;
 mod scale;
@@ -70,6 +71,8 @@ enum What {
     Idle,
     /// What a worker uses beside so many queued items
     Memory,
+    /// What logs and their followers cost
+    Logs,
 }
 
 fn main() {
@@ -89,6 +92,10 @@ async fn run(options: Options) {
         What::Latency => worker::latency(store.unwrap_or("postgres"), options.rate, options.seconds).await,
         What::Idle => worker::idle(store.unwrap_or("postgres"), options.seconds).await,
         What::Memory => worker::memory(store.unwrap_or("normal"), million, options.seconds).await,
+        What::Logs => {
+            let items = options.items.unwrap_or(10_000);
+            logs::print(store.unwrap_or("full"), items, options.concurrency, options.repeat).await;
+        }
         What::Table => {
             let Options { concurrency, repeat, only, no_peers, .. } = options;
             let items = options.items.unwrap_or(10_000);
