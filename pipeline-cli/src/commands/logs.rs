@@ -16,7 +16,7 @@ use pipeline_engine::{Engine, SystemClock};
 
 use crate::args::LogsArgs;
 use crate::lookup::{self, short_id};
-use crate::output::{Exit, Failure, Format, Output, Stream, clean, duration, notice};
+use crate::output::{Exit, Failure, Format, Output, Stream, clean, duration, notice, short};
 use crate::when;
 
 use super::confirm::counted;
@@ -221,13 +221,15 @@ impl Printer<'_> {
             None => String::new(),
         };
         let at = entry.at.to_string();
+        let known = entry.item.map(|_| name.clone());
+        let name = short(&name, 28);
         let value = json!({
             "seq": seq,
             "at": at,
             "level": entry.level,
             "job": entry.job,
             "item": entry.item,
-            "name": entry.item.map(|_| &name),
+            "name": known,
             "stage": entry.stage,
             "step": entry.step,
             "attempt": entry.attempt,
@@ -243,10 +245,10 @@ impl Printer<'_> {
             let attempt = entry.attempt.map_or_else(|| "-".to_owned(), |attempt| attempt.to_string());
             let job = short_id(entry.job);
             let (time, level, step) = (clock(&at), entry.level, &entry.step);
-            format!("{time}  {level:<5}  {job}  {name:<24}  {stage:<10}  {attempt:>2}  {step:<11}{code}{message}{took}")
+            format!("{time}  {level:<5}  {job}  {name:<28}  {stage:<10}  {attempt:>2}  {step:<11}{code}{message}{took}")
         } else {
             let (time, level, step) = (clock(&at), entry.level, &entry.step);
-            format!("{time}  {level:<5}  {name:<24}  {stage:<10}  {step:<11}{code}{message}{took}")
+            format!("{time}  {level:<5}  {name:<28}  {stage:<10}  {step:<11}{code}{message}{took}")
         };
         stream.push(line.trim_end(), &value, &COLUMNS)
     }

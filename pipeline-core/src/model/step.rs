@@ -125,7 +125,7 @@ impl Step {
 
     /// Returns the word of every step of this project.
     pub fn known() -> impl Iterator<Item = &'static str> {
-        Self::KNOWN.iter().map(|step| step.as_str())
+        Self::KNOWN.iter().map(Self::as_str)
     }
 }
 
