@@ -274,10 +274,9 @@ impl Caller {
         });
         let written = async {
             self.intents.send((call, answer)).await.map_err(|_| lost())?;
-            Ok(reply.await.map_err(|_| lost())?)
+            reply.await.map_err(|_| lost())?
         };
-        // What became of the intent comes out whole: the budget in its way is looked for there.
-        let intended: Result<()> = self.journal.step(Step::Intent, said, async { written.await? }).await;
+        let intended: Result<()> = self.journal.step(Step::Intent, said, written).await;
         let budget = intended.as_ref().err().and_then(budget_gate);
         *self.barred.lock().unwrap_or_else(PoisonError::into_inner) = budget;
         intended.map(|()| sending)

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use pipeline_core::error::Result;
+use pipeline_core::id::StageName;
 use pipeline_core::storage::{LogEntry, LogKeeper, LogQuery, LogVolume, NewLogEntry, Outdated};
 use pipeline_core::time::Timestamp;
 use sqlx::{Postgres, QueryBuilder};
@@ -30,7 +31,7 @@ impl LogKeeper for PostgresStore {
                     .bind(all().map(|entry| number(entry.level)).collect::<Vec<_>>())
                     .bind(all().map(|entry| entry.job.as_uuid()).collect::<Vec<_>>())
                     .bind(all().map(|entry| entry.item.map(|item| item.as_uuid())).collect::<Vec<_>>())
-                    .bind(all().map(|entry| entry.stage.as_ref().map(|stage| stage.as_str())).collect::<Vec<_>>())
+                    .bind(all().map(|entry| entry.stage.as_ref().map(StageName::as_str)).collect::<Vec<_>>())
                     .bind(all().map(|entry| entry.step.as_str()).collect::<Vec<_>>())
                     .bind(all().map(|entry| entry.attempt.map(i64::from)).collect::<Vec<_>>())
                     .bind(all().map(|entry| entry.code.as_deref()).collect::<Vec<_>>())

@@ -25,7 +25,7 @@ pub(super) async fn stats(engine: &Engine, output: &mut Output<'_>) -> Result<Ex
         ("size", records.bytes.map_or_else(|| "-".to_owned(), bytes)),
         ("artifacts", format!("{} in {}", stats.artifacts.count, stats.artifacts.location)),
         ("their size", bytes(stats.artifacts.bytes)),
-        ("logs", stats.logs.as_ref().map_or_else(|| "-".to_owned(), |logs| doctor::volume(logs))),
+        ("logs", stats.logs.as_ref().map_or_else(|| "-".to_owned(), doctor::volume)),
     ])?;
     Ok(Exit::Good)
 }
