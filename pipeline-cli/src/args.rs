@@ -3,6 +3,7 @@
 mod calls;
 mod hooks;
 mod jobs;
+mod logs;
 mod looks;
 mod number;
 mod queue;
@@ -25,9 +26,10 @@ use number::whole;
 pub(crate) use calls::{CallWord, CallsArgs, CallsCommand, ResolveArgs};
 pub(crate) use hooks::{DeliveriesArgs, DeliveryWord, HookAddArgs, HookArgs, HooksCommand};
 pub(crate) use jobs::{
-    BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, ListJobsArgs, LogsArgs, RerunArgs, RetryJobArgs,
-    ReviewerArgs, RoundArgs, WhoseSettings,
+    BudgetsCommand, CancelArgs, JobAndPrint, JobsCommand, ListJobsArgs, RerunArgs, RetryJobArgs, ReviewerArgs,
+    RoundArgs, WhoseSettings,
 };
+pub(crate) use logs::LogsArgs;
 pub(crate) use looks::{BundleArgs, ErrorsArgs, RetriesArgs, RetryWord};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
@@ -102,6 +104,17 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) log: Option<LogLevel>,
+    /// What is kept for `pipeline logs`, from this level on: off, error, warn, info or debug [default: info]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        value_parser = ["off", "error", "warn", "info", "debug"],
+        hide_possible_values = true,
+        env = "PIPELINE_KEEP_LOGS",
+        hide_env_values = true
+    )]
+    pub(crate) keep_logs: Option<String>,
     /// Show no progress
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -151,7 +164,7 @@ pub(crate) enum Command {
     /// Look at the items of a job, and decide about those that ended
     #[command(subcommand)]
     Items(ItemsCommand),
-    /// Print a job's event history
+    /// Print what happened step by step: the kept logs of a job, or of all
     Logs(LogsArgs),
     /// Tell receivers and programs of what happens to jobs
     #[command(subcommand)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
+use pipeline_core::model::LogLevel;
 use pipeline_store::Artifacts;
 
 use crate::args::Global;
@@ -52,6 +53,8 @@ pub(crate) struct Home {
     pub(crate) artifacts: ArtifactsChoice,
     /// The file that describes further providers.
     pub(crate) providers: Option<PathBuf>,
+    /// From which level on logs are kept; `None` keeps none.
+    pub(crate) log_level: Option<LogLevel>,
 }
 
 impl Home {
@@ -73,7 +76,12 @@ impl Home {
         };
         let usual = || Some(folder.join("providers.toml")).filter(|file| file.exists());
         let providers = global.providers.clone().or_else(usual);
-        Ok(Self { folder, store, artifacts, providers })
+        let log_level = match global.keep_logs.as_deref() {
+            None => Some(LogLevel::Info),
+            // Only a level or `off` comes here.
+            Some(word) => word.parse().ok(),
+        };
+        Ok(Self { folder, store, artifacts, providers, log_level })
     }
 
     /// Tells whether there are records already.

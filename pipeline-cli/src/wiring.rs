@@ -8,7 +8,7 @@ use pipeline_core::settings::Problems;
 use pipeline_core::storage::ArtifactStore;
 use pipeline_engine::{Engine, EngineBuilder};
 use pipeline_providers::config::ProvidersConfig;
-use pipeline_store::{Artifacts, MemoryStore, PostgresStore, S3Options, SqliteStore};
+use pipeline_store::{Artifacts, MemoryLogs, MemoryStore, PostgresStore, S3Options, SqliteLogs, SqliteStore};
 
 use crate::home::{ArtifactsChoice, Home, StoreChoice};
 use crate::output::Failure;
@@ -35,7 +35,7 @@ pub(crate) struct Wired {
 /// The store that is to be closed.
 #[derive(Debug)]
 enum Opened {
-    Sqlite(SqliteStore),
+    Sqlite(SqliteStore, SqliteLogs),
     Postgres(PostgresStore),
     Memory,
 }
@@ -81,30 +81,32 @@ impl Wired {
 
     /// Keeps nothing: for commands that need no records.
     pub(crate) fn memory(file: Option<&Path>) -> Result<Self, Failure> {
-        let engine = build(described(file)?.store(MemoryStore::new()), Artifacts::memory())?;
+        let engine = build(described(file)?.store(MemoryStore::new()).logs(MemoryLogs::new()), Artifacts::memory())?;
         Ok(Self { engine, opened: Opened::Memory })
     }
 
     /// Opens the store and the artifacts, and makes them when they are missing.
     async fn with(builder: EngineBuilder, home: &Home) -> Result<Self, Failure> {
         // The store first: what cannot be worked with leaves no folder of artifacts behind.
+        let builder = builder.log_level(home.log_level);
         let (builder, opened) = match &home.store {
             StoreChoice::Sqlite(path) => {
                 let store = SqliteStore::open(path).await?;
-                (builder.store(store.clone()), Opened::Sqlite(store))
+                let logs = SqliteLogs::beside(path);
+                (builder.store(store.clone()).logs(logs.clone()), Opened::Sqlite(store, logs))
             }
             StoreChoice::Postgres(url) => {
                 let store = PostgresStore::connect(url).await.map_err(unreached)?;
-                (builder.store(store.clone()), Opened::Postgres(store))
+                (builder.store(store.clone()).logs(store.clone()), Opened::Postgres(store))
             }
-            StoreChoice::Memory => (builder.store(MemoryStore::new()), Opened::Memory),
+            StoreChoice::Memory => (builder.store(MemoryStore::new()).logs(MemoryLogs::new()), Opened::Memory),
         };
         Ok(Self { engine: build(builder, artifacts(home)?)?, opened })
     }
 
     /// Returns what people should know of where the store lies.
     pub(crate) fn caution(&self) -> Option<String> {
-        let Opened::Sqlite(store) = &self.opened else { return None };
+        let Opened::Sqlite(store, _) = &self.opened else { return None };
         let kind = store.network()?;
         let path = store.path().display();
         Some(format!(
@@ -116,7 +118,7 @@ impl Wired {
     /// Returns the SQLite store, if that is what was opened.
     pub(crate) const fn sqlite(&self) -> Option<&SqliteStore> {
         match &self.opened {
-            Opened::Sqlite(store) => Some(store),
+            Opened::Sqlite(store, _) => Some(store),
             Opened::Postgres(_) | Opened::Memory => None,
         }
     }
@@ -125,7 +127,10 @@ impl Wired {
     pub(crate) async fn close(self) {
         drop(self.engine);
         match self.opened {
-            Opened::Sqlite(store) => store.close().await,
+            Opened::Sqlite(store, logs) => {
+                logs.close().await;
+                store.close().await;
+            }
             Opened::Postgres(store) => store.close().await,
             Opened::Memory => {}
         }

@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipeline_core::model::LogLevel;
 use pipeline_core::pipeline::Catalog;
 use pipeline_core::provider::HookSender;
 use pipeline_core::stage::{Source, Stage};
-use pipeline_core::storage::{ArtifactStore, Store};
+use pipeline_core::storage::{ArtifactStore, LogKeeper, Store};
 use pipeline_core::time::Clock;
 
 use crate::bindings::{AnyBindings, Bindings, IntoBinding};
 use crate::chance::{Chance, SystemChance};
 use crate::clock::SystemClock;
 use crate::engine::Engine;
+use crate::scribe::Scribe;
 use crate::stages;
 use crate::worker::{Shared, Tuning};
 
@@ -37,6 +39,8 @@ pub struct EngineBuilder {
     problems: Vec<String>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    logs: Option<Arc<dyn LogKeeper>>,
+    log_level: Option<LogLevel>,
     tuning: Tuning,
 }
 
@@ -66,6 +70,8 @@ impl EngineBuilder {
             problems: Vec::new(),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
+            logs: None,
+            log_level: Some(LogLevel::Info),
             tuning: Tuning {
                 concurrency: (4 * cores).max(8),
                 lease: Duration::from_secs(30),
@@ -91,6 +97,24 @@ impl EngineBuilder {
     /// Sets the artifact store.
     pub fn artifacts(mut self, artifacts: impl ArtifactStore) -> Self {
         self.artifacts = Some(Arc::new(artifacts));
+        self
+    }
+
+    /// Sets what keeps the logs of jobs; without it there are none.
+    pub fn logs(self, keeper: impl LogKeeper) -> Self {
+        self.shared_logs(Arc::new(keeper))
+    }
+
+    /// Sets what keeps the logs, where it is used elsewhere too.
+    pub fn shared_logs(mut self, keeper: Arc<dyn LogKeeper>) -> Self {
+        self.logs = Some(keeper);
+        self
+    }
+
+    /// Says from which level on entries are kept: `Info` unless said otherwise, `Debug` for every step; `None` keeps no
+    /// new ones.
+    pub fn log_level(mut self, least: Option<LogLevel>) -> Self {
+        self.log_level = least;
         self
     }
 
@@ -188,14 +212,10 @@ impl EngineBuilder {
                 for stage in self.stages.values() {
                     catalog.insert(stage.spec());
                 }
-                let shared = Shared::new(
-                    store,
-                    artifacts,
-                    (self.bindings, self.sender),
-                    self.stages,
-                    (self.clock, self.chance),
-                    self.tuning,
-                );
+                let scribe = Scribe::new(self.logs, self.log_level, Arc::clone(&self.clock));
+                let surroundings = (self.clock, self.chance, scribe);
+                let bound = (self.bindings, self.sender);
+                let shared = Shared::new(store, artifacts, bound, self.stages, surroundings, self.tuning);
                 Ok(Engine::new(Arc::new(shared), catalog, self.sources))
             }
             _ => Err(BuildError { problems: self.problems }),

@@ -14,7 +14,7 @@ use pipeline_core::model::{Control, Money};
 use pipeline_core::pipeline::Catalog;
 use pipeline_core::stage::Source;
 use pipeline_core::storage::{
-    ArtifactStore, Budget, BudgetKey, CallRecord, ItemQuery, ItemRecord, JobQuery, JobRecord, NewResolution,
+    ArtifactStore, Budget, BudgetKey, CallRecord, ItemQuery, ItemRecord, JobQuery, JobRecord, LogKeeper, NewResolution,
     NewSession, ResultRecord, Store,
 };
 use pipeline_core::{Error, Result};
@@ -82,9 +82,18 @@ impl Engine {
         &self.shared.artifacts
     }
 
+    /// Returns what keeps the logs of jobs; `None` when nothing does.
+    pub fn logs(&self) -> Option<&Arc<dyn LogKeeper>> {
+        self.shared.scribe.keeper()
+    }
+
     /// Returns who looks after the stores.
     pub fn upkeep(&self) -> Upkeep {
-        Upkeep::new(Arc::clone(self.store()), Arc::clone(self.artifacts()), Arc::new(SystemClock))
+        let upkeep = Upkeep::new(Arc::clone(self.store()), Arc::clone(self.artifacts()), Arc::new(SystemClock));
+        match self.logs() {
+            Some(logs) => upkeep.logs(Arc::clone(logs)),
+            None => upkeep,
+        }
     }
 
     /// Returns a job.

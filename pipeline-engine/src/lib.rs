@@ -21,6 +21,7 @@ mod request;
 mod rerun;
 mod review;
 mod saved;
+mod scribe;
 mod select;
 mod spend;
 mod submit;

@@ -7,6 +7,7 @@
 mod artifacts;
 pub mod backup;
 mod clock;
+mod logs;
 mod memory;
 mod migration;
 mod postgres;
@@ -16,7 +17,7 @@ mod wanted;
 
 pub use artifacts::{Artifacts, S3Credentials, S3Options};
 pub use clock::SystemClock;
-pub use memory::MemoryStore;
+pub use memory::{MemoryLogs, MemoryStore};
 pub use migration::SchemaState;
 pub use postgres::{PostgresOptions, PostgresStore};
-pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
+pub use sqlite::{SqliteLogs, SqliteOptions, SqliteStore, Synchronous};

@@ -229,10 +229,16 @@ async fn a_store_of_an_older_version_is_brought_up_with_all_it_holds() {
                   ALTER TABLE calls DROP COLUMN resolution; DROP INDEX calls_request; DROP INDEX results_reused; \
                   ALTER TABLE calls DROP COLUMN model; ALTER TABLE calls DROP COLUMN prompt; \
                   ALTER TABLE results DROP COLUMN reused; DROP INDEX jobs_ended; \
+                  DROP INDEX jobs_created; DROP INDEX jobs_ended_order; DROP INDEX jobs_priority; \
+                  DROP INDEX jobs_status; DROP INDEX jobs_of_owner; DROP INDEX jobs_of_pipeline; \
+                  DROP INDEX jobs_of_parent; DROP INDEX items_listed; DROP INDEX items_stage; DROP INDEX items_code; \
+                  DROP INDEX items_round; ALTER TABLE items DROP COLUMN stage; ALTER TABLE items DROP COLUMN code; \
+                  ALTER TABLE items DROP COLUMN round; DROP TABLE saved; DROP TABLE schedules; \
                   DELETE FROM schema_migrations WHERE number > 3";
     alter(&path, before).await;
     let store = open(&path).await;
     assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (SCHEMA, 2));
+    stopped(&store, old, &items).await;
     store.close().await;
     let refused = SqliteConnection::connect(&format!("sqlite://{}", path.display()));
     let made = refused.await.unwrap().execute("CREATE INDEX jobs_ended ON jobs (ended_at)").await;

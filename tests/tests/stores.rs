@@ -6,10 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use pipeline_core::id::Digest;
-use pipeline_store::{Artifacts, MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use pipeline_store::{
+    Artifacts, MemoryLogs, MemoryStore, PostgresOptions, PostgresStore, SqliteLogs, SqliteOptions, SqliteStore,
+};
 use pipeline_testkit::cluster::Cluster;
-use pipeline_testkit::conformance::Shelf;
 use pipeline_testkit::conformance::fixture::{Bench, SteppedClock};
+use pipeline_testkit::conformance::{LogBook, Shelf};
 use pipeline_testkit::moto::MotoServer;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
@@ -17,6 +19,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 pipeline_testkit::store_conformance!(memory, super::memory_bench);
 pipeline_testkit::store_conformance!(sqlite, super::sqlite_bench);
 pipeline_testkit::store_conformance!(postgres, super::postgres_bench);
+pipeline_testkit::log_conformance!(logs_in_memory, super::memory_book);
+pipeline_testkit::log_conformance!(logs_in_sqlite, super::sqlite_book);
+pipeline_testkit::log_conformance!(logs_in_postgres, super::postgres_book);
 pipeline_testkit::artifact_conformance!(artifacts_in_memory, super::memory_shelf);
 pipeline_testkit::artifact_conformance!(artifacts_in_a_folder, super::folder_shelf);
 pipeline_testkit::artifact_conformance!(artifacts_on_s3, super::s3_shelf);
@@ -70,6 +75,25 @@ async fn postgres_bench() -> Option<Bench> {
             }
         });
     Some(bench)
+}
+
+fn memory_book() -> Ready<LogBook> {
+    let logs = MemoryLogs::new();
+    ready(LogBook::new(logs.clone(), logs, ()))
+}
+
+fn sqlite_book() -> Ready<LogBook> {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SqliteLogs::beside(&folder.path().join("deep/er/jobs.db"));
+    ready(LogBook::new(open(), open(), folder))
+}
+
+async fn postgres_book() -> Option<LogBook> {
+    let url = Cluster::shared()?.create_database().await;
+    let options = || PostgresOptions { connections: 4, ..PostgresOptions::default() };
+    let logs = PostgresStore::connect_with(&url, options()).await.unwrap();
+    let again = PostgresStore::connect_with(&url, options()).await.unwrap();
+    Some(LogBook::new(logs, again, ()))
 }
 
 fn memory_shelf() -> Ready<Shelf> {

@@ -265,15 +265,3 @@ pub(crate) struct CancelArgs {
     #[command(flatten)]
     pub(crate) print: PrintArgs,
 }
-
-/// Arguments of `logs`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct LogsArgs {
-    /// Which job and how.
-    #[command(flatten)]
-    pub(crate) job: JobAndPrint,
-    /// First event to show; 1 is the first of the job
-    #[arg(long, value_name = "SEQ", default_value_t = 1)]
-    #[arg(allow_negative_numbers = true, value_parser = whole(1..=i64::MAX))]
-    pub(crate) from: i64,
-}

@@ -64,6 +64,9 @@ pub(crate) enum StoreCommand {
         /// Only jobs that ended so (repeatable): completed, completed_with_failures, failed, cancelled, empty
         #[arg(long, value_name = "STATE", value_delimiter = ',')]
         state: Vec<JobStatus>,
+        /// Remove no jobs, only what the logs of all jobs tell of a time longer ago
+        #[arg(long, conflicts_with = "state")]
+        logs_only: bool,
         /// Only say which would be removed
         #[arg(long)]
         dry_run: bool,

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use crate::output::Failure;
 
 /// Says how many of something there are: `1 job`, `2 jobs`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(in crate::commands) fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 

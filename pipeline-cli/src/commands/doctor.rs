@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sysinfo::Disks;
 
 use pipeline_core::model::Capability;
-use pipeline_core::storage::ArtifactStore as _;
+use pipeline_core::storage::{ArtifactStore as _, LogVolume};
 use pipeline_core::time::{Clock as _, Timestamp};
 use pipeline_engine::{Engine, SystemClock};
 
@@ -93,6 +93,7 @@ async fn checks(home: &Home) -> Vec<Check> {
                 Ok(now) => clock(now, asked, SystemClock.now()),
                 Err(error) => check("clock", State::Wrong, pipeline_core::error::chain(&error)),
             });
+            checks.extend(logs(&wired.engine).await);
             let jobs = wired.engine.jobs(pipeline_core::storage::JobQuery { limit: 1, ..Default::default() }).await;
             if let Err(error) = jobs {
                 checks.push(check("records", State::Wrong, pipeline_core::error::chain(&error)));
@@ -129,6 +130,20 @@ fn version() -> String {
         std::env::consts::OS,
         std::thread::available_parallelism().map_or(1, usize::from)
     )
+}
+
+/// Counts the logs; without them everything else works.
+async fn logs(engine: &Engine) -> Option<Check> {
+    Some(match engine.logs()?.volume(None).await {
+        Ok(logs) => check("logs", State::Ok, volume(&logs)),
+        Err(error) => check("logs", State::Warning, pipeline_core::error::chain(&error)),
+    })
+}
+
+/// Says how much the logs are.
+pub(super) fn volume(logs: &LogVolume) -> String {
+    let size = logs.bytes.map_or_else(String::new, |size| format!(", {}", bytes(size)));
+    format!("{} lines{size} at {}", logs.entries, logs.location)
 }
 
 /// Writes a file and takes it away again.

@@ -1,16 +1,16 @@
-//! `logs` and `jobs watch`: a job's events as readable lines.
-
-use std::collections::HashMap;
+//! `jobs watch`: a job's events as readable lines.
 
 use serde_json::{Value, json};
 
 use pipeline_core::executor::{Decision, ItemEvent, Stop, Why};
-use pipeline_core::id::{EventSeq, ItemId};
+use pipeline_core::id::EventSeq;
 use pipeline_core::storage::{EventBody, EventRecord};
 use pipeline_engine::Engine;
 
 use crate::lookup;
 use crate::output::{Exit, Failure, Output, Stream, plain};
+
+use super::names::Names;
 
 /// How many events are asked for at once.
 const PAGE: u32 = 500;
@@ -18,7 +18,7 @@ const PAGE: u32 = 500;
 const COLUMNS: [&str; 8] = ["seq", "at", "event", "item", "name", "kind", "stage", "text"];
 
 /// Prints the events so far.
-pub(crate) async fn logs(engine: &Engine, text: &str, from: i64, output: &mut Output<'_>) -> Result<Exit, Failure> {
+async fn past(engine: &Engine, text: &str, from: i64, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let job = lookup::job(engine, text).await?;
     let mut printer = Printer::new(engine, output);
     let mut after = EventSeq(from - 1);
@@ -41,7 +41,7 @@ pub(crate) async fn logs(engine: &Engine, text: &str, from: i64, output: &mut Ou
 pub(crate) async fn watch(engine: &Engine, text: &str, from: i64, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let job = lookup::job(engine, text).await?;
     if job.status.is_terminal() {
-        return logs(engine, &job.id.to_string(), from, output).await;
+        return past(engine, &job.id.to_string(), from, output).await;
     }
     let mut printer = Printer::new(engine, output);
     let mut events = engine.watch(job.id, EventSeq(from - 1));
@@ -57,14 +57,13 @@ pub(crate) async fn watch(engine: &Engine, text: &str, from: i64, output: &mut O
 
 /// Prints events with the names of their items.
 struct Printer<'e, 's, 'a> {
-    engine: &'e Engine,
     stream: Stream<'s, 'a>,
-    names: HashMap<ItemId, String>,
+    names: Names<'e>,
 }
 
 impl<'e, 's, 'a> Printer<'e, 's, 'a> {
     fn new(engine: &'e Engine, output: &'s mut Output<'a>) -> Self {
-        Self { engine, stream: output.stream(), names: HashMap::new() }
+        Self { stream: output.stream(), names: Names::of(engine) }
     }
 
     async fn print(&mut self, event: &EventRecord) -> Result<(), Failure> {
@@ -77,7 +76,7 @@ impl<'e, 's, 'a> Printer<'e, 's, 'a> {
         };
         let text = match &event.body {
             EventBody::Item { item, what } => {
-                let name = self.name(*item).await?;
+                let name = self.names.name(*item).await?;
                 add(json!({"event": "item", "item": item, "name": name}));
                 add(serde_json::to_value(what).map_err(Failure::unexpected)?);
                 format!("{name}: {}", happened(what))
@@ -90,17 +89,6 @@ impl<'e, 's, 'a> Printer<'e, 's, 'a> {
         add(json!({"text": text}));
         let line = format!("{:>5}  {}  {text}", event.seq.0, clock(&event.at.to_string()));
         self.stream.push(&line, &value, &COLUMNS)
-    }
-
-    async fn name(&mut self, item: ItemId) -> Result<String, Failure> {
-        if let Some(name) = self.names.get(&item) {
-            return Ok(name.clone());
-        }
-        let record = self.engine.store().item(item).await?;
-        let variation = if record.parent.is_some() { format!(".{}", record.slot + 1) } else { String::new() };
-        let name = format!("#{}{variation} {}", record.ordinal + 1, record.name);
-        self.names.insert(item, name.clone());
-        Ok(name)
     }
 }
 

@@ -16,6 +16,8 @@ mod history;
 mod hooks;
 mod items;
 mod jobs;
+mod logs;
+mod names;
 mod pipelines;
 mod providers;
 mod query;
@@ -152,7 +154,7 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::Retries(args)) => retries::list(engine, &args, output).await,
         Command::Jobs(JobsCommand::Bundle(args)) => bundle::bundle(engine, home, &args, output).await,
         Command::Jobs(JobsCommand::Rerun(args)) => rerun::rerun(engine, &args, output).await,
-        Command::Logs(args) => history::logs(engine, &args.job.job, args.from, output).await,
+        Command::Logs(args) => logs::logs(engine, &args, output).await,
         Command::Config(ConfigCommand::Show { pipeline, origin, changed }) => {
             config::show(engine, &pipeline.pipeline, origin, changed, output)
         }
@@ -300,7 +302,7 @@ fn print_args(command: &Command) -> PrintArgs {
         ) => args.print,
         Command::Gates(GatesCommand::Open(gate) | GatesCommand::Close { gate, .. }) => gate.print,
         Command::Jobs(JobsCommand::Watch { job, .. }) | Command::Items(ItemsCommand::List { job, .. }) => job.print,
-        Command::Logs(args) => args.job.print,
+        Command::Logs(args) => args.print,
         Command::Store(command) => command.print(),
         Command::Hooks(command) => command.print(),
         Command::Config(ConfigCommand::Show { pipeline, .. }) => pipeline.print,

@@ -21,7 +21,7 @@ fn events_are_replayed_from_any_place() {
     let bench = Bench::new();
     let summary = bench.factory();
     let id = summary["job"].as_str().unwrap();
-    let all = bench.answer(0, &["logs", id, "-o", "json"]);
+    let all = bench.answer(0, &["jobs", "watch", id, "-o", "json"]);
     let all = all.as_array().unwrap();
     assert_eq!((&all[0]["seq"], &all[0]["event"]), (&1.into(), &"submitted".into()));
     assert_eq!(all.last().unwrap()["event"], "finished");
@@ -33,9 +33,9 @@ fn events_are_replayed_from_any_place() {
     let lines = stdout(&bench.run(&["jobs", "watch", id, "--from", "2", "-o", "ndjson"]));
     let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines, &all[1..], "one event a line");
-    let lines = stdout(&bench.run(&["logs", id]));
+    let lines = stdout(&bench.run(&["jobs", "watch", id]));
     assert!(lines.contains("red sunset: generate done"), "{lines}");
-    let csv = stdout(&bench.run(&["logs", id, "-o", "csv"]));
+    let csv = stdout(&bench.run(&["jobs", "watch", id, "-o", "csv"]));
     assert!(csv.starts_with("seq,at,event,item,name,kind,stage,text\n"), "{csv}");
     assert_eq!(csv.lines().count(), all.len() + 1);
 }

@@ -7,6 +7,7 @@ mod enhance;
 mod hooks;
 #[cfg(unix)]
 mod killed;
+mod logs;
 mod looking;
 mod money;
 mod plans;

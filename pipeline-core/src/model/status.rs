@@ -11,9 +11,9 @@ use super::Counts;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a {what}; expected one of {}", accepted.join(", "))]
 pub struct UnknownWord {
-    what: &'static str,
-    text: String,
-    accepted: Vec<&'static str>,
+    pub(super) what: &'static str,
+    pub(super) text: String,
+    pub(super) accepted: Vec<&'static str>,
 }
 
 macro_rules! words {
@@ -52,6 +52,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(super) use words;
 
 words!(
     /// What an item is. The last six never change except by a review decision.

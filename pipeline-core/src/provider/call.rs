@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::CallId;
 use crate::model::{Capability, Limits, Money};
 
+use super::journal::Journal;
 use super::task::TaskNote;
 
 /// What may be done about a call whose outcome is unknown.
@@ -102,12 +103,21 @@ pub struct CallContext {
     /// Where the provider notes the vendor's id of the task, as soon as it knows it and before it waits for the end.
     #[serde(skip)]
     pub note: TaskNote,
+    /// Where the provider tells of its steps, for the log of the job.
+    #[serde(skip)]
+    pub journal: Journal,
 }
 
 impl CallContext {
     /// Makes the context of a first try without a time limit, whose task nobody remembers.
     pub fn new(idempotency_key: CallId) -> Self {
-        Self { idempotency_key, timeout: None, resume: None, note: TaskNote::default() }
+        Self { idempotency_key, timeout: None, resume: None, note: TaskNote::default(), journal: Journal::default() }
+    }
+
+    /// Says where the provider tells of its steps.
+    pub fn journal(mut self, journal: Journal) -> Self {
+        self.journal = journal;
+        self
     }
 
     /// Says when the caller stops waiting.

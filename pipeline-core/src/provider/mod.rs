@@ -33,6 +33,7 @@ mod call;
 mod dataset;
 mod hook;
 mod image;
+mod journal;
 mod task;
 mod text;
 mod vision;
@@ -48,6 +49,7 @@ pub use image::{
     ImageFile, ImageGenerator, ImageInfo, ImageProcessor, OutputFormat, ProcessRequest, ProcessResponse, ProcessStep,
     RemoveBackgroundRequest, RemoveBackgroundResponse, ResizeFit,
 };
+pub use journal::{Journal, Note, NoteKeeper};
 pub use task::{TaskKeeper, TaskNote};
 pub use text::{EmbedRequest, EmbedResponse, Embedder, TextModel, TextRequest, TextResponse, TextTask};
 pub use vision::{QualityRules, Question, VisionModel, VisionRequest, VisionResponse};

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::id::{Digest, ItemId, JobId, StageName};
 use crate::model::Money;
-use crate::provider::{CallContext, ProviderInfo};
+use crate::provider::{CallContext, Journal, ProviderInfo};
 use crate::storage::ArtifactStore;
 
 use super::providers::Providers;
@@ -65,6 +65,10 @@ pub trait StageContext: fmt::Debug + std::marker::Send + Sync {
 
     /// Returns the providers to choose from.
     fn providers(&self) -> &dyn Providers;
+
+    /// Returns where the stage tells of its steps, for the log of the job. What goes through [`StageContext::artifacts`] and
+    /// [`StageContext::call`] is told already.
+    fn journal(&self) -> &Journal;
 
     /// Makes a provider call under the ledger: intent, time limit, send, settle.
     ///

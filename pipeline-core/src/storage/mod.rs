@@ -1,4 +1,4 @@
-//! The ports of storage: records (jobs, items, queue, ledger, gates, budgets, events, hooks, names) and artifacts.
+//! The ports of storage: records (jobs, items, queue, ledger, gates, budgets, events, hooks, names), artifacts and logs.
 //!
 //! Each trait numbers the clauses of its contract; the conformance suite has one test a clause.
 
@@ -16,6 +16,7 @@ mod item;
 mod job;
 mod ledger;
 mod listing;
+mod log;
 mod queue;
 mod registry;
 mod review;
@@ -49,6 +50,7 @@ pub use ledger::{
     SettleReply, Settlement, shortened,
 };
 pub use listing::{JobCursor, JobKeyOf, JobOrder, JobQuery, JobSort};
+pub use log::{LogEntry, LogKeeper, LogQuery, LogSeq, LogVolume, NewLogEntry, Outdated};
 pub use queue::{
     AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
     Rates, Refusal, SessionRecord, WorkQueue,

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use pipeline_core::model::Capability;
+use pipeline_core::model::{Capability, Step};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
 use pipeline_core::provider::ImageFile;
 use pipeline_core::settings::{SettingsSchema, StageSettings};
@@ -67,7 +67,7 @@ impl Stage for SourceFiles {
     async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {
         let settings: FilesSettings = task.settings()?;
         let path = task.input.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let bytes = read(&path).await?;
+        let bytes = context.journal().step(Step::Read, path.clone(), read(&path)).await?;
         if bytes.is_empty() {
             return Err(Error::corrupt("not a picture: the file is empty").with("path", &path));
         }
@@ -79,12 +79,9 @@ impl Stage for SourceFiles {
                 .with("accepted", "PNG, JPEG, WebP, GIF, TIFF, BMP"));
         }
         let image = ImageFile { bytes, media_type: artifact.media_type };
-        let info = context
-            .providers()
-            .image_processor(&settings.provider)?
-            .inspect(image)
-            .await
-            .map_err(|error| error.with("path", &path))?;
+        let processor = context.providers().image_processor(&settings.provider)?;
+        let inspected = async { processor.inspect(image).await.map_err(|error| error.with("path", &path)) };
+        let info = context.journal().step(Step::Inspect, "decoded whole", inspected).await?;
         let stem = Path::new(&path).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let keyword = stem.replace(['_', '-', '.'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
         Ok(Output::new()

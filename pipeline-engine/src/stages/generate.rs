@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use pipeline_core::id::{Digest, ItemId};
-use pipeline_core::model::{Artifact, Capability};
+use pipeline_core::model::{Artifact, Capability, Step};
 use pipeline_core::pipeline::{GroupBy, PortSpec, StageSpec};
 use pipeline_core::provider::{GenerateRequest, ImageCapabilities, ImageContent, Repeat};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
@@ -228,7 +228,8 @@ async fn generate(context: &dyn StageContext, tasks: &[Task]) -> Result<Vec<Resu
             let artifact = match (&delivery.artifact, &delivery.remote) {
                 (Some(artifact), _) => artifact.clone(),
                 (None, Some(reference)) => {
-                    let file = generator.download(reference).await?;
+                    let fetched = generator.download(reference);
+                    let file = context.journal().step(Step::Download, "the vendor's file", fetched).await?;
                     context.artifacts().put(file.bytes).await?
                 }
                 (None, None) => return Err(Error::corrupt("the generator delivered an empty picture")),

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use pipeline_core::model::Capability;
+use pipeline_core::model::{Capability, Step};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
 use pipeline_core::provider::{ImageFile, TextRequest, TextTask};
 use pipeline_core::settings::{SettingsSchema, StageSettings};
@@ -68,7 +68,8 @@ impl Stage for ImageMetadata {
         let artifact = task.file("image")?.clone();
         let bytes = context.artifacts().get(artifact.digest).await?;
         let image = ImageFile { bytes, media_type: artifact.media_type };
-        let seen = context.providers().image_processor(&settings.colors_provider)?.inspect(image).await?;
+        let processor = context.providers().image_processor(&settings.colors_provider)?;
+        let seen = context.journal().step(Step::Inspect, "the picture's colours", processor.inspect(image)).await?;
         let keyword = task.text("keyword").unwrap_or(&task.name).to_owned();
         let input = Map::from_iter([
             ("keyword".to_owned(), Value::from(keyword)),

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use pipeline_core::model::Capability;
+use pipeline_core::model::{Capability, Step};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
 use pipeline_core::provider::{ImageFile, OutputFormat, ProcessRequest, ProcessStep, ResizeFit};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
@@ -171,7 +171,9 @@ impl Stage for ImageProcess {
             quality: settings.quality,
             background,
         };
-        let response = processor.process(request).await?;
+        let processed = processor.process(request);
+        let response =
+            context.journal().step(Step::Encode, format!("as {:?}", settings.format).to_lowercase(), processed).await?;
         let made = context.artifacts().put(response.image.bytes).await?;
         Ok(Output::new()
             .file("image", made)

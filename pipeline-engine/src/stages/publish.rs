@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use pipeline_core::model::{LogLevel, Step};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
@@ -116,14 +117,17 @@ impl Stage for OutputFolder {
         let bytes = context.artifacts().get(artifact.digest).await?;
         let sidecar = (settings.sidecar == Sidecar::Json).then(|| description(&task));
         let (target, item) = (path.clone(), task.item.to_string());
-        tokio::task::spawn_blocking(move || {
+        let written = tokio::task::spawn_blocking(move || {
             if let Some(text) = sidecar {
                 write(&target.with_extension("json"), text.as_bytes(), &format!("{item}-json"))?;
             }
             write(&target, &bytes, &item)
-        })
-        .await
-        .map_err(|error| Error::unexpected("writing was interrupted").because(error))??;
+        });
+        let written =
+            async { written.await.map_err(|error| Error::unexpected("writing was interrupted").because(error))? };
+        let place = path.display().to_string();
+        context.journal().step(Step::Write, "the file, synced and renamed", written).await?;
+        context.journal().note(LogLevel::Info, Step::Published, place);
         Ok(Output::new().field("path", path.to_string_lossy().into_owned()).into())
     }
 }

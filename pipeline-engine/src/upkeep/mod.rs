@@ -3,6 +3,7 @@
 //! Nothing here grows with the store in memory: records are read in pages, artifacts by their first byte.
 
 mod gc;
+mod logs;
 mod prune;
 mod stats;
 mod verify;
@@ -10,7 +11,7 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
-use pipeline_core::storage::{ArtifactStore, Store};
+use pipeline_core::storage::{ArtifactStore, LogKeeper, Store};
 use pipeline_core::time::Clock;
 
 pub use gc::{GcOptions, GcReport, LEAST_GRACE};
@@ -27,12 +28,19 @@ pub struct Upkeep {
     store: Arc<dyn Store>,
     artifacts: Arc<dyn ArtifactStore>,
     clock: Arc<dyn Clock>,
+    logs: Option<Arc<dyn LogKeeper>>,
 }
 
 impl Upkeep {
     /// Looks after a store and the artifacts its records name. The clock tells how old artifacts are.
     pub fn new(store: Arc<dyn Store>, artifacts: Arc<dyn ArtifactStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, artifacts, clock }
+        Self { store, artifacts, clock, logs: None }
+    }
+
+    /// Looks after the logs of jobs as well.
+    pub fn logs(mut self, logs: Arc<dyn LogKeeper>) -> Self {
+        self.logs = Some(logs);
+        self
     }
 }
 

@@ -36,7 +36,7 @@ pub struct PruneReport {
 }
 
 impl Upkeep {
-    /// Removes jobs that ended long enough ago, with items, results and events. Calls that have cost something stay in the
+    /// Removes jobs that ended long enough ago, with items, results, events and their logs. Calls that have cost something stay in the
     /// ledger; files stay until [`Upkeep::gc`]. `each` hears of those removed, in a dry run of those that would be.
     ///
     /// # Errors
@@ -81,13 +81,14 @@ impl Upkeep {
         Ok(report)
     }
 
-    /// Removes a job that has ended, with items, results and events. Calls that have cost something stay in the ledger;
+    /// Removes a job that has ended, with items, results, events and its log. Calls that have cost something stay in the ledger;
     /// files stay until [`Upkeep::gc`].
     ///
     /// # Errors
     /// `NotFound`; `Conflict` when the job has not ended; the store's. A removal that is interrupted is ended by the next.
     pub async fn delete(&self, job: JobId) -> Result<()> {
         self.store.delete(job).await?;
+        self.forget(job).await?;
         self.sweep().await
     }
 

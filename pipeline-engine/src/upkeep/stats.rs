@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use pipeline_core::Result;
-use pipeline_core::storage::{Census, StoreInfo};
+use pipeline_core::storage::{Census, LogVolume, StoreInfo};
 
 use super::Upkeep;
 
@@ -16,6 +16,8 @@ pub struct StoreStats {
     pub records: Census,
     /// Its artifacts.
     pub artifacts: ArtifactStats,
+    /// The logs of its jobs; `None` where none are kept.
+    pub logs: Option<LogVolume>,
 }
 
 /// How many artifacts there are.
@@ -42,6 +44,10 @@ impl Upkeep {
             artifacts.count += listed.len() as u64;
             artifacts.bytes += listed.iter().map(|listed| listed.size).sum::<u64>();
         }
-        Ok(StoreStats { store: self.store.info(), records, artifacts })
+        let logs = match &self.logs {
+            Some(logs) => Some(logs.volume(None).await?),
+            None => None,
+        };
+        Ok(StoreStats { store: self.store.info(), records, artifacts, logs })
     }
 }

@@ -12,8 +12,8 @@ use tracing::Instrument as _;
 
 use pipeline_core::error::chain;
 use pipeline_core::id::{CallId, ItemId, JobId, SendingId, StageName};
-use pipeline_core::model::{Failure, FailureCode, Money};
-use pipeline_core::provider::{CallContext, Repeat, TaskKeeper, TaskNote};
+use pipeline_core::model::{Capability, Failure, FailureCode, LogLevel, Money, Step};
+use pipeline_core::provider::{CallContext, Journal, Repeat, TaskKeeper, TaskNote};
 use pipeline_core::settings::Cache;
 use pipeline_core::stage::{Answer, CallSpec, SendCall, StageEnd};
 use pipeline_core::storage::{
@@ -63,6 +63,8 @@ pub(crate) struct Caller {
     pub(crate) unsettled: Arc<AtomicBool>,
     /// The gate of the budget that has kept the last call of this run from being made.
     pub(crate) barred: Arc<Mutex<Option<String>>>,
+    /// Where the run tells of its steps.
+    pub(crate) journal: Journal,
 }
 
 /// Counts what a run waits for as long as it lives.
@@ -103,13 +105,21 @@ impl Caller {
         if spec.provider.repeat == Repeat::Free {
             let id = CallId::from_uuid(self.shared.uuid());
             let span = tracing::debug_span!("call", %id, provider = spec.provider.name);
-            let answer = send(CallContext::new(id).timeout(self.timeout)).instrument(span).await?;
+            let sent = send(CallContext::new(id).timeout(self.timeout).journal(self.journal.clone())).instrument(span);
+            let step = step_of(spec.provider.capability);
+            let answer =
+                self.journal.step(step, self.said(|| format!("{} answered", spec.provider.name)), sent).await?;
             return Ok((answer, Money::ZERO));
         }
         let _calling = Busy::begin(&self.calling);
         let sending = match self.earlier(&spec).await? {
             Earlier::Known(record) => {
                 self.receive(record.id, record.state == CallState::Succeeded);
+                self.journal.note(
+                    LogLevel::Debug,
+                    Step::Recall,
+                    self.said(|| format!("the outcome of call {} is in the ledger", record.id)),
+                );
                 return recorded(*record);
             }
             Earlier::Unanswered(id, task) => {
@@ -122,6 +132,9 @@ impl Caller {
                 if let Some((answer, from)) = self.reuse(&spec).await.map_err(later)? {
                     let mut reused = self.reused.lock().unwrap_or_else(PoisonError::into_inner);
                     reused.extend(spec.items.iter().map(|item| (*item, from)));
+                    drop(reused);
+                    let said = self.said(|| format!("call {from} of an earlier job has the answer"));
+                    self.journal.note(LogLevel::Debug, Step::Recall, said);
                     return Ok((answer, Money::ZERO));
                 }
                 let id = CallId::from_uuid(self.shared.uuid());
@@ -274,11 +287,23 @@ impl Caller {
             gate: self.gate.clone(),
             patience: self.timeout.unwrap_or(ANSWER) + self.shared.tuning.patience,
         };
-        self.intents.send((call, answer)).await.map_err(|_| lost())?;
-        let intended = reply.await.map_err(|_| lost())?;
+        let said = self.said(|| match call.reserved {
+            Some(most) => format!("call {id} of {} may cost at most {most}", call.provider),
+            None => format!("call {id} of {}", call.provider),
+        });
+        let written = async {
+            self.intents.send((call, answer)).await.map_err(|_| lost())?;
+            reply.await.map_err(|_| lost())?
+        };
+        let intended: Result<()> = self.journal.step(Step::Intent, said, written).await;
         let budget = intended.as_ref().err().and_then(budget_gate);
         *self.barred.lock().unwrap_or_else(PoisonError::into_inner) = budget;
         intended.map(|()| sending)
+    }
+
+    /// Says something where steps that went well are told.
+    fn said(&self, say: impl FnOnce() -> String) -> String {
+        if self.journal.wants(LogLevel::Debug) { say() } else { String::new() }
     }
 
     /// Returns what a call may cost at most: its price, or else the bound that somebody has set.
@@ -294,17 +319,21 @@ impl Caller {
         let again = again && resume.is_none();
         let keeper = Arc::new(Keeper { caller: self.clone(), call: id, kept: AtomicBool::new(resume.is_some()) });
         let note = TaskNote::new(Arc::clone(&keeper) as _);
-        let sent = send(CallContext { idempotency_key: id, timeout: self.timeout, resume, note });
-        let outcome = match self.timeout {
-            None => sent.await,
-            // What the provider has sent is not given up because there is no room for it.
-            Some(limit) => match timed(limit, &self.storing, sent).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(Error::new(ErrorKind::Timeout, "the provider did not answer in time")
-                    .with("provider", &spec.provider.name)
-                    .retry(Retryability::Indeterminate)),
-            },
+        let journal = self.journal.clone();
+        let sent = send(CallContext { idempotency_key: id, timeout: self.timeout, resume, note, journal });
+        let answered = async {
+            match self.timeout {
+                None => sent.await,
+                // What the provider has sent is not given up because there is no room for it.
+                Some(limit) => timed(limit, &self.storing, sent).await.unwrap_or_else(|_| {
+                    Err(Error::new(ErrorKind::Timeout, "the provider did not answer in time")
+                        .with("provider", &spec.provider.name)
+                        .retry(Retryability::Indeterminate))
+                }),
+            }
         };
+        let said = self.said(|| format!("{} answered call {id}", spec.provider.name));
+        let outcome = self.journal.step(step_of(spec.provider.capability), said, answered).await;
         match outcome {
             Ok(answer) => {
                 let cost = answer.cost.or_else(|| self.most(spec)).unwrap_or_default();
@@ -340,12 +369,16 @@ impl Caller {
     /// Settles a call. While the store is away or full, this has no end: what is given up here may have been paid for.
     async fn settle(&self, record: Settlement) -> Result<SettleReply> {
         let settle = || self.shared.store.settle(record.clone());
-        let reply = loop {
-            match self.persist(record.call, settle).await {
-                Err(error) if error.retryability() == Retryability::Transient => {}
-                done => break done?,
+        let settled = async {
+            loop {
+                match self.persist(record.call, settle).await {
+                    Err(error) if error.retryability() == Retryability::Transient => {}
+                    done => break done,
+                }
             }
         };
+        let said = self.said(|| format!("call {} {} at {}", record.call, record.state.as_str(), record.cost));
+        let reply = self.journal.step(Step::Settle, said, settled).await?;
         self.shared.metrics.settled(self.gate.as_ref(), &record, reply);
         Ok(reply)
     }
@@ -373,6 +406,18 @@ impl Caller {
 /// this one has.
 fn later(error: Error) -> Error {
     error.retry(Retryability::Throttled { after: Some(AWAIT) })
+}
+
+/// Returns the step that sends a request: models get prompts.
+const fn step_of(capability: Capability) -> Step {
+    match capability {
+        Capability::GenerateImage | Capability::Vision | Capability::Text => Step::PromptSend,
+        Capability::Embed
+        | Capability::RemoveBackground
+        | Capability::ProcessImage
+        | Capability::AnalyzeDataset
+        | Capability::RenderChart => Step::Send,
+    }
 }
 
 /// Returns the gate of the budget that is in the way of an intent, if one is.
@@ -419,7 +464,11 @@ impl TaskKeeper for Keeper {
     async fn keep(&self, external_id: &str) {
         let attach = || self.caller.shared.store.attach(self.call, external_id.to_owned());
         match self.caller.persist(self.call, attach).await {
-            Ok(AttachReply::Attached) => self.kept.store(true, Ordering::SeqCst),
+            Ok(AttachReply::Attached) => {
+                self.kept.store(true, Ordering::SeqCst);
+                let said = self.caller.said(|| format!("the vendor works on call {} as task {external_id}", self.call));
+                self.caller.journal.note(LogLevel::Debug, Step::Task, said);
+            }
             Ok(reply @ (AttachReply::OtherTask | AttachReply::AlreadySettled)) => {
                 tracing::warn!(call = %self.call, external_id, ?reply, "the ledger keeps another task of this call");
             }

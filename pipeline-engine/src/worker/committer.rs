@@ -14,7 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use pipeline_core::error::chain;
 use pipeline_core::id::{ItemId, SessionId};
-use pipeline_core::storage::{CallQuery, Commit, CommitReply};
+use pipeline_core::model::{LogLevel, Step};
+use pipeline_core::storage::{CallQuery, Commit, CommitReply, NewLogEntry};
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
 use super::shared::Shared;
@@ -274,8 +275,10 @@ async fn work(shared: Arc<Shared>, session: SessionId, queue: Arc<Queue>) {
         }
         let (mut commits, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|Entry { commit, answers, .. }| (commit, answers)).unzip();
+        let began = Instant::now();
         match write(&shared, session, &commits).await {
             Ok(replies) => {
+                told(&shared, &commits, &replies, began.elapsed());
                 for ((commit, answers), reply) in commits.drain(..).zip(answers).zip(replies) {
                     if matches!(reply, CommitReply::Refused(_)) {
                         // Only the call may not be made; what else had joined it is still to be written.
@@ -300,6 +303,43 @@ async fn work(shared: Arc<Shared>, session: SessionId, queue: Arc<Queue>) {
             }
         }
         shared.bell.notify_waiters();
+    }
+}
+
+/// Tells the log what became durable.
+fn told(shared: &Shared, commits: &[Commit], replies: &[CommitReply], took: Duration) {
+    if !shared.scribe.wants(LogLevel::Info) {
+        return;
+    }
+    let at = shared.now();
+    let debug = shared.scribe.wants(LogLevel::Debug);
+    let entry = |commit: &Commit, level, step, duration, message| NewLogEntry {
+        at,
+        level,
+        job: commit.job,
+        item: Some(commit.item),
+        stage: None,
+        step,
+        attempt: None,
+        code: None,
+        duration,
+        message,
+    };
+    for (commit, _) in commits.iter().zip(replies).filter(|(_, reply)| **reply == CommitReply::Applied) {
+        if debug {
+            let said = format!(
+                "{} results, {} calls, {} children, {} events",
+                commit.results.len(),
+                commit.calls.len(),
+                commit.children.len(),
+                commit.events.len()
+            );
+            shared.scribe.tell(entry(commit, LogLevel::Debug, Step::Commit, Some(took), said.into()));
+        }
+        if commit.status.is_terminal() && commit.machine.expanded.is_none() && commit.release {
+            let said = commit.status.as_str().into();
+            shared.scribe.tell(entry(commit, LogLevel::Info, Step::Ended, None, said));
+        }
     }
 }
 

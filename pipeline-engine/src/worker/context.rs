@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use pipeline_core::id::{ItemId, JobId, StageName};
-use pipeline_core::model::Money;
+use pipeline_core::model::{Money, Step};
+use pipeline_core::provider::Journal;
 use pipeline_core::stage::{Answer, CallSpec, Providers, SendCall, StageContext};
 use pipeline_core::storage::{ArtifactStore, FingerprintMark, NameRequest};
 use pipeline_core::{Error, Result, Retryability};
@@ -28,6 +29,7 @@ impl RunContext {
             patience: caller.shared.tuning.patience,
             calling: caller.calling.clone(),
             storing: caller.storing.clone(),
+            journal: caller.journal.clone(),
         };
         Self(caller, Arc::new(shelf))
     }
@@ -59,6 +61,10 @@ impl StageContext for RunContext {
         &self.0.shared.bindings
     }
 
+    fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
     async fn call(&self, spec: CallSpec, send: SendCall) -> Result<(Answer, Money)> {
         self.0.call(spec, send).await
     }
@@ -73,12 +79,14 @@ impl StageContext for RunContext {
     ) -> Result<bool> {
         let (scope, name, job) = (scope.to_owned(), name.to_owned(), self.0.job);
         let request = NameRequest { scope, name, job, item, take_over, only_if_mine };
-        self.0.shared.store.reserve_name(request).await.map_err(later)
+        let reserved = async { self.0.shared.store.reserve_name(request).await.map_err(later) };
+        self.0.journal.step(Step::Name, "asked for a file name", reserved).await
     }
 
     async fn mark_fingerprint(&self, item: ItemId, fingerprint: u64, max_distance: u32) -> Result<Option<ItemId>> {
         let (scope, job) = (self.0.stage.to_string(), self.0.job);
         let mark = FingerprintMark { job, scope, item, fingerprint, max_distance };
-        self.0.shared.store.mark_fingerprint(mark).await.map_err(later)
+        let marked = async { self.0.shared.store.mark_fingerprint(mark).await.map_err(later) };
+        self.0.journal.step(Step::Compare, "compared with the pictures of the job", marked).await
     }
 }

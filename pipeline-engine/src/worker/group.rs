@@ -56,6 +56,7 @@ async fn walk_together(shared: Arc<Shared>, committer: Committer, unit: Vec<Clai
     for claimed in unit {
         let own = results.remove(&claimed.item.id).unwrap_or_default();
         let mut walk = Walk::new(&shared, &committer, &job, claimed, own);
+        walk.tell_claim();
         let mut alone = Vec::new();
         let mut starts = walk.apply(&Event::Claimed)?;
         if walk.waits_for_person() {
@@ -139,7 +140,7 @@ fn start_together(walks: &mut [Walk], (stage, attempt): (StageIndex, u32), mut s
     for (index, start) in starts {
         let Some(walk) = walks.get_mut(index) else { continue };
         if shared_run.is_none() {
-            let run = walk.job.stage(stage).zip(walk.context(stage));
+            let run = walk.job.stage(stage).zip(walk.context(stage, attempt, walk.parent()));
             let policy = walk.job.plan.stage(stage).map(|stage| stage.policy);
             let more = (walk.limit(stage), walk.tickets());
             shared_run = run.zip(policy).map(|((code, context), policy)| (code, context, policy, more));

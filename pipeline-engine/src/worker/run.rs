@@ -71,6 +71,7 @@ pub(crate) enum RunEnd {
 /// Runs a worker with a session of its own.
 pub(crate) async fn run(shared: Arc<Shared>, options: RunOptions) -> Result<RunEnd> {
     let session = Session::open(&shared, options.focus).await?;
+    let writing = shared.scribe.write();
     let committer = Committer::start(Arc::clone(&shared), session.id);
     let courier = Courier::start(&shared);
     let stop = options.stop.clone();
@@ -80,6 +81,7 @@ pub(crate) async fn run(shared: Arc<Shared>, options: RunOptions) -> Result<RunE
     if let Some(courier) = courier {
         courier.end(stop).await;
     }
+    writing.end().await;
     let end = outcome?;
     closed?;
     Ok(end)

@@ -17,6 +17,7 @@ use pipeline_core::time::{Clock, Timestamp};
 use crate::bindings::Bindings;
 use crate::chance::Chance;
 use crate::metrics::Metrics;
+use crate::scribe::Scribe;
 
 use super::job::JobContext;
 
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) session: watch::Sender<Option<NewSession>>,
     /// What has been done so far.
     pub(crate) metrics: Metrics,
+    /// Who writes down what happens in detail.
+    pub(crate) scribe: Arc<Scribe>,
     jobs: Mutex<BTreeMap<(JobId, u32), Arc<JobContext>>>,
 }
 
@@ -64,7 +67,7 @@ impl Shared {
         artifacts: Arc<dyn ArtifactStore>,
         (bindings, sender): (Bindings, Option<Arc<dyn HookSender>>),
         stages: HashMap<String, Arc<dyn Stage>>,
-        (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>),
+        (clock, chance, scribe): (Arc<dyn Clock>, Arc<dyn Chance>, Scribe),
         tuning: Tuning,
     ) -> Self {
         Self {
@@ -79,6 +82,7 @@ impl Shared {
             bell: Notify::new(),
             session: watch::Sender::new(None),
             metrics: Metrics::new(),
+            scribe: Arc::new(scribe),
             jobs: Mutex::default(),
         }
     }

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use pipeline_core::error::chain;
 use pipeline_core::id::Digest;
-use pipeline_core::model::Artifact;
+use pipeline_core::model::{Artifact, LogLevel, Step};
+use pipeline_core::provider::Journal;
 use pipeline_core::storage::{ArtifactStore, StoredArtifact};
 use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
@@ -30,6 +31,8 @@ pub(crate) struct Shelf {
     pub(crate) calling: watch::Sender<u32>,
     /// How many files of the run wait here.
     pub(crate) storing: watch::Sender<u32>,
+    /// Where the run tells of its steps.
+    pub(crate) journal: Journal,
 }
 
 impl Shelf {
@@ -40,11 +43,8 @@ impl Shelf {
             _ => paid && error.retryability() == Retryability::Transient && waited < self.patience,
         }
     }
-}
 
-#[async_trait]
-impl ArtifactStore for Shelf {
-    async fn put(&self, content: Bytes) -> Result<Artifact> {
+    async fn keep(&self, content: Bytes) -> Result<Artifact> {
         let paid = *self.calling.borrow() > 0;
         let (mut pause, mut waited) = (Duration::from_millis(100), Duration::ZERO);
         loop {
@@ -65,9 +65,18 @@ impl ArtifactStore for Shelf {
             pause = (pause * 2).min(LOOK);
         }
     }
+}
+
+#[async_trait]
+impl ArtifactStore for Shelf {
+    async fn put(&self, content: Bytes) -> Result<Artifact> {
+        let said = if self.journal.wants(LogLevel::Debug) { format!("{} bytes", content.len()) } else { String::new() };
+        self.journal.step(Step::Put, said, self.keep(content)).await
+    }
 
     async fn get(&self, digest: Digest) -> Result<Bytes> {
-        self.artifacts.get(digest).await
+        let said = if self.journal.wants(LogLevel::Debug) { digest.to_string() } else { String::new() };
+        self.journal.step(Step::Load, said, self.artifacts.get(digest)).await
     }
 
     async fn contains(&self, digest: Digest) -> Result<bool> {

@@ -2,6 +2,7 @@
 
 mod end;
 mod ledger;
+mod telling;
 mod writing;
 
 use std::collections::HashMap;
@@ -12,9 +13,10 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
 use pipeline_core::executor::{Effect, Event, ItemMachine, Resume, StageState, Wait};
-use pipeline_core::id::Token;
-use pipeline_core::model::Control;
+use pipeline_core::id::{ItemId, Token};
+use pipeline_core::model::{Control, LogLevel};
 use pipeline_core::pipeline::StageIndex;
+use pipeline_core::provider::Journal;
 use pipeline_core::stage::Task;
 use pipeline_core::storage::{Claimed, CommitReply, ItemRecord};
 use pipeline_core::time::Timestamp;
@@ -27,6 +29,7 @@ use super::inputs::{self, Results};
 use super::job::{JobContext, Place};
 use super::run::{Signals, Stop};
 use super::shared::Shared;
+use crate::scribe::Trying;
 
 use end::Made;
 pub(crate) use end::{Ended, late};
@@ -113,7 +116,7 @@ impl Walk {
     }
 
     fn apply_at(&mut self, now: Timestamp, draw: u64, event: &Event, made: Made) -> Result<Vec<Start>> {
-        let Made { result: made, used, unsettled, ticket } = made;
+        let Made { result: made, used, unsettled, ticket, took } = made;
         let facts = if self.job.conditional {
             let mut facts = inputs::facts(&self.job.plan, &self.item.input, &self.results);
             if let Some((index, result)) = &made
@@ -132,6 +135,7 @@ impl Walk {
         if transition.ignored {
             return Ok(Vec::new());
         }
+        self.tell_of(event, &transition.events, took);
         let result = made.as_ref().map(|(_, result)| result.clone());
         let next = transition.next;
         let siblings = next.expanded.unwrap_or(1);
@@ -170,7 +174,9 @@ impl Walk {
 
     /// Starts a try on its own.
     pub(crate) fn start(&mut self, start: Start) {
-        let (Some(code), Some(context)) = (self.job.stage(start.stage), self.context(start.stage)) else {
+        let (Some(code), Some(context)) =
+            (self.job.stage(start.stage), self.context(start.stage, start.attempt, Some(self.item.id)))
+        else {
             let kind = self.job.plan.stage(start.stage).map(|stage| stage.kind.clone()).unwrap_or_default();
             let unknown = Error::new(ErrorKind::Unsupported, "this program has no such stage kind").with("kind", kind);
             let ended = self.end(Err(unknown));
@@ -194,6 +200,7 @@ impl Walk {
         attempt: u32,
         run: impl Future<Output = Ended> + Send + 'static,
     ) {
+        self.tell_start(stage, attempt);
         let planned = self.job.plan.stage(stage);
         let span = tracing::debug_span!("stage", name = planned.map(|stage| stage.name.as_str()), attempt);
         let abort = self.runs.spawn(run.instrument(span));
@@ -242,6 +249,7 @@ impl Walk {
         }
         if self.superseded {
             tracing::warn!(item = %self.item.id, "the item was taken over; its running stages are given up");
+            self.tell_lost();
         }
         Ok(())
     }
@@ -305,9 +313,21 @@ impl Walk {
         Arc::clone(&self.shared)
     }
 
-    /// Returns the context a stage run gets.
-    pub(crate) fn context(&self, stage: StageIndex) -> Option<RunContext> {
+    /// Returns the item this one was made of.
+    pub(crate) fn parent(&self) -> Option<ItemId> {
+        self.item.parent
+    }
+
+    /// Returns the context a try of a stage gets, for an item or, where siblings share it, for their parent.
+    pub(crate) fn context(&self, stage: StageIndex, attempt: u32, item: Option<ItemId>) -> Option<RunContext> {
         let planned = self.job.plan.stage(stage)?;
+        let scribe = &self.shared.scribe;
+        let journal = if scribe.wants(LogLevel::Error) {
+            let (scribe, job, stage) = (Arc::clone(scribe), self.job.id, planned.name.clone());
+            Journal::new(Arc::new(Trying { scribe, job, item, stage, attempt }))
+        } else {
+            Journal::default()
+        };
         Some(RunContext::new(Caller {
             shared: Arc::clone(&self.shared),
             job: self.job.id,
@@ -324,6 +344,7 @@ impl Walk {
             reused: Arc::default(),
             unsettled: Arc::default(),
             barred: Arc::default(),
+            journal,
         }))
     }
 
@@ -370,7 +391,8 @@ impl Walk {
             made.reused = reused;
         }
         self.shared.metrics.tried(self.job.plan.stage(stage), at.since(started_at), &event);
-        let made = Made { result: made.map(|result| (stage, result)), used, unsettled, ticket };
+        let took = Some(at.since(started_at));
+        let made = Made { result: made.map(|result| (stage, result)), used, unsettled, ticket, took };
         let starts = self.apply_at(at, draw, &event, made)?;
         self.go_on(starts).await
     }

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use pipeline_core::error::{Error, ErrorKind, Result, Retryability};
+use pipeline_core::model::Step;
 use pipeline_core::provider::{
-    CallContext, GenerateRequest, GenerateResponse, ImageCapabilities, ImageFile, ImageGenerator, ProviderInfo,
+    CallContext, GenerateRequest, GenerateResponse, ImageCapabilities, ImageFile, ImageGenerator, Journal, ProviderInfo,
 };
 use pipeline_core::settings::SecretRef;
 use pipeline_core::time::Timestamp;
@@ -106,11 +107,12 @@ impl HttpProvider {
     }
 
     /// Asks for a task until it ends or patience does.
-    async fn follow(&self, id: &str, wanted: usize, until: Instant) -> Result<GenerateResponse> {
+    async fn follow(&self, id: &str, wanted: usize, until: Instant, journal: &Journal) -> Result<GenerateResponse> {
         loop {
             let request = self.signed(self.questions.get(self.address(&["v1", "tasks", id])?));
             let left = until.saturating_duration_since(Instant::now());
-            let body = self.fetch(request, Asked::Task, Some(left.max(Duration::from_secs(1)))).await?;
+            let answer = self.fetch(request, Asked::Task, Some(left.max(Duration::from_secs(1))));
+            let body = journal.step(Step::Poll, "asked for the task", answer).await?;
             match codec::standing(&body, id, wanted)? {
                 Standing::Done(response) => return Ok(response),
                 Standing::Running if Instant::now() + self.config.poll() < until => {
@@ -190,7 +192,7 @@ impl ImageGenerator for HttpProvider {
         let patience = context.timeout.unwrap_or(Duration::MAX).min(self.config.patience());
         let until = began + patience;
         if let Some(id) = &context.resume {
-            match self.follow(id, wanted, until).await {
+            match self.follow(id, wanted, until, &context.journal).await {
                 // The same order under the same key buys nothing new; it is how the port wants a lost task found again.
                 Err(gone) if gone.kind() == ErrorKind::NotFound && self.config.idempotent => {}
                 outcome => return outcome,
@@ -198,7 +200,7 @@ impl ImageGenerator for HttpProvider {
         }
         let id = self.submit(&order, context).await?;
         tokio::time::sleep(self.config.poll().min(patience)).await;
-        self.follow(&id, wanted, until).await
+        self.follow(&id, wanted, until, &context.journal).await
     }
 
     async fn download(&self, reference: &str) -> Result<ImageFile> {

@@ -10,6 +10,7 @@ mod hooks;
 mod items;
 mod jobs;
 mod ledger;
+mod logs;
 mod queue;
 mod rates;
 mod registry;
@@ -21,4 +22,5 @@ mod state;
 mod steward;
 mod store;
 
+pub use logs::MemoryLogs;
 pub use store::MemoryStore;

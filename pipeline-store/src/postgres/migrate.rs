@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 10, name: "hooks", sql: include_str!("../../migrations/postgres/0010_hooks.sql") },
     Migration { number: 11, name: "listing", sql: include_str!("../../migrations/postgres/0011_listing.sql") },
     Migration { number: 12, name: "schedules", sql: include_str!("../../migrations/postgres/0012_schedules.sql") },
+    Migration { number: 13, name: "logs", sql: include_str!("../../migrations/postgres/0013_logs.sql") },
 ];
 
 /// Returns the number of the newest migration this program knows.

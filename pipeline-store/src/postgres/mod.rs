@@ -32,6 +32,7 @@ mod ledger;
 mod listing;
 mod location;
 mod locks;
+mod logs;
 mod migrate;
 mod open;
 mod options;

@@ -6,7 +6,8 @@ use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
 use super::fault::Work;
 use crate::migration::{self, Migration, SchemaState};
 
-const MIGRATIONS: &[Migration] = &[
+/// The schema of the records.
+pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "records", sql: include_str!("../../migrations/sqlite/0001_records.sql") },
     Migration { number: 2, name: "gates", sql: include_str!("../../migrations/sqlite/0002_gates.sql") },
     Migration { number: 3, name: "calls", sql: include_str!("../../migrations/sqlite/0003_calls.sql") },
@@ -21,6 +22,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 12, name: "schedules", sql: include_str!("../../migrations/sqlite/0012_schedules.sql") },
 ];
 
+/// The schema of the logs, which lie in a file of their own.
+pub(super) const LOGS: &[Migration] =
+    &[Migration { number: 1, name: "logs", sql: include_str!("../../migrations/sqlite_logs/0001_logs.sql") }];
+
 /// Returns the number of the newest migration this program knows.
 pub(super) fn newest() -> i64 {
     migration::newest(MIGRATIONS)
@@ -28,7 +33,7 @@ pub(super) fn newest() -> i64 {
 
 /// Says where the schema stands, and changes nothing.
 pub(super) async fn state(connection: &mut SqliteConnection) -> Work<SchemaState> {
-    let applied = if is_begun(connection).await? { applied(connection).await? } else { 0 };
+    let applied = if is_begun(connection).await? { applied(connection, MIGRATIONS).await? } else { 0 };
     Ok(SchemaState::after(applied, MIGRATIONS))
 }
 
@@ -38,17 +43,17 @@ async fn is_begun(connection: &mut SqliteConnection) -> Work<bool> {
 }
 
 /// Tells whether the schema has the newest number already; takes no lock, so that nobody who only looks waits for a writer.
-pub(super) async fn is_done(connection: &mut SqliteConnection) -> Work<bool> {
-    Ok(is_begun(connection).await? && applied(connection).await? == newest())
+pub(super) async fn is_done(connection: &mut SqliteConnection, known: &[Migration]) -> Work<bool> {
+    Ok(is_begun(connection).await? && applied(connection, known).await? == migration::newest(known))
 }
 
 /// Brings the schema to the newest number. The connection must be inside a write transaction.
-pub(super) async fn migrate(connection: &mut SqliteConnection, now: Timestamp) -> Work<()> {
+pub(super) async fn migrate(connection: &mut SqliteConnection, known: &[Migration], now: Timestamp) -> Work<()> {
     let table = "CREATE TABLE IF NOT EXISTS schema_migrations \
                  (number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
     connection.execute(table).await?;
-    let applied = applied(connection).await?;
-    for migration in MIGRATIONS.iter().filter(|migration| migration.number > applied) {
+    let applied = applied(connection, known).await?;
+    for migration in known.iter().filter(|migration| migration.number > applied) {
         sqlx::raw_sql(AssertSqlSafe(migration.sql)).execute(&mut *connection).await?;
         sqlx::query("INSERT INTO schema_migrations (number, name, applied_at) VALUES (?, ?, ?)")
             .bind(migration.number)
@@ -62,8 +67,8 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, now: Timestamp) -
 }
 
 /// Returns the number of the newest migration applied; an error when this program does not know it.
-async fn applied(connection: &mut SqliteConnection) -> Work<i64> {
+async fn applied(connection: &mut SqliteConnection, known: &[Migration]) -> Work<i64> {
     let applied: i64 =
         sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM schema_migrations").fetch_one(connection).await?;
-    Ok(migration::check(applied, MIGRATIONS)?)
+    Ok(migration::check(applied, known)?)
 }

@@ -22,6 +22,7 @@ mod items;
 mod jobs;
 mod ledger;
 mod listing;
+mod logs;
 mod migrate;
 mod mount;
 mod open;
@@ -48,5 +49,6 @@ mod submit;
 
 pub(crate) use snapshot::Snapshot;
 
+pub use logs::SqliteLogs;
 pub use options::{SqliteOptions, Synchronous};
 pub use store::SqliteStore;

@@ -155,12 +155,12 @@ async fn prepare(writer: &SqlitePool, options: &SqliteOptions) -> Work<String> {
                 .with("version", &version),
         ));
     }
-    let done = migrate::is_done(&mut *writer.acquire().await?).await?;
+    let done = migrate::is_done(&mut *writer.acquire().await?, migrate::MIGRATIONS).await?;
     if done {
         return Ok(version);
     }
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    migrate::migrate(&mut transaction, options.clock.now()).await?;
+    migrate::migrate(&mut transaction, migrate::MIGRATIONS, options.clock.now()).await?;
     transaction.commit().await?;
     Ok(version)
 }

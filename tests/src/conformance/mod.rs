@@ -1,7 +1,7 @@
 //! The conformance suites of the storage ports: one test for each numbered clause of each contract.
 //!
-//! A backend passes a suite by one line in `tests/stores.rs`: [`store_conformance!`](crate::store_conformance) or
-//! [`artifact_conformance!`](crate::artifact_conformance) with an expression that makes a fresh store. `tests/broken/`
+//! A backend passes a suite by one line in `tests/stores.rs`: [`store_conformance!`](crate::store_conformance),
+//! [`artifact_conformance!`](crate::artifact_conformance) or [`log_conformance!`](crate::log_conformance) with an expression that makes a fresh store. `tests/broken/`
 //! breaks each clause in a wrapper around the memory store, and sees its test fail.
 
 mod artifact_store;
@@ -16,6 +16,7 @@ mod item_store;
 mod job_control;
 mod job_lists;
 mod job_store;
+mod log_keeper;
 pub mod old;
 mod queue_claims;
 mod queue_commits;
@@ -40,6 +41,7 @@ pub use item_store::*;
 pub use job_control::*;
 pub use job_lists::*;
 pub use job_store::*;
+pub use log_keeper::*;
 pub use queue_claims::*;
 pub use queue_commits::*;
 pub use queue_sessions::*;
@@ -49,5 +51,5 @@ pub use registry::*;
 pub use review_desk::*;
 pub use schedule_keeper::*;
 pub use steward::*;
-pub use suite::{ARTIFACT_CLAUSES, Clause, STORE_CLAUSES};
+pub use suite::{ARTIFACT_CLAUSES, Clause, LOG_CLAUSES, STORE_CLAUSES};
 pub use template_keeper::*;

@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::Shelf;
 use super::fixture::Bench;
+use super::{LogBook, Shelf};
 
 /// Hands the names of the clauses of the record store's ports to the macro in brackets, after what else is given.
 #[doc(hidden)]
@@ -132,6 +132,23 @@ macro_rules! artifact_clauses {
     };
 }
 
+/// Hands the names of the clauses of the port of the logs to the macro in brackets, after what else is given.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! log_clauses {
+    ([$($then:tt)+] $($given:tt)*) => {
+        $($then)+! {
+            $($given)*
+            log_1_kept,
+            log_2_in_order,
+            log_3_chosen,
+            log_4_nothing_is_missed,
+            log_5_removed,
+            log_6_counted,
+        }
+    };
+}
+
 /// Makes one test for each clause of the record store's ports. `$make` is a function that returns a future of a fresh
 /// [`Bench`], or `None` when the tests are to be skipped.
 #[macro_export]
@@ -147,6 +164,15 @@ macro_rules! store_conformance {
 macro_rules! artifact_conformance {
     ($name:ident, $make:path) => {
         $crate::artifact_clauses! { [$crate::conformance_tests] $name, $make; }
+    };
+}
+
+/// Makes one test for each clause of the port of the logs. `$make` is a function that returns a future of a fresh
+/// [`LogBook`], or `None` when the tests are to be skipped.
+#[macro_export]
+macro_rules! log_conformance {
+    ($name:ident, $make:path) => {
+        $crate::log_clauses! { [$crate::conformance_tests] $name, $make; }
     };
 }
 
@@ -198,3 +224,6 @@ pub const STORE_CLAUSES: &[Clause<Bench>] = store_clauses! { [clauses] };
 
 /// The clauses of the artifact store's port.
 pub const ARTIFACT_CLAUSES: &[Clause<Shelf>] = artifact_clauses! { [clauses] };
+
+/// The clauses of the port of the logs.
+pub const LOG_CLAUSES: &[Clause<LogBook>] = log_clauses! { [clauses] };

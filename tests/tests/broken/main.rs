@@ -11,6 +11,7 @@ mod historian;
 mod hooks;
 mod items;
 mod jobs;
+mod logs;
 mod names;
 mod queue;
 mod rates;

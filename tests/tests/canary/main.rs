@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use pipeline::core::error::chain;
 use pipeline::core::id::CallId;
+use pipeline::core::model::{LogLevel, Step};
 use pipeline::core::provider::{CallContext, Dimensions, GenerateRequest, ImageGenerator, Repeat};
 use pipeline::core::settings::SecretRef;
-use pipeline::core::storage::{CallQuery, ItemQuery};
+use pipeline::core::storage::{CallQuery, ItemQuery, LogQuery};
 use pipeline::engine::BundleRequest;
 use pipeline::prelude::*;
 use pipeline::providers::http::{HttpConfig, HttpProvider, Mode};
+use pipeline::store::SqliteLogs;
 use pipeline_testkit::vendor::{FakeVendor, Reply, VendorClient, VendorScript};
 use serde_json::json;
 
@@ -70,6 +72,8 @@ async fn a_key_is_found_nowhere_after_jobs_that_went_well_and_jobs_that_did_not(
         .provider("steady", client(&vendor, Repeat::Idempotent))
         .provider("tasks", http(&vendor, Mode::Task))
         .store(SqliteStore::open(home.path().join("jobs.db")).await.unwrap())
+        .logs(SqliteLogs::beside(&home.path().join("jobs.db")))
+        .log_level(Some(LogLevel::Debug))
         .artifacts(Artifacts::directory(home.path().join("artifacts")).unwrap())
         .build()
         .unwrap();
@@ -102,7 +106,7 @@ async fn a_key_is_found_nowhere_after_jobs_that_went_well_and_jobs_that_did_not(
     scan.text("the log", &log.text());
     assert!(log.text().len() > 1000, "the log is captured");
     let files = scan.folder(home.path());
-    for part in ["jobs.db", "jobs.db-wal", "jobs.db-shm", "artifacts", "out"] {
+    for part in ["jobs.db", "jobs.db-wal", "jobs.db-shm", "jobs.logs.db", "artifacts", "out"] {
         assert!(files.iter().any(|file| file.contains(part)), "{part} is looked at: {files:?}");
     }
     assert!(files.iter().any(|file| file.contains("out") && file.contains(".json")), "sidecars are looked at");
@@ -122,6 +126,10 @@ async fn records(scan: &mut Scan, engine: &Engine, job: JobId) {
     let calls = store.calls(CallQuery { job: Some(job), ..CallQuery::default() }).await.unwrap();
     assert!(!calls.is_empty());
     scan.json("the calls", &calls);
+    let query = LogQuery { job: Some(job), limit: 10_000, ..LogQuery::default() };
+    let lines = engine.logs().unwrap().entries(query).await.unwrap();
+    assert!(lines.iter().any(|line| line.entry.step == Step::PromptSend), "calls are told");
+    scan.json("the kept log", &lines);
     let items = store.items(ItemQuery::of(job)).await.unwrap();
     scan.text("the items' debug output", &format!("{items:?}"));
     // Not even with all texts in it.

@@ -26,7 +26,7 @@ use pipeline_testkit::conformance::old::{stop, stopped};
 use sqlx::Executor as _;
 
 /// The number of the newest migration.
-const SCHEMA: i64 = 12;
+const SCHEMA: i64 = 13;
 
 /// Returns the address of a fresh database on the server these tests share.
 async fn database() -> Option<String> {
@@ -417,10 +417,16 @@ async fn a_process_that_ended_between_two_migrations_is_gone_on_for() {
                   DROP TABLE pipeline.reviews, pipeline.revisions, pipeline.budgets; DROP INDEX pipeline.jobs_owner; \
                   ALTER TABLE pipeline.calls DROP COLUMN resolution, DROP COLUMN model, DROP COLUMN prompt; \
                   ALTER TABLE pipeline.results DROP COLUMN reused; DROP INDEX pipeline.calls_request; DROP INDEX pipeline.jobs_ended; \
+                  DROP INDEX pipeline.jobs_created, pipeline.jobs_ended_order, pipeline.jobs_priority, \
+                  pipeline.jobs_label_order, pipeline.jobs_status, pipeline.jobs_of_owner, pipeline.jobs_of_pipeline, \
+                  pipeline.jobs_of_parent; ALTER TABLE pipeline.items DROP COLUMN stage, DROP COLUMN code, \
+                  DROP COLUMN round; DROP INDEX IF EXISTS pipeline.items_ended; \
+                  DROP TABLE pipeline.saved, pipeline.schedules, pipeline.logs; \
                   DELETE FROM pipeline.schema_migrations WHERE number > 3";
     pool.execute(before).await.unwrap();
     let store = open(&url).await;
     assert_eq!((store.info().schema, store.job(job).await.unwrap().counts.pending), (SCHEMA, 2));
+    stopped(&store, old, &items).await;
     let made: bool =
         sqlx::query_scalar("SELECT to_regclass('pipeline.jobs_ended') IS NOT NULL").fetch_one(&pool).await.unwrap();
     assert!(made);

@@ -28,6 +28,9 @@ pub(crate) async fn run(
         StoreCommand::Verify { no_content, .. } => verify::verify(engine, !*no_content, output).await,
         StoreCommand::Gc { grace, dry_run, .. } => gc::gc(engine, grace, *dry_run, output).await,
         StoreCommand::Backup { folder, keep, .. } => backup::backup(wired, home, folder, *keep, output).await,
+        StoreCommand::Prune { older_than, logs_only: true, dry_run, yes, .. } => {
+            prune::prune_logs(engine, older_than, *dry_run, *yes, output).await
+        }
         StoreCommand::Prune { older_than, state, dry_run, yes, .. } => {
             prune::prune(engine, older_than, state, *dry_run, *yes, output).await
         }

@@ -4,6 +4,7 @@ use pipeline_core::model::JobStatus;
 use pipeline_core::storage::JobRecord;
 use pipeline_engine::Engine;
 use pipeline_engine::upkeep::PruneOptions;
+use serde_json::json;
 
 use crate::commands::{confirm, jobs};
 use crate::lookup::short_id;
@@ -37,6 +38,32 @@ pub(super) async fn prune(
     output.rows(&table)?;
     let which = if dry_run { "would be removed" } else { "removed" };
     notice(&format!("{} jobs with {} items {which}; `store gc` removes their files", report.jobs, report.items));
+    Ok(Exit::Good)
+}
+
+/// Removes what the logs tell of a time long ago, and says how much that was.
+pub(super) async fn prune_logs(
+    engine: &Engine,
+    older_than: &str,
+    dry_run: bool,
+    yes: bool,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let older_than = when::span("--older-than", older_than)?;
+    let upkeep = engine.upkeep();
+    if !dry_run && !yes {
+        let found = upkeep.prune_logs(older_than, true).await?;
+        if found > 0 {
+            confirm::confirm(("Remove", "removed"), found, "line")?;
+        }
+    }
+    let entries = upkeep.prune_logs(older_than, dry_run).await?;
+    if output.is_table() {
+        let which = if dry_run { "would be removed" } else { "removed" };
+        output.line(&format!("{} of the logs {which}", confirm::counted(entries, "line")))?;
+    } else {
+        output.value(&json!({"entries": entries, "dry_run": dry_run}))?;
+    }
     Ok(Exit::Good)
 }
 

@@ -2,6 +2,7 @@
 
 use pipeline_engine::Engine;
 
+use crate::commands::doctor;
 use crate::output::{Exit, Failure, Output, bytes};
 
 /// Prints how much is kept.
@@ -24,6 +25,7 @@ pub(super) async fn stats(engine: &Engine, output: &mut Output<'_>) -> Result<Ex
         ("size", records.bytes.map_or_else(|| "-".to_owned(), bytes)),
         ("artifacts", format!("{} in {}", stats.artifacts.count, stats.artifacts.location)),
         ("their size", bytes(stats.artifacts.bytes)),
+        ("logs", stats.logs.as_ref().map_or_else(|| "-".to_owned(), doctor::volume)),
     ])?;
     Ok(Exit::Good)
 }

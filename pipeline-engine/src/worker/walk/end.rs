@@ -1,5 +1,7 @@
 //! What a try came to, and what that is in the words of the executor.
 
+use std::time::Duration;
+
 use pipeline_core::error::chain;
 use pipeline_core::executor::{Event, Outcome, Wait};
 use pipeline_core::id::{CallId, HoldId, ResultId};
@@ -42,6 +44,8 @@ pub(super) struct Made {
     pub(super) used: Vec<CallId>,
     pub(super) unsettled: bool,
     pub(super) ticket: Option<Ticket>,
+    /// How long the try took.
+    pub(super) took: Option<Duration>,
 }
 
 impl Walk {
@@ -144,6 +148,6 @@ fn failure(error: &Error) -> Outcome {
 }
 
 /// The error of a run that took too long.
-pub(crate) fn late(limit: std::time::Duration) -> Error {
+pub(crate) fn late(limit: Duration) -> Error {
     Error::new(ErrorKind::Timeout, "the stage took too long").with("timeout_seconds", limit.as_secs_f64())
 }

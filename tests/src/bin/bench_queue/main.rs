@@ -13,6 +13,7 @@
 )]
 
 mod backend;
+mod logs;
 mod noop;
 mod process;
 mod retry;
@@ -73,6 +74,8 @@ enum What {
     Memory,
     /// Queueing ended items again
     Retry,
+    /// What logs and their followers cost
+    Logs,
 }
 
 fn main() {
@@ -93,6 +96,10 @@ async fn run(options: Options) {
         What::Idle => worker::idle(store.unwrap_or("postgres"), options.seconds).await,
         What::Memory => worker::memory(store.unwrap_or("normal"), million, options.seconds).await,
         What::Retry => retry::print(store.unwrap_or("full"), options.items.unwrap_or(10_000)).await,
+        What::Logs => {
+            let items = options.items.unwrap_or(10_000);
+            logs::print(store.unwrap_or("full"), items, options.concurrency, options.repeat).await;
+        }
         What::Table => {
             let Options { concurrency, repeat, only, no_peers, .. } = options;
             let items = options.items.unwrap_or(10_000);
