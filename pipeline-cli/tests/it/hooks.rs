@@ -21,9 +21,8 @@ fn receive(listener: &TcpListener) -> (TcpStream, String, Value) {
         match line.trim().split_once(": ") {
             Some(("webhook-id", value)) => value.clone_into(&mut id),
             Some(("content-length", value)) => length = value.parse().unwrap(),
-            Some(_) => {}
             None if line.trim().is_empty() => break,
-            None => {}
+            Some(_) | None => {}
         }
     }
     let mut body = vec![0; length];
