@@ -279,7 +279,7 @@ async fn many_stores_may_open_a_new_file_at_once() {
         tokio::spawn(async move { open(&path).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 8);
+        assert_eq!(opened.await.unwrap(), 9);
     }
 }
 
