@@ -381,7 +381,7 @@ async fn many_stores_may_open_a_new_database_at_once() {
         tokio::spawn(async move { open(&url).await.info().schema })
     });
     for opened in opening.collect::<Vec<_>>() {
-        assert_eq!(opened.await.unwrap(), 8);
+        assert_eq!(opened.await.unwrap(), 9);
     }
 }
 
