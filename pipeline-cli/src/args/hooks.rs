@@ -97,7 +97,7 @@ pub(crate) struct HookAddArgs {
     pub(crate) timeout: String,
     /// How often a message is tried
     #[arg(long, value_name = "N", default_value_t = 10)]
-    #[arg(allow_negative_numbers = true, value_parser = whole(1..=10))]
+    #[arg(allow_negative_numbers = true, value_parser = whole(1..=10_u32))]
     pub(crate) attempts: u32,
     /// How long to wait after the first try; later waits grow from it: 5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h
     #[arg(long, value_name = "SPAN", default_value = "5s")]

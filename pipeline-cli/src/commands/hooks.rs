@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use pipeline_core::ErrorKind;
 use pipeline_core::error::Error;
+use pipeline_core::id::MessageId;
 use pipeline_core::provider::{HookAnswer, HookTarget};
 use pipeline_core::settings::SecretRef;
 use pipeline_core::storage::{
@@ -142,7 +143,7 @@ async fn retry(
 ) -> Result<Exit, Failure> {
     let hook = find(engine, args).await?;
     let message = match message {
-        Some(text) => Some(text.parse().map_err(|error| Failure::wrong(format!("--message {error}")))?),
+        Some(text) => Some(text.parse::<MessageId>().map_err(|error| Failure::wrong(format!("--message {error}")))?),
         None => None,
     };
     let done = engine.redeliver(&hook, message).await.map_err(|error| match error.kind() {

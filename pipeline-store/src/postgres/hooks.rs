@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{EventSeq, HookId, JobId, MessageId, Token};
 use pipeline_core::storage::{
-    DeliveryOutcome, DeliveryQuery, DeliveryRecord, Hook, HookKeeper, LANE_GRACE, Lane, LaneReport, LaneStep, Lanes,
-    NewHook, NewJob,
+    DeliveryOutcome, DeliveryQuery, DeliveryRecord, DeliveryState, Hook, HookKeeper, LANE_GRACE, Lane, LaneReport,
+    LaneStep, Lanes, NewHook, NewJob,
 };
 use pipeline_core::time::Timestamp;
 use sqlx::postgres::PgRow;
@@ -365,7 +365,7 @@ impl HookKeeper for PostgresStore {
                     .bind(query.hook.map(|hook| hook.as_uuid()))
                     .bind(query.job.map(|job| job.as_uuid()))
                     .bind(query.id.map(|id| id.as_uuid()))
-                    .bind(query.state.map(|state| state.as_str()))
+                    .bind(query.state.map(DeliveryState::as_str))
                     .bind(query.before.map(|id| id.as_uuid()))
                     .bind(i64::from(limit))
                     .fetch_all(connection)

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{EventSeq, HookId, JobId, MessageId, Token};
 use pipeline_core::storage::{
-    DeliveryOutcome, DeliveryQuery, DeliveryRecord, Hook, HookKeeper, LANE_GRACE, Lane, LaneReport, LaneStep, Lanes,
-    NewHook, NewJob,
+    DeliveryOutcome, DeliveryQuery, DeliveryRecord, DeliveryState, Hook, HookKeeper, LANE_GRACE, Lane, LaneReport,
+    LaneStep, Lanes, NewHook, NewJob,
 };
 use pipeline_core::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -346,7 +346,7 @@ impl HookKeeper for SqliteStore {
                     .bind(query.hook.map(|hook| hook.to_string()))
                     .bind(query.job.map(|job| job.to_string()))
                     .bind(query.id.map(|id| id.to_string()))
-                    .bind(query.state.map(|state| state.as_str()))
+                    .bind(query.state.map(DeliveryState::as_str))
                     .bind(query.before.map(|id| id.to_string()))
                     .bind(limit)
                     .fetch_all(connection)

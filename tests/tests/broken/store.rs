@@ -165,7 +165,7 @@ crate::breaches::breaches! {
         a_seed_stored_as_a_double = SeedRounded;
     }
     job_10_repeated_submit {
-        a_key_compared_over_all_owners = KeyOfAllOwners, also budget_1_never_passed, budget_3_closed, budget_5_at_any_time, ledger_11_answered, ledger_12_added_up, job_13_filters;
+        a_key_compared_over_all_owners = KeyOfAllOwners, also budget_1_never_passed, budget_3_closed, budget_5_at_any_time, ledger_11_answered, ledger_12_added_up, job_13_filters, hook_2_from_now_on, hook_3_one_at_a_time, hook_4_only_who_holds_it, hook_5_in_order, hook_6_paused, hook_7_kept, hook_8_removed;
         a_body_that_is_not_compared = BodyNotCompared;
         a_key_looked_up_before_its_job_is_stored = KeyLookedUpBefore, also steward_6_deleted;
     }
@@ -253,6 +253,7 @@ crate::breaches::breaches! {
         a_claim_that_writes_an_event = ClaimTold,
             also job_7_control, queue_9_the_end, event_1_gapless, event_2_replay, event_3_nothing_early,
             historian_7_of_one_item, steward_1_counted, steward_3_sound, steward_7_swept;
+            hook_5_in_order, steward_1_counted, steward_3_sound, steward_7_swept;
     }
     queue_7_dead_sessions {
         a_lease_that_does_not_run_out = LeaseEndless,
@@ -436,7 +437,7 @@ crate::breaches::breaches! {
         a_ruling_on_an_older_state_that_counts = StaleRuled;
     }
     review_2_together {
-        a_review_that_is_not_told = ReviewsUntold, also review_4_a_mark;
+        a_review_that_is_not_told = ReviewsUntold, also review_4_a_mark, hook_5_in_order;
         a_reason_that_is_lost = ReasonsLost;
     }
     review_3_the_job_opens {
@@ -561,7 +562,7 @@ crate::breaches::breaches! {
     }
     steward_6_deleted {
         a_running_job_that_is_deleted = RunningDeleted;
-        a_deleted_job_that_is_there = DeletedIsThere, also steward_7_swept, steward_8_money_stays, ledger_11_answered, ledger_12_added_up, historian_5_descent, historian_6_later_rounds;
+        a_deleted_job_that_is_there = DeletedIsThere, also steward_7_swept, steward_8_money_stays, ledger_11_answered, ledger_12_added_up, historian_5_descent, historian_6_later_rounds, hook_4_only_who_holds_it, hook_8_removed;
     }
     steward_7_swept {
         nothing_that_is_swept = NothingSwept, also steward_6_deleted, steward_8_money_stays, ledger_12_added_up;

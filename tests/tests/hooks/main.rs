@@ -1,5 +1,5 @@
 //! Hooks from the event table to the receiver: signed, retried, in order, at least once, and only where they may lead.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 #[cfg(unix)]
 mod programs;

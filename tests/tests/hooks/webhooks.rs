@@ -6,7 +6,6 @@ use std::time::Duration;
 use pipeline::core::ErrorKind;
 use pipeline::core::storage::{DeliveryState, HookPolicy};
 use pipeline_testkit::receiver::{Answer, Received, Receiver};
-use serde_json::Value;
 
 use super::{SECRETS, TOLD, add, add_unchecked, deliver_all, deliveries, engine, spec, three_events, webhook};
 
@@ -29,7 +28,7 @@ async fn messages_are_signed_and_in_order() {
     assert!(received.iter().all(|one| one.genuine), "{received:?}");
     let seqs: Vec<i64> = received.iter().map(|one| one.body["data"]["seq"].as_i64().unwrap()).collect();
     assert_eq!(seqs, [1, 2, 3]);
-    assert!(received.iter().all(|one| one.body["data"]["job"] == Value::from(job.to_string())));
+    assert!(received.iter().all(|one| one.body["data"]["job"] == job.to_string()));
     assert_eq!(received[2].body["data"]["status"], "cancelled");
     assert_eq!(engine.deliver_hooks(None).await.unwrap().delivered, 0);
     assert!(deliveries(&engine).await.iter().all(|known| known.state == DeliveryState::Delivered));
