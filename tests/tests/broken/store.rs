@@ -252,8 +252,7 @@ crate::breaches::breaches! {
         a_start_at_every_claim = StartedAtEachClaim;
         a_claim_that_writes_an_event = ClaimTold,
             also job_7_control, queue_9_the_end, event_1_gapless, event_2_replay, event_3_nothing_early,
-            historian_7_of_one_item, steward_1_counted, steward_3_sound, steward_7_swept;
-            hook_5_in_order, steward_1_counted, steward_3_sound, steward_7_swept;
+            historian_7_of_one_item, hook_5_in_order, steward_1_counted, steward_3_sound, steward_7_swept;
     }
     queue_7_dead_sessions {
         a_lease_that_does_not_run_out = LeaseEndless,
