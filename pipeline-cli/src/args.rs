@@ -90,6 +90,10 @@ pub(crate) struct Global {
     /// Providers file: TOML with a section for each provider [default: providers.toml in the home folder, if there]
     #[arg(long, global = true, value_name = "FILE", env = "PIPELINE_PROVIDERS", hide_env_values = true)]
     pub(crate) providers: Option<PathBuf>,
+    /// Act for this owner: what is made is theirs, and what is others' is not there [default: what is made is that of
+    /// `system`, and everything is there]
+    #[arg(long = "as", global = true, value_name = "OWNER", env = "PIPELINE_AS", hide_env_values = true)]
+    pub(crate) acting_for: Option<String>,
     /// Show what goes on inside, on stderr (-vv shows more)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,

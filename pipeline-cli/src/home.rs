@@ -53,6 +53,8 @@ pub(crate) struct Home {
     pub(crate) artifacts: ArtifactsChoice,
     /// The file that describes further providers.
     pub(crate) providers: Option<PathBuf>,
+    /// For whom the program acts; `None` looks after everything.
+    pub(crate) owner: Option<String>,
     /// From which level on logs are kept; `None` keeps none.
     pub(crate) log_level: Option<LogLevel>,
 }
@@ -81,7 +83,11 @@ impl Home {
             // Only a level or `off` comes here.
             Some(word) => word.parse().ok(),
         };
-        Ok(Self { folder, store, artifacts, providers, log_level })
+        let owner = global.acting_for.clone();
+        if owner.as_ref().is_some_and(|owner| owner.trim().is_empty()) {
+            return Err(Failure::wrong("--as is empty").hint("accepted: the name of an owner, for example system"));
+        }
+        Ok(Self { folder, store, artifacts, providers, owner, log_level })
     }
 
     /// Tells whether there are records already.

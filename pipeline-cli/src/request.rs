@@ -65,9 +65,6 @@ pub(crate) async fn of_request(engine: &Engine, args: &RequestArgs) -> Result<Jo
     Ok(request)
 }
 
-/// Whose templates, settings and schedules this program reads and makes.
-pub(crate) const OWNER: &str = "system";
-
 /// Tells whether a request needs the store to be read: it names a template, or saved settings.
 pub(crate) fn is_saved(args: &RequestArgs) -> bool {
     !args.with.is_empty() || is_template(&args.pipeline.pipeline)
@@ -91,13 +88,13 @@ impl Saved {
         let mut saved = Self::default();
         let name = &args.pipeline.pipeline;
         if is_template(name) {
-            saved.template = match engine.template(OWNER, name).await {
+            saved.template = match engine.template(engine.owner(), name).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => None,
                 found => Some(found?),
             };
         }
         for name in &args.with {
-            match engine.saved_settings(OWNER, name).await {
+            match engine.saved_settings(engine.owner(), name).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return Err(unsaved(engine, SavedKind::Settings, name).await);
                 }
@@ -110,7 +107,7 @@ impl Saved {
 
 /// The error for a name under which nothing is kept, with those there are.
 pub(crate) async fn unsaved(engine: &Engine, kind: SavedKind, name: &str) -> Failure {
-    let known: Vec<String> = match engine.store().list_saved(Some(OWNER), kind).await {
+    let known: Vec<String> = match engine.store().list_saved(Some(engine.owner()), kind).await {
         Ok(all) => all.into_iter().map(|record| record.name).collect(),
         Err(error) => return Failure::from(error),
     };

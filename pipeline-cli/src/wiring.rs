@@ -101,7 +101,11 @@ impl Wired {
             }
             StoreChoice::Memory => (builder.store(MemoryStore::new()).logs(MemoryLogs::new()), Opened::Memory),
         };
-        Ok(Self { engine: build(builder, artifacts(home)?)?, opened })
+        let mut engine = build(builder, artifacts(home)?)?;
+        if let Some(owner) = &home.owner {
+            engine = engine.for_owner(owner);
+        }
+        Ok(Self { engine, opened })
     }
 
     /// Returns what people should know of where the store lies.

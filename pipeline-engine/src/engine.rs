@@ -23,9 +23,13 @@ use crate::bindings::ProviderEntry;
 use crate::builder::EngineBuilder;
 use crate::clock::SystemClock;
 use crate::metrics::MetricsSnapshot;
+use crate::owned::Owned;
 use crate::upkeep::Upkeep;
 use crate::watch::Watch;
 use crate::worker::{RunEnd, RunOptions, Shared, Signal, Stop, run};
+
+/// Whose jobs are that nobody has claimed.
+const NOBODY: &str = "system";
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,7 @@ pub struct Engine {
     pub(crate) shared: Arc<Shared>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) sources: Arc<HashMap<String, Arc<dyn Source>>>,
+    owner: Option<Arc<str>>,
     stop: Arc<Signal<Stop>>,
     background: Arc<Mutex<Option<JoinHandle<Result<RunEnd>>>>>,
 }
@@ -57,6 +62,7 @@ impl Engine {
             shared,
             catalog: Arc::new(catalog),
             sources: Arc::new(sources),
+            owner: None,
             stop: Arc::new(Signal::new(Stop::Run)),
             background: Arc::default(),
         }
@@ -70,6 +76,32 @@ impl Engine {
     /// Returns every provider bound to it.
     pub fn providers(&self) -> Vec<ProviderEntry> {
         self.shared.bindings.entries()
+    }
+
+    /// Returns this engine as it is for one owner: every job it makes is that owner's, and the jobs of others, with all that hangs on
+    /// them, are not there: asking for one is `NotFound`, and no list, sum or log has anything of them. What concerns all
+    /// owners (the whole queue, gates, looking after the store) is `Unauthorized`, and so is working on every job.
+    pub fn for_owner(&self, owner: &str) -> Self {
+        let owned = Owned::new(Arc::clone(&self.shared.store), owner);
+        let scribe = self.shared.scribe.for_owner(&owned);
+        Self {
+            shared: Arc::new(self.shared.around(Arc::new(owned), Arc::new(scribe))),
+            catalog: Arc::clone(&self.catalog),
+            sources: Arc::clone(&self.sources),
+            owner: Some(owner.into()),
+            stop: Arc::new(Signal::new(Stop::Run)),
+            background: Arc::default(),
+        }
+    }
+
+    /// Returns whose the jobs are that it makes where a request does not say.
+    pub fn owner(&self) -> &str {
+        self.owner.as_deref().unwrap_or(NOBODY)
+    }
+
+    /// Tells whether it is an engine for one owner.
+    pub fn acts_for_one(&self) -> bool {
+        self.owner.is_some()
     }
 
     /// Returns the record store.

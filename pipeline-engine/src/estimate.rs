@@ -5,21 +5,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use pipeline_core::Result;
 use pipeline_core::id::{JobId, StageName};
-use pipeline_core::model::{Capability, Estimate, Money, StageEstimate};
+use pipeline_core::model::{Capability, Estimate, JobStatus, Money, StageEstimate};
 use pipeline_core::pipeline::{Plan, PlannedStage};
 use pipeline_core::provider::{Price, Repeat};
 use pipeline_core::stage::Providers as _;
 use pipeline_core::storage::{CallQuery, CallState, JobQuery, JobRecord, SpendBy, SpendQuery, StageTally};
+use pipeline_core::{ErrorKind, Result};
 
 use crate::engine::Engine;
 
-/// So many of the newest jobs are looked at for those of the pipeline.
-const LOOKED_AT: u32 = 50;
-
 /// So many jobs of the pipeline are enough.
-const JOBS: usize = 5;
+const JOBS: u32 = 5;
 
 /// So many calls of a stage are enough to tell how many tokens one takes.
 const CALLS: u32 = 50;
@@ -50,13 +47,22 @@ struct Bought {
 }
 
 impl Engine {
-    /// Returns the newest jobs of a pipeline and owner that have ended, with what their stages came to.
+    /// Returns the newest jobs of a pipeline and owner that have ended, with what their stages came to. One that cannot be read
+    /// tells nothing: it may have been removed meanwhile, or be of another version.
     pub(crate) async fn earlier(&self, pipeline: &str, owner: &str) -> Result<Vec<Earlier>> {
-        let jobs = self.shared.store.jobs(JobQuery { limit: LOOKED_AT, ..JobQuery::default() }).await?;
-        let same = |job: &JobRecord| job.pipeline == pipeline && job.owner == owner && job.status.is_terminal();
+        let (pipeline, owner) = (Some(pipeline.to_owned()), Some(owner.to_owned()));
+        let statuses = JobStatus::ALL.iter().copied().filter(|status| status.is_terminal()).collect();
+        let query = JobQuery { pipeline, owner, statuses, limit: JOBS, ..JobQuery::default() };
         let mut found = Vec::new();
-        for job in jobs.into_iter().filter(same).take(JOBS) {
-            let plan = self.shared.store.plan(job.id).await?.plan;
+        for job in self.shared.store.jobs(query).await? {
+            let plan = match self.shared.store.plan(job.id).await {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::Unsupported) =>
+                {
+                    continue;
+                }
+                stored => stored?.plan,
+            };
             let tallies = self.shared.store.tallies(job.id).await?;
             found.push(Earlier { job, plan, tallies });
         }
@@ -103,9 +109,11 @@ impl Engine {
                     let reused = reused.min(paid.0);
                     made.reused += reused;
                     paid = (paid.0 - reused, paid.1 * (paid.0 - reused) / paid.0.max(1));
-                    let (read, written) = self.tokens(&stage.name, earlier).await?;
-                    let times = |tokens: Option<f64>| tokens.map(|tokens| (tokens * paid.0 as f64).round() as u64);
-                    (made.input_tokens, made.output_tokens) = (times(read), times(written));
+                    if matches!(capability, Capability::Text | Capability::Vision | Capability::Embed) {
+                        let (read, written) = self.tokens(&stage.name, earlier).await?;
+                        let times = |tokens: Option<f64>| tokens.map(|tokens| (tokens * paid.0 as f64).round() as u64);
+                        (made.input_tokens, made.output_tokens) = (times(read), times(written));
+                    }
                 }
                 made.cost = made.cost.zip(cost(paid.0, paid.1)).map(|(sum, cost)| sum + cost);
             }

@@ -15,6 +15,7 @@ mod engine;
 mod estimate;
 mod hooks;
 mod metrics;
+mod owned;
 mod preview;
 mod profile;
 mod request;

@@ -78,7 +78,7 @@ impl Engine {
     pub async fn preview(&self, request: &JobRequest) -> Result<Preview, SubmitError> {
         let Prepared { compiled, items, out } = self.prepare(request).await?;
         let plan = compiled.plan;
-        let earlier = self.earlier(&plan.pipeline, &request.owner).await.map_err(SubmitError::Store)?;
+        let earlier = self.earlier(&plan.pipeline, self.owner_of(request)).await.map_err(SubmitError::Store)?;
         let roots = items.len() as u64;
         let planned = roots * u64::from(plan.leaves_per_item());
         let estimate = self.estimate(&plan, roots, request.parent, &earlier).await.map_err(SubmitError::Store)?;

@@ -40,7 +40,8 @@ pub struct JobRequest {
     pub(crate) keywords: Vec<String>,
     pub(crate) count: Option<u32>,
     pub(crate) label: Option<String>,
-    pub(crate) owner: String,
+    /// Whose it is; otherwise the engine's.
+    pub(crate) owner: Option<String>,
     pub(crate) priority: i32,
     pub(crate) out: Option<PathBuf>,
     pub(crate) layers: Vec<Layer>,
@@ -64,7 +65,7 @@ impl JobRequest {
             keywords: Vec::new(),
             count: None,
             label: None,
-            owner: "system".to_owned(),
+            owner: None,
             priority: 0,
             out: None,
             layers: Vec::new(),
@@ -114,7 +115,7 @@ impl JobRequest {
 
     /// Says whose it is.
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
-        self.owner = owner.into();
+        self.owner = Some(owner.into());
         self
     }
 

@@ -75,12 +75,12 @@ impl Engine {
         if today {
             new.layers.retain(|layer| matches!(layer.origin, Origin::Argument | Origin::Program));
         }
-        new.layers.extend_from_slice(&request.layers);
         // Whatever the old job did: answers are used again by those who ask for it.
         let cache = if request.reuse { Cache::Exact } else { Cache::Off };
         if request.reuse || !stored.plan.cache.is_off() {
             new.layers.push(Layer::new(Origin::Program, json!({ JOB_SECTION: { "cache": cache } })));
         }
+        new.layers.extend_from_slice(&request.layers);
         if request.reuse {
             new.seed = Some(stored.plan.seed);
         }

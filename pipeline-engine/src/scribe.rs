@@ -22,6 +22,8 @@ const ROOM: usize = 16_384;
 /// So many entries are written at once.
 const BATCH: usize = 1_024;
 
+use crate::owned::{Owned, OwnedLogs};
+
 /// So long an entry waits for others to ride with.
 const TOGETHER: Duration = Duration::from_millis(200);
 
@@ -80,6 +82,12 @@ impl Scribe {
             full: Notify::new(),
             pen: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same for an engine that acts for one owner.
+    pub(crate) fn for_owner(&self, owned: &Owned) -> Self {
+        let logs = |keeper| -> Arc<dyn LogKeeper> { Arc::new(OwnedLogs::new(keeper, owned.clone())) };
+        Self::new(self.keeper.clone().map(logs), self.least, Arc::clone(&self.clock))
     }
 
     /// Returns what keeps the entries.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use pipeline_core::error::chain;
 use pipeline_core::executor::ItemMachine;
 use pipeline_core::id::{ItemId, JobId, StageName};
 use pipeline_core::model::{Capability, Estimate, Money};
@@ -65,7 +66,14 @@ impl Engine {
                 .map_err(SubmitError::Input)?;
         }
         let Prepared { compiled, items, out } = prepared;
-        let estimate = self.expected(&request, &compiled.plan, items.len() as u64).await.map_err(SubmitError::Store)?;
+        // An estimate is a help, and no reason not to begin.
+        let estimate = match self.expected(&request, &compiled.plan, items.len() as u64).await {
+            Ok(estimate) => Some(estimate),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "what the job will cost cannot be estimated");
+                None
+            }
+        };
         let items = items
             .into_iter()
             .enumerate()
@@ -80,9 +88,9 @@ impl Engine {
         let job = NewJob {
             id,
             label,
-            owner: request.owner,
+            owner: request.owner.unwrap_or_else(|| self.owner().to_owned()),
             priority: request.priority,
-            plan: JobPlan { plan: compiled.plan, settings, recipe: Some(recipe), estimate: Some(estimate) },
+            plan: JobPlan { plan: compiled.plan, settings, recipe: Some(recipe), estimate },
             out: out.map(|out| out.to_string_lossy().into_owned()),
             parent: request.parent,
             key: request.key,
@@ -95,13 +103,18 @@ impl Engine {
         Ok(record)
     }
 
+    /// Returns whose a job is to be.
+    pub(crate) fn owner_of<'a>(&'a self, request: &'a JobRequest) -> &'a str {
+        request.owner.as_deref().unwrap_or_else(|| self.owner())
+    }
+
     /// Returns what is expected of a job. Where nothing costs anything, nobody is asked what earlier jobs came to.
     async fn expected(&self, request: &JobRequest, plan: &Plan, roots: u64) -> pipeline_core::Result<Estimate> {
         let estimate = self.estimate(plan, roots, None, &[]).await?;
         if estimate.stages.iter().all(|stage| stage.kept == 0) {
             return Ok(estimate);
         }
-        let earlier = self.earlier(&plan.pipeline, &request.owner).await?;
+        let earlier = self.earlier(&plan.pipeline, self.owner_of(request)).await?;
         self.estimate(plan, roots, request.parent, &earlier).await
     }
 
@@ -205,7 +218,7 @@ impl Engine {
             let hint = format!("expected more than nothing, and at most {}", Money::MOST);
             return Err(Problems::from(problem.hint(hint)).into());
         }
-        let owner = BudgetKey::Owner(request.owner.clone());
+        let owner = BudgetKey::Owner(self.owner_of(request).to_owned());
         let owned = || async {
             let budgets = self.shared.store.budgets().await.map_err(SubmitError::Store)?;
             Ok::<_, SubmitError>(budgets.iter().any(|budget| budget.key == owner))

@@ -48,7 +48,7 @@ impl Engine {
         let next_at = cron.after(now).unwrap_or(now);
         let new = NewSchedule {
             id: ScheduleId::from_uuid(self.shared.uuid()),
-            owner: request.owner.clone(),
+            owner: self.owner_of(request).to_owned(),
             name: when.name,
             every: when.every,
             timezone: when.timezone,

@@ -83,8 +83,8 @@ pub(crate) struct ResolveArgs {
     /// Dollars the vendor has charged for it, or 0 [default: what was reserved with --result, otherwise 0]
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     pub(crate) charged: Option<String>,
-    /// Who decides [default: the system's user]
-    #[arg(long = "as", value_name = "NAME")]
+    /// Who decides [default: who --as says, otherwise the system's user]
+    #[arg(long = "by", value_name = "NAME")]
     pub(crate) actor: Option<String>,
     /// Why, for the record
     #[arg(long, value_name = "TEXT", default_value = "no reason was given")]

@@ -36,9 +36,6 @@ pub(crate) enum HooksCommand {
         /// Only of this hook [default: all]
         #[arg(value_name = "NAME")]
         name: Option<String>,
-        /// Whose hook it is
-        #[arg(long, value_name = "OWNER", default_value = "system")]
-        owner: String,
         /// How.
         #[command(flatten)]
         print: PrintArgs,
@@ -53,9 +50,6 @@ pub(crate) struct HookArgs {
     /// Name of the hook
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Whose hook it is
-    #[arg(long, value_name = "OWNER", default_value = "system")]
-    pub(crate) owner: String,
     /// How.
     #[command(flatten)]
     pub(crate) print: PrintArgs,
@@ -89,9 +83,6 @@ pub(crate) struct HookAddArgs {
     /// Only of jobs with this label
     #[arg(long, value_name = "LABEL")]
     pub(crate) job_label: Option<String>,
-    /// Whose hook it is: it tells of the jobs of this owner
-    #[arg(long, value_name = "OWNER", default_value = "system")]
-    pub(crate) owner: String,
     /// How long a try may take, up to 60s
     #[arg(long, value_name = "SPAN", default_value = "15s")]
     pub(crate) timeout: String,
@@ -124,9 +115,6 @@ pub(crate) struct DeliveriesArgs {
     /// Only of this hook [default: all]
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Whose hook it is
-    #[arg(long, value_name = "OWNER", default_value = "system")]
-    pub(crate) owner: String,
     /// Only about this job: its id, the beginning of it (at least 4 characters), or its label
     #[arg(long, value_name = "JOB")]
     pub(crate) job: Option<String>,

@@ -139,8 +139,8 @@ pub(crate) struct RoundArgs {
 /// Who decides, and why.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReviewerArgs {
-    /// Who decides [default: the system's user]
-    #[arg(long = "as", value_name = "NAME")]
+    /// Who decides [default: who --as says, otherwise the system's user]
+    #[arg(long = "by", value_name = "NAME")]
     pub(crate) actor: Option<String>,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]

@@ -90,7 +90,7 @@ pub(crate) async fn resolve(engine: &Engine, args: &ResolveArgs, output: &mut Ou
         None if decision == Decision::Answered => call.reserved,
         None => Money::ZERO,
     };
-    let (by, why) = (actor(args.actor.as_deref())?, args.reason.clone());
+    let (by, why) = (actor(engine, args.actor.as_deref())?, args.reason.clone());
     let resolution = NewResolution { call: call.id, decision, by, why, cost, response };
     let resolved = engine.resolve(resolution).await.map_err(|error| match error.kind() {
         ErrorKind::Conflict => {

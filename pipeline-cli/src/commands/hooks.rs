@@ -37,18 +37,18 @@ pub(crate) async fn run(engine: &Engine, command: &HooksCommand, output: &mut Ou
         HooksCommand::Rm(args) => remove(engine, args, output).await,
         HooksCommand::Deliveries(args) => deliveries(engine, args, output).await,
         HooksCommand::Retry { hook, message } => retry(engine, hook, message.as_deref(), output).await,
-        HooksCommand::Deliver { name, owner, .. } => deliver(engine, name.as_deref(), owner, output).await,
+        HooksCommand::Deliver { name, .. } => deliver(engine, name.as_deref(), output).await,
         HooksCommand::Test(args) => test(engine, args, output).await,
     }
 }
 
 /// Says what is wrong with a hook before anything is opened.
 pub(crate) async fn check(engine: &Engine, args: &HookAddArgs) -> Result<(), Failure> {
-    engine.check_hook(&args.owner, &args.name, &spec(args)?).await.map_err(refused)
+    engine.check_hook(engine.owner(), &args.name, &spec(args)?).await.map_err(refused)
 }
 
 async fn add(engine: &Engine, args: &HookAddArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let hook = engine.add_hook(&args.owner, &args.name, spec(args)?).await.map_err(refused)?;
+    let hook = engine.add_hook(engine.owner(), &args.name, spec(args)?).await.map_err(refused)?;
     let name = clean(&hook.name);
     notice(&format!("runs and workers deliver from now on; `pipeline hooks test {name}` tries the way"));
     show(&hook, output)
@@ -88,7 +88,7 @@ fn spec(args: &HookAddArgs) -> Result<HookSpec, Failure> {
 }
 
 async fn find(engine: &Engine, args: &HookArgs) -> Result<Hook, Failure> {
-    named(engine, &args.owner, &args.name).await
+    named(engine, engine.owner(), &args.name).await
 }
 
 async fn named(engine: &Engine, owner: &str, name: &str) -> Result<Hook, Failure> {
@@ -114,7 +114,7 @@ async fn remove(engine: &Engine, args: &HookArgs, output: &mut Output<'_>) -> Re
 
 async fn deliveries(engine: &Engine, args: &DeliveriesArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let hook = match &args.name {
-        Some(name) => Some(named(engine, &args.owner, name).await?.id),
+        Some(name) => Some(named(engine, engine.owner(), name).await?.id),
         None => None,
     };
     let job = match &args.job {
@@ -155,9 +155,9 @@ async fn retry(
     Ok(if good { Exit::Good } else { Exit::Imperfect })
 }
 
-async fn deliver(engine: &Engine, name: Option<&str>, owner: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
+async fn deliver(engine: &Engine, name: Option<&str>, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let only = match name {
-        Some(name) => Some(named(engine, owner, name).await?.id),
+        Some(name) => Some(named(engine, engine.owner(), name).await?.id),
         None => None,
     };
     let round = engine.deliver_hooks(only).await?;

@@ -6,6 +6,7 @@ use pipeline_core::ErrorKind;
 use pipeline_core::executor::{StageState, Stop};
 use pipeline_core::model::{Advice, ItemStatus};
 use pipeline_core::pipeline::{Plan, StageIndex};
+use pipeline_core::query::Term;
 use pipeline_core::storage::{ItemQuery, ItemRecord, ResultRecord};
 use pipeline_engine::{Engine, Selected};
 
@@ -41,8 +42,9 @@ pub(crate) async fn list(
     let mut last = None;
     let mut more = false;
     while !more {
-        // One more than is shown: then there is another page.
-        let limit = u32::try_from(left.saturating_add(1)).unwrap_or(u32::MAX).min(PAGE);
+        // One more than is shown: then there is another page. A query leaves some of what is read out.
+        let few = u32::try_from(left.saturating_add(1)).unwrap_or(u32::MAX).min(PAGE);
+        let limit = if query.terms.iter().all(Term::restricts_states) { few } else { PAGE };
         let (code, round) = (page.code, page.round);
         let asked = ItemQuery { stage, code, round, after, limit, ..ItemQuery::of(job.id) };
         let Selected { items, next } = engine.select(&query, asked).await?;

@@ -197,6 +197,10 @@ async fn open(command: &Command, home: &Home) -> Result<Wired, Failure> {
             Err(Failure::wrong("--store memory: ends with this process, so no worker would find the job")
                 .hint("`pipeline run` submits and works in one process; --store sqlite:PATH keeps jobs"))
         }
+        Command::Worker(_) if home.owner.is_some() => {
+            Err(Failure::wrong("--as: a worker works on the jobs of every owner")
+                .hint("leave --as and PIPELINE_AS out; `pipeline run` works on one job alone"))
+        }
         Command::Run(args) if args.dry_run => Wired::preview(home).await,
         Command::Run(args) => {
             readable(&args.request, home).await?;

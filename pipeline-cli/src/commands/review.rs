@@ -49,14 +49,20 @@ pub(crate) async fn retry(
 /// Begins another round of the items of a job.
 pub(crate) async fn retry_job(engine: &Engine, args: &RetryJobArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let wish = Wish::Retry(round(&args.round)?);
-    let by = reviewer(&args.by)?;
+    let by = reviewer(engine, &args.by)?;
     let mut query = query::read(args.query.as_deref().unwrap_or_default(), &args.status)?;
-    if !query.terms.iter().any(Term::restricts_states) && args.ids.is_empty() {
+    if !query.terms.iter().any(Term::restricts_states) {
         query.terms.push(Term { negated: false, test: Test::State(BAD.to_vec()) });
     }
     let job = lookup::job(engine, &args.job.job).await?;
+    let mut told = Told::new(args.by.dry_run);
     if !args.ids.is_empty() {
-        query.terms.push(Term { negated: false, test: Test::Id(ids(engine, job.id, &args.ids).await?) });
+        let items = named_of(engine, job.id, &args.ids).await?;
+        if !args.yes && !args.by.dry_run {
+            confirm(("Retry", "retried"), items.len() as u64, "item")?;
+        }
+        told.tell(&items, engine.review(job.id, &items, &wish, &by, args.by.dry_run).await?);
+        return told.print(output);
     }
     let dry_run = args.by.dry_run;
     if !args.yes && !dry_run {
@@ -73,7 +79,6 @@ pub(crate) async fn retry_job(engine: &Engine, args: &RetryJobArgs, output: &mut
             confirm(("Retry", "retried"), count, "item")?;
         }
     }
-    let mut told = Told::new(dry_run);
     let mut after = None;
     loop {
         let Selected { items, next } = engine.select(&query, page(job.id, after)).await?;
@@ -94,13 +99,17 @@ fn page(job: JobId, after: Option<(u32, u32)>) -> ItemQuery {
     ItemQuery { after, limit: PAGE, ..ItemQuery::of(job) }
 }
 
-/// Finds the items of a job that are named, and returns their ids.
-async fn ids(engine: &Engine, job: JobId, named: &[String]) -> Result<Vec<String>, Failure> {
-    let mut ids = Vec::with_capacity(named.len());
+/// Finds the items of a job that are named.
+async fn named_of(engine: &Engine, job: JobId, named: &[String]) -> Result<Vec<ItemRecord>, Failure> {
+    let mut items: Vec<ItemRecord> = Vec::with_capacity(named.len());
     for text in named {
         let id = lookup::item(engine, text).await?;
         match engine.item(id).await {
-            Ok((item, _)) if item.job == job => ids.push(id.to_string()),
+            Ok((item, _)) if item.job == job => {
+                if items.iter().all(|known| known.id != id) {
+                    items.push(item);
+                }
+            }
             Ok(_) => {
                 return Err(Failure::wrong(format!("--ids {text}: the item is of another job"))
                     .hint(format!("`pipeline items list {}` shows those of the job", lookup::short_id(job))));
@@ -109,12 +118,12 @@ async fn ids(engine: &Engine, job: JobId, named: &[String]) -> Result<Vec<String
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(ids)
+    Ok(items)
 }
 
 /// Decides about the items that are named.
 async fn named(engine: &Engine, args: &ReviewArgs, wish: &Wish, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let by = reviewer(&args.by)?;
+    let by = reviewer(engine, &args.by)?;
     let mut jobs: BTreeMap<JobId, Vec<ItemRecord>> = BTreeMap::new();
     for text in &args.items {
         let id = lookup::item(engine, text).await?;
@@ -148,8 +157,8 @@ fn round(args: &RoundArgs) -> Result<RetryRequest, Failure> {
     Ok(RetryRequest { from: args.from.clone(), only: args.only.clone(), skip: args.skip.clone(), layers })
 }
 
-fn reviewer(args: &ReviewerArgs) -> Result<Reviewer, Failure> {
-    let actor = actor(args.actor.as_deref())?;
+fn reviewer(engine: &Engine, args: &ReviewerArgs) -> Result<Reviewer, Failure> {
+    let actor = actor(engine, args.actor.as_deref())?;
     Ok(Reviewer { actor, reason: args.reason.clone().filter(|reason| !reason.trim().is_empty()) })
 }
 

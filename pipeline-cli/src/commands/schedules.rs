@@ -9,7 +9,6 @@ use pipeline_engine::{Engine, JobRequest, Recurrence, local_timezone};
 use crate::args::RequestArgs;
 use crate::lookup::short_id;
 use crate::output::{Exit, Failure, Output, Row, Table, clean, notice, short, timestamp};
-use crate::request::OWNER;
 
 /// Stores a recurring job instead of a job.
 pub(crate) async fn add(
@@ -44,7 +43,7 @@ pub(crate) async fn add(
 async fn free_name(engine: &Engine, pipeline: &str) -> Result<String, Failure> {
     let stem =
         std::path::Path::new(pipeline).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
-    let taken = engine.store().schedules(Some(OWNER)).await?;
+    let taken = engine.store().schedules(Some(engine.owner())).await?;
     let free = |name: &String| taken.iter().all(|record| record.name != *name);
     let more = (2..).map(|number: u32| format!("{stem}-{number}"));
     Ok(std::iter::once(stem.clone()).chain(more).find(free).unwrap_or(stem))
@@ -55,7 +54,7 @@ pub(crate) async fn list(engine: &Engine, output: &mut Output<'_>) -> Result<Exi
     let header = ["name", "every", "time zone", "next", "last", "what became of it"];
     let none = "no recurring jobs: `pipeline run … --every CRON` makes one";
     let mut table = Table::new(&header).empty(none);
-    for record in engine.store().schedules(Some(OWNER)).await? {
+    for record in engine.store().schedules(Some(engine.owner())).await? {
         let cells = [
             clean(&record.name),
             record.every.clone(),
@@ -72,7 +71,7 @@ pub(crate) async fn list(engine: &Engine, output: &mut Output<'_>) -> Result<Exi
 
 /// Shows one recurring job.
 pub(crate) async fn show(engine: &Engine, name: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let found = engine.store().schedules(Some(OWNER)).await?.into_iter().find(|record| record.name == name);
+    let found = engine.store().schedules(Some(engine.owner())).await?.into_iter().find(|record| record.name == name);
     match found {
         Some(record) => tell(&record, output),
         None => Err(missing(engine, name).await),
@@ -81,19 +80,19 @@ pub(crate) async fn show(engine: &Engine, name: &str, output: &mut Output<'_>) -
 
 /// Stops a recurring job for now.
 pub(crate) async fn pause(engine: &Engine, name: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let paused = engine.store().pause_schedule(OWNER, name).await;
+    let paused = engine.store().pause_schedule(engine.owner(), name).await;
     tell(&steered(engine, name, paused).await?, output)
 }
 
 /// Lets a recurring job go on.
 pub(crate) async fn resume(engine: &Engine, name: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let resumed = engine.resume_schedule(OWNER, name).await;
+    let resumed = engine.resume_schedule(engine.owner(), name).await;
     tell(&steered(engine, name, resumed).await?, output)
 }
 
 /// Removes a recurring job.
 pub(crate) async fn remove(engine: &Engine, name: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let removed = engine.store().unschedule(OWNER, name).await;
+    let removed = engine.store().unschedule(engine.owner(), name).await;
     steered(engine, name, removed).await?;
     if output.is_table() {
         output.line(&format!("schedule {} is removed; the jobs it made stay", clean(name)))?;
@@ -112,7 +111,7 @@ async fn steered<T>(engine: &Engine, name: &str, outcome: pipeline_core::Result<
 }
 
 async fn missing(engine: &Engine, name: &str) -> Failure {
-    let known: Vec<String> = match engine.store().schedules(Some(OWNER)).await {
+    let known: Vec<String> = match engine.store().schedules(Some(engine.owner())).await {
         Ok(all) => all.into_iter().map(|record| clean(&record.name)).collect(),
         Err(error) => return Failure::from(error),
     };

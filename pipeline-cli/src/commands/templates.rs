@@ -9,13 +9,13 @@ use pipeline_engine::Engine;
 use crate::args::{SaveAsArgs, SaveSettingsArgs};
 use crate::lookup;
 use crate::output::{Exit, Failure, Output, Row, Table, ago, clean, plain, short};
-use crate::request::{OWNER, assignments, unsaved};
+use crate::request::{assignments, unsaved};
 
 /// Keeps the request of a job under a name.
 pub(crate) async fn save_as(engine: &Engine, args: &SaveAsArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let job = lookup::job(engine, &args.job.job).await?;
     let request = engine.request_of_job(job.id).await?;
-    let saved = engine.save_template(&job.owner, &args.name, request, args.replace).await;
+    let saved = engine.save_template(engine.owner(), &args.name, request, args.replace).await;
     let record = saved.map_err(taken)?;
     let name = &record.name;
     told(&record, &format!("template {name} is saved: `pipeline run {name}` makes a new job of it"), output)
@@ -33,7 +33,7 @@ pub(crate) async fn save_settings(
         None => Vec::new(),
     };
     layers.extend(set.iter().map(SavedLayer::from));
-    let record = engine.save_settings(OWNER, &args.name, layers, args.replace).await.map_err(taken)?;
+    let record = engine.save_settings(engine.owner(), &args.name, layers, args.replace).await.map_err(taken)?;
     let name = &record.name;
     told(&record, &format!("settings {name} are saved: use them with `--with {name}`"), output)
 }
@@ -55,7 +55,7 @@ pub(crate) async fn list(engine: &Engine, kind: SavedKind, output: &mut Output<'
         (0..header.len()).filter(|place| header.get(*place).is_some_and(|word| !word.is_empty())).collect();
     let words: Vec<&'static str> = kept.iter().filter_map(|place| header.get(*place).copied()).collect();
     let mut table = Table::new(&words).empty(empty);
-    for record in engine.store().list_saved(Some(OWNER), kind).await? {
+    for record in engine.store().list_saved(Some(engine.owner()), kind).await? {
         let (pipeline, inputs) = match &record.body {
             SavedBody::Template(request) => (
                 request.recipe.preset.clone().unwrap_or_else(|| request.recipe.file.clone()),
@@ -84,7 +84,7 @@ pub(crate) async fn show(
     name: &str,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let record = match engine.store().saved(OWNER, kind, name).await {
+    let record = match engine.store().saved(engine.owner(), kind, name).await {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(unsaved(engine, kind, name).await),
         found => found?,
     };
@@ -125,7 +125,7 @@ pub(crate) async fn forget(
     name: &str,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    match engine.store().forget(OWNER, kind, name).await {
+    match engine.store().forget(engine.owner(), kind, name).await {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(unsaved(engine, kind, name).await),
         done => done?,
     }

@@ -96,3 +96,23 @@ fn providers_and_completions_are_printed() {
     assert!(providers.as_array().unwrap().iter().any(|provider| provider["name"] == "procedural"));
     assert!(stdout(&bench.run(&["completions", "bash"])).contains("_pipeline"));
 }
+
+#[test]
+fn whoever_acts_for_an_owner_sees_only_what_is_theirs() {
+    let bench = Bench::new();
+    let job = bench.submit(1, &["--as", "ann"]);
+    assert_eq!(bench.job(&job)["owner"], "ann");
+    let list = |owner: &str| bench.answer(0, &["jobs", "list", "--as", owner, "-o", "json"]);
+    assert_eq!((list("ann").as_array().unwrap().len(), list("bob")), (1, serde_json::json!([])));
+    for asked in [&["jobs", "show", &job][..], &["jobs", "cancel", &job], &["items", "list", &job], &["logs", &job]] {
+        let output = bench.run(&[asked, &["--as", "bob"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{asked:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("there is no job"), "{}", stderr(&output));
+    }
+    let output = bench.run(&["worker", "--as", "ann"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("every owner"), "{}", stderr(&output));
+    assert_eq!(bench.run(&["jobs", "list", "--as", " "]).status.code(), Some(2));
+    bench.answer(0, &["jobs", "resume", &job, "--as", "ann", "-o", "json"]);
+    assert_eq!(bench.job(&job)["status"], "completed");
+}

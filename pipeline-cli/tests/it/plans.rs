@@ -69,7 +69,7 @@ fn a_wrong_filter_order_or_cursor_is_refused_with_what_is_accepted() {
 #[test]
 fn items_are_filtered_by_what_ended_them_and_paged() {
     let bench = Bench::new();
-    let id = bench.submit(3, &["--set", "qc.min_sharpness=1"]);
+    let id = bench.submit(3, &["--set", "qc.min_contrast=127"]);
     bench.run(&["worker", "--drain"]);
     let list = |more: &[&str]| bench.answer(0, &[&["items", "list", &id, "-o", "json"], more].concat());
     let all = list(&[]).as_array().unwrap().len();

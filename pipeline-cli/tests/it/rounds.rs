@@ -35,7 +35,7 @@ fn rejected_items_begin_a_round_with_other_settings_and_the_check_is_not_repeate
     let would = bench.answer(0, &[&asked[..], &["--dry-run", "-o", "json"]].concat());
     assert!(would.as_array().unwrap().iter().all(|item| item["round"] == 2 && item["applied"] == false), "{would}");
     assert_eq!(bench.job(&job)["status"], "failed");
-    let done = bench.answer(0, &[&asked[..], &["--yes", "--as", "anna", "--reason", "soft", "-o", "json"]].concat());
+    let done = bench.answer(0, &[&asked[..], &["--yes", "--by", "anna", "--reason", "soft", "-o", "json"]].concat());
     assert!(done.as_array().unwrap().iter().all(|item| item["applied"] == true), "{done}");
     assert_eq!((count(&bench.job(&job), "pending"), bench.job(&job)["ended_at"].clone()), (3, Value::Null));
     bench.answer(0, &["worker", "--drain", "-o", "json"]);
@@ -74,7 +74,7 @@ fn an_approval_publishes_and_a_discard_only_marks() {
     let bench = Bench::new();
     let job = rejected(&bench);
     let items = ids(&bench, &job);
-    bench.answer(0, &["items", "approve", &items[0], "--as", "bob", "--reason", "fine", "-o", "json"]);
+    bench.answer(0, &["items", "approve", &items[0], "--by", "bob", "--reason", "fine", "-o", "json"]);
     bench.answer(0, &["items", "discard", &items[1], "-o", "json"]);
     bench.answer(0, &["worker", "--drain", "-o", "json"]);
     let after = bench.job(&job);
@@ -99,7 +99,7 @@ fn what_cannot_be_decided_is_refused_in_one_line_and_changes_nothing() {
         (&["items", "retry", &item, "--from", "publish"], "needs `process`"),
         (&["items", "retry", &item, "--from", "qc", "--only", "qc"], "cannot be used with"),
         (&["items", "approve", "ffffffff"], "no item `ffffffff`"),
-        (&["items", "discard", &item, "--as", " "], "--as is empty"),
+        (&["items", "discard", &item, "--by", " "], "--by is empty"),
     ];
     for (arguments, words) in refusals {
         let output = bench.run(arguments);

@@ -26,7 +26,7 @@ fn retried(bench: &Bench) -> (String, String) {
     let items = bench.answer(0, &["items", "list", &job, "-o", "json"]);
     let item = items[1]["id"].as_str().unwrap().to_owned();
     let asked = ["items", "retry", &item, "--from", "qc", "--set", "qc.min_contrast=100"];
-    bench.answer(0, &[&asked[..], &["--as", "anna", "--reason", "too strict", "-o", "json"]].concat());
+    bench.answer(0, &[&asked[..], &["--by", "anna", "--reason", "too strict", "-o", "json"]].concat());
     (job, item)
 }
 

@@ -55,10 +55,11 @@ const KEPT: usize = 200;
 
 /// Shortens what a call asks in words to what is kept of it.
 pub fn shortened(prompt: &str) -> String {
-    let prompt = prompt.trim();
+    // What PostgreSQL cannot keep in a text stands for nothing anyway.
+    let prompt = prompt.trim().replace('\0', "\u{fffd}");
     match prompt.char_indices().nth(KEPT) {
         Some((end, _)) => format!("{}…", prompt.get(..end).unwrap_or_default()),
-        None => prompt.to_owned(),
+        None => prompt,
     }
 }
 
@@ -320,4 +321,17 @@ pub trait CallLedger {
 
     /// Lists calls.
     async fn calls(&self, query: CallQuery) -> Result<Vec<CallRecord>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_prompt_is_short_and_can_be_kept_everywhere() {
+        assert_eq!(shortened(" a \"red\" cat\n"), "a \"red\" cat");
+        assert_eq!(shortened("a\0b"), "a\u{fffd}b");
+        let long = shortened(&"ü".repeat(300));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (201, true));
+    }
 }

@@ -233,6 +233,12 @@ fn of_call(call: &CallRecord, with_content: bool) -> Result<Value> {
             let had = fields.get(name).map(there);
             fields.insert(name.to_owned(), had.unwrap_or_default());
         }
+        // A `why` of the program's own is a word; this one is a person's.
+        if let Some(Value::Object(resolution)) = fields.get_mut("resolution")
+            && let Some(why) = resolution.remove("why")
+        {
+            resolution.insert("reason".to_owned(), why);
+        }
     }
     Ok(value)
 }

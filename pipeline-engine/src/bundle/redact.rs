@@ -190,7 +190,7 @@ impl Redactor {
         let number = text.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
         let time = number && (field == "at" || field.ends_with("_at")) && text.len() <= 40;
         let digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if OURS.contains(&field) || Uuid::try_parse(text).is_ok() || time || digest {
+        if OURS.contains(&field) || text.len() == 36 && Uuid::try_parse(text).is_ok() || time || digest {
             text.to_owned()
         } else if MESSAGES.contains(&field) {
             self.message(text)

@@ -51,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) tuning: Tuning,
     /// Rung whenever something may have become claimable, or has been told.
-    pub(crate) bell: Notify,
+    pub(crate) bell: Arc<Notify>,
     /// The newest session of this engine.
     pub(crate) session: watch::Sender<Option<NewSession>>,
     /// What has been done so far.
@@ -79,10 +79,29 @@ impl Shared {
             clock,
             chance,
             tuning,
-            bell: Notify::new(),
+            bell: Arc::default(),
             session: watch::Sender::new(None),
             metrics: Metrics::new(),
             scribe: Arc::new(scribe),
+            jobs: Mutex::default(),
+        }
+    }
+
+    /// The same around another store and log: for an engine that acts for one owner.
+    pub(crate) fn around(&self, store: Arc<dyn Store>, scribe: Arc<Scribe>) -> Self {
+        Self {
+            store,
+            artifacts: Arc::clone(&self.artifacts),
+            bindings: self.bindings.clone(),
+            sender: self.sender.clone(),
+            stages: self.stages.clone(),
+            clock: Arc::clone(&self.clock),
+            chance: Arc::clone(&self.chance),
+            tuning: self.tuning,
+            bell: Arc::clone(&self.bell),
+            session: watch::Sender::new(None),
+            metrics: Metrics::new(),
+            scribe,
             jobs: Mutex::default(),
         }
     }

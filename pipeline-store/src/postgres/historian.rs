@@ -56,7 +56,7 @@ macro_rules! begun {
     () => {
         "FROM reviews JOIN items ON items.id = reviews.item JOIN item_inputs ON item_inputs.item = items.id \
          JOIN jobs ON jobs.id = items.job AND jobs.deleted IS NULL \
-         WHERE reviews.round = (replace(machine, '\\u0000', '\\ufffd')::json #> '{round}')::text::bigint \
+         WHERE reviews.round = items.round \
          AND (reviews.decision::json #> '{decision}')::text <> '\"discard\"' AND ($1::uuid IS NULL OR reviews.job = $1)"
     };
 }

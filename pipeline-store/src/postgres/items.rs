@@ -21,8 +21,8 @@ const ONE: &str = concat!(
     " FROM items JOIN item_inputs ON item_inputs.item = items.id WHERE items.id = $1"
 );
 
-const REUSED: &str = "SELECT stage, count(*) FROM results JOIN item_inputs ON item_inputs.item = results.item \
-     WHERE results.reused IS NOT NULL AND item_inputs.job = $1 GROUP BY stage";
+const REUSED: &str = "SELECT results.stage, count(*) FROM results JOIN item_inputs ON item_inputs.item = results.item \
+     WHERE results.reused IS NOT NULL AND item_inputs.job = $1 GROUP BY results.stage";
 
 #[async_trait]
 impl ItemStore for PostgresStore {

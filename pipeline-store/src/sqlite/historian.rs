@@ -45,7 +45,7 @@ const RERUNS: &str = "SELECT id FROM jobs WHERE parent = ? AND deleted IS NULL O
 macro_rules! begun {
     () => {
         "FROM reviews JOIN items ON items.id = reviews.item JOIN jobs ON jobs.id = items.job AND jobs.deleted IS NULL \
-         WHERE reviews.round = items.machine ->> '$.round' AND reviews.decision ->> '$.decision' <> 'discard' \
+         WHERE reviews.round = items.round AND reviews.decision ->> '$.decision' <> 'discard' \
          AND (?1 IS NULL OR reviews.job = ?1)"
     };
 }

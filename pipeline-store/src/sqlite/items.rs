@@ -14,8 +14,8 @@ use super::fault::Work;
 use super::store::SqliteStore;
 use super::{listing, rows};
 
-const REUSED: &str = "SELECT stage, count(*) FROM results JOIN items ON items.id = results.item \
-     WHERE results.reused IS NOT NULL AND items.job = ? GROUP BY stage";
+const REUSED: &str = "SELECT results.stage, count(*) FROM results JOIN items ON items.id = results.item \
+     WHERE results.reused IS NOT NULL AND items.job = ? GROUP BY results.stage";
 
 #[async_trait]
 impl ItemStore for SqliteStore {

@@ -32,6 +32,9 @@ pub(super) const OF_ITEM: &str = calls_where!(
     "id IN (SELECT call FROM call_items WHERE item = ?2 AND NOT (used AND ?6)) AND (?1 IS NULL OR job = ?1)"
 );
 pub(super) const OF_JOB: &str = calls_where!("job = ?1 AND ?2 IS NULL AND ?6 IS NOT NULL");
+/// In one state: in the order of an index.
+pub(super) const OF_STAGE: &str =
+    calls_where!("job = ?1 AND stage = ?3 AND state = ?4 ->> '$[0]' AND ?2 IS NULL AND ?6 IS NOT NULL");
 pub(super) const OF_ANY: &str = calls_where!("?1 IS NULL AND ?2 IS NULL AND ?6 IS NOT NULL");
 
 const ONE: &str = calls_where!("id = ?1 AND ?2 IS NULL AND ?6 IS NOT NULL");
@@ -209,6 +212,7 @@ impl CallLedger for SqliteStore {
                 // One statement for each way in, so that each has its index.
                 let sql = match (query.item, query.job) {
                     (Some(_), _) => OF_ITEM,
+                    (None, Some(_)) if query.stage.is_some() && query.states.len() == 1 => OF_STAGE,
                     (None, Some(_)) => OF_JOB,
                     (None, None) => OF_ANY,
                 };

@@ -69,6 +69,10 @@ pub(super) fn jobs_statement(query: &JobQuery) -> Work<QueryBuilder<Sqlite>> {
     };
     let (comparison, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };
     if let Some(cursor) = query.place()? {
+        if let (JobSort::Ended, JobKeyOf::Number(number)) = (query.order.by, &cursor.key) {
+            // Of an expression alone SQLite makes a range, of one beside a column it does not.
+            sql.push(format_args!(" AND {by} {comparison}= ")).push_bind(*number);
+        }
         sql.push(format_args!(" AND ({by}, jobs.id) {comparison} ("));
         match &cursor.key {
             JobKeyOf::Number(number) => sql.push_bind(*number),

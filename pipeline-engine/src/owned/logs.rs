@@ -11,14 +11,14 @@ use super::store::Owned;
 
 /// A log in which the jobs of other owners do not appear.
 #[derive(Clone, Debug)]
-pub struct OwnedLogs {
+pub(crate) struct OwnedLogs {
     logs: Arc<dyn LogKeeper>,
     owned: Owned,
 }
 
 impl OwnedLogs {
     /// Shows a log as it is for the owner of a store.
-    pub fn new(logs: Arc<dyn LogKeeper>, owned: Owned) -> Self {
+    pub(crate) fn new(logs: Arc<dyn LogKeeper>, owned: Owned) -> Self {
         Self { logs, owned }
     }
 }

@@ -9,7 +9,7 @@ use pipeline_core::storage::{Store, StoreInfo};
 /// A store to which the jobs of other owners are not there: what is asked of them is as of jobs that do not exist. What concerns
 /// all owners (pausing all work, gates, looking after the store) is `Unauthorized`.
 #[derive(Clone, Debug)]
-pub struct Owned {
+pub(crate) struct Owned {
     pub(super) store: Arc<dyn Store>,
     pub(super) owner: String,
     /// Whose jobs and items are; that never changes.
@@ -25,7 +25,7 @@ pub(super) struct Known {
 
 impl Owned {
     /// Shows a store as it is for one owner.
-    pub fn new(store: Arc<dyn Store>, owner: impl Into<String>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, owner: impl Into<String>) -> Self {
         Self { store, owner: owner.into(), known: Arc::default() }
     }
 }

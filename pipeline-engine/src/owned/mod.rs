@@ -16,5 +16,5 @@ mod operators;
 mod store;
 mod work;
 
-pub use logs::OwnedLogs;
-pub use store::Owned;
+pub(crate) use logs::OwnedLogs;
+pub(crate) use store::Owned;
