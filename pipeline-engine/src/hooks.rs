@@ -97,13 +97,14 @@ impl Engine {
     }
 
     /// Sends messages of a hook again that were tried for the last time, or one whatever became of it, each once and the
-    /// oldest first; returns what came of each. Messages that wait for a later try are due at once then.
+    /// oldest first; returns what came of each. Messages that wait for a later try are due at once then. A hook that is
+    /// paused meanwhile, by a person or because the receiver wants no messages any more, stays so, and no more is sent.
     ///
     /// # Errors
     /// `NotFound` for a message that is none of the hook's; `Conflict` for a hook that is paused; the store's.
     pub async fn redeliver(&self, hook: &Hook, only: Option<MessageId>) -> Result<Vec<DeliveryRecord>> {
         let sender = delivery::sender(&self.shared)?;
-        if let Some(reason) = &hook.paused {
+        if let Some(reason) = self.why_paused(hook.id).await? {
             return Err(Error::conflict("the hook is paused").with("name", &hook.name).with("reason", reason));
         }
         let state = if only.is_none() { Some(DeliveryState::Failed) } else { None };
@@ -118,6 +119,9 @@ impl Engine {
             let job = self.job(known.job).await?;
             let events = self.store().events(known.job, EventSeq(known.seq.0 - 1), 1).await?;
             let Some(event) = events.first() else { continue };
+            if self.why_paused(hook.id).await?.is_some() {
+                return Ok(done);
+            }
             let plan = self.store().plan(known.job).await?.plan;
             let lane = Lane {
                 hook: hook.id,
@@ -129,10 +133,19 @@ impl Engine {
                 after: known.seq,
                 attempts: known.attempts,
             };
-            let outcome = delivery::attempt_again(&self.shared, sender, hook, &lane, event).await?;
+            let (outcome, gone) = delivery::attempt_again(&self.shared, sender, hook, &lane, event).await?;
             done.push(self.store().redelivered(known.id, outcome).await?);
+            if gone {
+                return Ok(done);
+            }
         }
-        self.store().pause_hook(hook.id, None).await?;
+        self.store().wake_hook(hook.id).await?;
         Ok(done)
+    }
+
+    /// Says why nothing of a hook is delivered, as it stands now.
+    async fn why_paused(&self, hook: HookId) -> Result<Option<String>> {
+        let found = self.store().hooks().await?.into_iter().find(|known| known.id == hook);
+        Ok(found.ok_or_else(|| Error::not_found("there is no such hook").with("hook", hook))?.paused)
     }
 }

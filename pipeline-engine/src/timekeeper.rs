@@ -3,10 +3,12 @@
 //! Every run of every process looks. An occasion is taken by compare-and-set, and its job is submitted under a key made of
 //! schedule and occasion: whoever finds an occasion that was begun submits again, and finds the job when it is there.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use pipeline_core::error::{Error, ErrorKind, chain};
+use pipeline_core::error::{Error, ErrorKind, Retryability, chain};
 use pipeline_core::id::{JobId, ScheduleId};
+use pipeline_core::settings::Problem;
 use pipeline_core::storage::{NewSchedule, Occasion, Outcome, ScheduleRecord, check_name};
 use pipeline_core::time::Timestamp;
 
@@ -18,8 +20,14 @@ use crate::submit::SubmitError;
 /// How often a run looks for schedules that somebody else has made or let go on.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// What a schedule that nobody here can read waits before it is tried again.
-const UNREADABLE: Duration = Duration::from_secs(3_600);
+/// What a schedule whose pattern never fits again waits before it is looked at again.
+const NEVER: Duration = Duration::from_secs(3_600);
+
+/// How the problem of a definition begins that names a provider nobody has bound in this process.
+const UNBOUND: &str = "no provider `";
+
+/// The occasions this process leaves to others, and has said so.
+type Left = BTreeSet<(ScheduleId, Timestamp)>;
 
 /// When a job recurs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,16 +85,36 @@ impl Engine {
     }
 
     /// Submits the jobs of all schedules that are due, and returns when the next one will be. Several processes may do so at
-    /// once: each occasion has one job. Occasions that passed while nobody looked count as one.
+    /// once: each occasion has one job. Occasions that passed while nobody looked count as one. A schedule whose time zone is
+    /// not known here, or one of whose providers is not bound, is left to other processes, with a warning.
     ///
     /// # Errors
-    /// The store's; what was begun is gone on with by the next one to look. What is wrong with a schedule is noted in it.
+    /// Those of the store that may pass; what was begun is gone on with by the next one to look. What is wrong with a
+    /// schedule is noted in it, and keeps none of the others waiting.
     pub async fn fire_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.look(&mut Left::new()).await
+    }
+
+    async fn look(&self, left: &mut Left) -> Result<Option<Timestamp>, Error> {
         let due = self.shared.store.due().await?;
         for record in &due.schedules {
-            match &record.last {
-                Some(Occasion { at, outcome: Outcome::Begun }) => self.fire(record, *at).await?,
-                _ => self.take(record).await?,
+            let done = match (self.unbound(record), &record.last) {
+                (Some(why), _) => Ok(Some(why)),
+                (None, Some(Occasion { at, outcome: Outcome::Begun })) => self.fire(record, *at).await.map(|()| None),
+                (None, _) => self.take(record).await,
+            };
+            match done {
+                Ok(None) => {}
+                Ok(Some(why)) => {
+                    // Said once an occasion, however often it is looked at.
+                    if left.insert((record.id, record.next_at)) {
+                        tracing::warn!(schedule = %record.name, %why, "a recurring job is left to other processes");
+                    }
+                }
+                Err(error) if error.retryability() == Retryability::Transient => return Err(error),
+                Err(error) => {
+                    tracing::warn!(schedule = %record.name, error = %chain(&error), "a recurring job cannot be looked at");
+                }
             }
         }
         if due.schedules.is_empty() {
@@ -95,26 +123,33 @@ impl Engine {
         Ok(self.shared.store.due().await?.next_at)
     }
 
-    /// Takes the occasion a schedule is at, unless somebody else does, and submits its job.
-    async fn take(&self, record: &ScheduleRecord) -> Result<(), Error> {
+    /// Says which provider of the schedule's pipeline is bound elsewhere at best.
+    fn unbound(&self, record: &ScheduleRecord) -> Option<String> {
+        let problems = self.compile(&JobRequest::of_saved(&record.request, None)).err()?;
+        let unbound = |problem: &&Problem| problem.message.starts_with(UNBOUND);
+        problems.0.iter().find(unbound).map(ToString::to_string)
+    }
+
+    /// Takes the occasion a schedule is at, unless somebody else does, and submits its job; or says why it is left to others.
+    async fn take(&self, record: &ScheduleRecord) -> Result<Option<String>, Error> {
         let (store, at) = (&self.shared.store, record.next_at);
         let now = store.now().await?;
-        let next = Cron::parse(&record.every, &record.timezone, now)
-            .and_then(|cron| cron.after(now.max(at)).ok_or_else(|| Error::invalid("the pattern never fits again")));
-        let next = match next {
-            Ok(next) => next,
-            Err(error) => {
-                let failed = Outcome::Failed { reason: chain(&error) };
-                store.take(record.id, at, now.after(UNREADABLE), failed).await?;
-                return Ok(());
-            }
+        // It could be read where it was stored: here the time zones may be missing, or others.
+        let cron = match Cron::parse(&record.every, &record.timezone, now) {
+            Ok(cron) => cron,
+            Err(error) => return Ok(Some(chain(&error))),
+        };
+        let Some(next) = cron.after(now.max(at)) else {
+            let failed = Outcome::Failed { reason: "the pattern never fits again".to_owned() };
+            store.take(record.id, at, now.after(NEVER), failed).await?;
+            return Ok(None);
         };
         if let (false, Some(open)) = (record.overlap, self.open_job(record.last_job).await?) {
             store.take(record.id, at, next, Outcome::Skipped { open }).await?;
         } else if store.take(record.id, at, next, Outcome::Begun).await? {
             self.fire(record, at).await?;
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn open_job(&self, job: Option<JobId>) -> Result<Option<JobId>, Error> {
@@ -151,8 +186,9 @@ impl Engine {
 
     /// Looks for what is due until it is dropped.
     pub(crate) async fn keep_time(self) {
+        let mut left = Left::new();
         loop {
-            let pause = match self.fire_due().await {
+            let pause = match self.look(&mut left).await {
                 Ok(next) => self.until(next).await,
                 Err(error) => {
                     tracing::warn!(error = %chain(&error), "cannot look for recurring jobs; trying again");

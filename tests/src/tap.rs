@@ -210,6 +210,7 @@ pass_on!(HookKeeper {
     add_hook(hook: NewHook) -> Hook;
     hooks() -> Vec<Hook>;
     pause_hook(hook: HookId, reason: Option<&str>) -> Hook;
+    wake_hook(hook: HookId) -> ();
     remove_hook(hook: HookId) -> ();
     take_lanes(only: Option<HookId>, limit: u32) -> Lanes;
     report_lane(report: LaneReport) -> bool;

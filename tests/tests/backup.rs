@@ -8,12 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use pipeline::engine::upkeep::{Upkeep, VerifyOptions};
+use pipeline::engine::{JobRequest, Recurrence};
 use pipeline_core::ErrorKind;
+use pipeline_core::id::HookId;
 use pipeline_core::model::ItemStatus;
-use pipeline_core::storage::{ArtifactStore as _, JobStore as _};
+use pipeline_core::provider::HookTarget;
+use pipeline_core::storage::{
+    ArtifactStore as _, EventFilter, HookJobs, HookKeeper as _, HookPolicy, HookSpec, JobStore as _, NewHook, Outcome,
+    ScheduleKeeper as _,
+};
 use pipeline_store::backup::{BackupOptions, backup, check, restore};
 use pipeline_store::{Artifacts, SqliteStore, SystemClock};
-use pipeline_testkit::conformance::fixture::{Bench, SteppedClock, ending};
+use pipeline_testkit::conformance::fixture::{Bench, SteppedClock, ending, uuid};
 
 /// A store with its artifacts, in a folder of its own.
 struct Place {
@@ -143,6 +149,51 @@ async fn files_that_cannot_be_linked_are_copied_and_a_missing_one_is_told() {
     assert_eq!(store.job(job).await.unwrap(), place.store.job(job).await.unwrap());
     let upkeep = Upkeep::new(Arc::new(store), Arc::new(restored), Arc::new(SystemClock));
     assert_eq!(upkeep.verify(VerifyOptions::default()).await.unwrap().audit.breaches.len(), 1);
+}
+
+#[tokio::test]
+async fn recurring_jobs_and_hooks_are_paused_in_a_restored_store_and_only_there() {
+    let place = Place::new().await;
+    let artifacts = Artifacts::directory(place.folder.path().join("artifacts")).unwrap();
+    let engine = pipeline::local_engine().store(place.store.clone()).artifacts(artifacts).build().unwrap();
+    let request = JobRequest::preset("factory").keywords(["cat"]);
+    for name in ["begun", "nightly"] {
+        let every = "0 6 * * *".to_owned();
+        let when = Recurrence { name: name.to_owned(), every, timezone: "UTC".to_owned(), overlap: false };
+        let record = engine.schedule(&request, when).await.unwrap();
+        if name == "begun" {
+            let (at, next) = (record.next_at, record.next_at.after(std::time::Duration::from_secs(86_400)));
+            assert!(place.store.take(record.id, at, next, Outcome::Begun).await.unwrap());
+        }
+    }
+    let hook = NewHook {
+        id: HookId::from_uuid(uuid()),
+        owner: "system".to_owned(),
+        name: "tell".to_owned(),
+        spec: HookSpec {
+            target: HookTarget::Command { program: "tell".to_owned(), args: Vec::new() },
+            events: EventFilter::default(),
+            jobs: HookJobs::default(),
+            policy: HookPolicy::default(),
+        },
+    };
+    place.store.add_hook(hook).await.unwrap();
+    let (hooks, schedules) = (place.store.hooks().await.unwrap(), place.store.schedules(None).await.unwrap());
+    backup(&place.store, &place.artifacts, &place.backups(), BackupOptions::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("jobs.db");
+    let report = restore(&place.backups(), &database, &Artifacts::memory()).await.unwrap();
+    assert_eq!((report.schedules, report.hooks), (2, 1));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing lies beside it");
+    let store = SqliteStore::open(&database).await.unwrap();
+    let restored = store.schedules(None).await.unwrap();
+    assert!(restored.len() == 2 && restored.iter().all(|record| record.paused), "{restored:?}");
+    let reason = "restored from a backup".to_owned();
+    assert_eq!(restored[0].last.as_ref().unwrap().outcome, Outcome::Failed { reason: reason.clone() });
+    assert!(store.due().await.unwrap().schedules.is_empty());
+    assert_eq!(store.hooks().await.unwrap()[0].paused, Some(reason));
+    assert_eq!(place.store.hooks().await.unwrap(), hooks);
+    assert_eq!(place.store.schedules(None).await.unwrap(), schedules);
 }
 
 #[tokio::test]

@@ -11,13 +11,13 @@ use pipeline::core::provider::HookTarget;
 use pipeline::core::query::Query;
 use pipeline::core::storage::{
     BudgetKey, CallQuery, ClaimRequest, Commit, DeliveryQuery, EventFilter, GateKey, Holder, HookJobs, HookPolicy,
-    HookSpec, ItemQuery, JobQuery, LogQuery, NewHook, NewSession, RetryQuery, ReviewQuery, Reviewer, SavedKind,
-    SpendBy, SpendQuery, Store,
+    HookSpec, ItemQuery, JobQuery, LogQuery, NewCall, NewHook, NewSession, RetryQuery, ReviewQuery, Reviewer,
+    SavedKind, SpendBy, SpendQuery, Store,
 };
 use pipeline::engine::{RetryRequest, SubmitError, Wish};
 use pipeline::prelude::*;
 use pipeline::store::MemoryLogs;
-use pipeline_testkit::conformance::fixture::{holding, new_call, uuid};
+use pipeline_testkit::conformance::fixture::{new_call, releasing, stage, uuid};
 
 /// An engine, and what one owner has in its store: a job with an item, a result, a call, a review, a hook and more.
 struct Shop {
@@ -41,7 +41,7 @@ async fn shop() -> Shop {
         .build()
         .unwrap();
     let ann = engine.for_owner("ann");
-    let request = || JobRequest::preset("factory").keywords(["heron"]).set("generate.sizes", ["64x64"]).unwrap();
+    let request = || JobRequest::preset("factory").keywords(["heron"]).set("generate.sizes", ["128x128"]).unwrap();
     let job = ann.submit(request().budget(Money::from_micros(5_000_000))).await.unwrap();
     assert_eq!(job.owner, "ann");
     let session = SessionId::from_uuid(uuid());
@@ -50,15 +50,18 @@ async fn shop() -> Shop {
     store.open_session(new).await.unwrap();
     let claims = store.claim(ClaimRequest { session, limit: 1, job: Some(job.id) }).await.unwrap();
     let claimed = &claims.units[0][0];
-    let call = new_call(job.id, &[claimed.item.id]);
-    let commit = Commit { calls: vec![call.clone()], release: true, ..holding(claimed) };
+    // Of no stage of the pipeline: nobody waits for its answer.
+    let call = NewCall { stage: stage("elsewhere"), ..new_call(job.id, &[claimed.item.id]) };
+    let now = store.now().await.unwrap();
+    let commit = Commit { calls: vec![call.clone()], ..releasing(claimed, Some(now)) };
     store.commit(session, vec![commit]).await.unwrap();
     store.close_session(session).await.unwrap();
     ann.run_job(job.id).await.unwrap();
     let items = ann.items(ItemQuery::of(job.id)).await.unwrap();
     let by = Reviewer { actor: "ann".to_owned(), reason: None };
-    let wish = Wish::Retry(RetryRequest { from: Some("metadata".to_owned()), ..RetryRequest::default() });
-    ann.review(job.id, &items, &wish, &by, false).await.unwrap();
+    let wish = Wish::Retry(RetryRequest { from: Some("process".to_owned()), ..RetryRequest::default() });
+    let reviewed = ann.review(job.id, &items, &wish, &by, false).await.unwrap();
+    assert!(reviewed.iter().all(|one| one.outcome.is_ok()), "{reviewed:?}");
     ann.save_template("ann", "mine", request().saved(), false).await.unwrap();
     let hook =
         NewHook { id: HookId::from_uuid(uuid()), owner: "ann".to_owned(), name: "tell".to_owned(), spec: hook_spec() };

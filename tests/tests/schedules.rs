@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::engine::{Engine, JobRequest, Recurrence, SubmitError};
+use pipeline_core::id::ScheduleId;
 use pipeline_core::model::Control;
 use pipeline_core::settings::Origin;
-use pipeline_core::storage::{JobQuery, JobRecord, Outcome, SavedLayer, ScheduleRecord, Store};
+use pipeline_core::storage::{JobQuery, JobRecord, NewSchedule, Outcome, SavedLayer, ScheduleRecord, Store};
 use pipeline_core::{Error, ErrorKind};
 use pipeline_store::{Artifacts, MemoryStore, SqliteOptions, SqliteStore};
-use pipeline_testkit::conformance::fixture::SteppedClock;
+use pipeline_testkit::conformance::fixture::{SteppedClock, uuid};
 use pipeline_testkit::tap::{Tap, Tapped};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -123,13 +124,18 @@ async fn an_occasion_is_left_out_while_the_last_job_is_open_unless_asked_for() {
 struct Killed {
     at: &'static str,
     done: bool,
+    kind: ErrorKind,
     armed: AtomicBool,
 }
 
 impl Killed {
+    fn new(at: &'static str, done: bool, kind: ErrorKind) -> Arc<Self> {
+        Arc::new(Self { at, done, kind, armed: AtomicBool::new(true) })
+    }
+
     fn strike(&self, operation: &str, done: bool) -> pipeline_core::Result<()> {
         if operation == self.at && done == self.done && self.armed.swap(false, Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::Unavailable, "the process ends here"));
+            return Err(Error::new(self.kind, "the process ends here"));
         }
         Ok(())
     }
@@ -159,7 +165,7 @@ async fn a_process_that_ends_at_any_step_loses_no_occasion_and_doubles_none() {
         let place = Place::new();
         place.daily(false).await;
         place.clock.advance(DAY);
-        let killed = Arc::new(Killed { at, done, armed: AtomicBool::new(true) });
+        let killed = Killed::new(at, done, ErrorKind::Unavailable);
         let tapped = Tapped::new(Arc::clone(&place.store), killed);
         place.engine_on(Arc::new(tapped)).fire_due().await.unwrap_err();
         place.engine().fire_due().await.unwrap();
@@ -168,6 +174,63 @@ async fn a_process_that_ends_at_any_step_loses_no_occasion_and_doubles_none() {
         assert_eq!(jobs.len(), 1, "{at} {done}");
         assert_eq!(place.stands().await.last.map(|last| last.outcome), Some(Outcome::Submitted { job: jobs[0].id }));
     }
+}
+
+#[tokio::test]
+async fn a_process_without_the_providers_leaves_an_occasion_to_another_one() {
+    let place = Place::new();
+    let record = place.daily(true).await;
+    let artifacts = Artifacts::directory(place.folder.path().join("artifacts")).unwrap();
+    let bare = Engine::builder().shared_store(Arc::clone(&place.store)).artifacts(artifacts).clock(place.clock.clone());
+    let bare = bare.build().unwrap();
+    place.clock.advance(DAY);
+    bare.fire_due().await.unwrap();
+    assert_eq!(place.stands().await, record, "it is as it was");
+    // Also one that somebody has begun.
+    let killed = Killed::new("take", true, ErrorKind::Unavailable);
+    let tapped = Tapped::new(Arc::clone(&place.store), killed);
+    place.engine_on(Arc::new(tapped)).fire_due().await.unwrap_err();
+    bare.fire_due().await.unwrap();
+    assert_eq!(place.stands().await.last.map(|last| last.outcome), Some(Outcome::Begun));
+    place.engine().fire_due().await.unwrap();
+    assert_eq!(place.jobs().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_schedule_that_cannot_be_read_here_is_left_alone_and_keeps_no_other_waiting() {
+    let place = Place::new();
+    let record = place.daily(false).await;
+    let odd = NewSchedule {
+        id: ScheduleId::from_uuid(uuid()),
+        owner: record.owner.clone(),
+        name: "martian".to_owned(),
+        every: record.every.clone(),
+        timezone: "Mars/Olympus".to_owned(),
+        overlap: false,
+        request: record.request.clone(),
+        next_at: record.next_at,
+    };
+    let odd = place.store.schedule(odd).await.unwrap();
+    place.clock.advance(DAY);
+    place.engine().fire_due().await.unwrap();
+    assert_eq!(place.store.schedules(None).await.unwrap()[0], odd, "it is as it was");
+    assert_eq!(place.jobs().await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_store_refuses_of_one_schedule_keeps_no_other_waiting() {
+    let place = Place::new();
+    for name in ["first", "second"] {
+        place.engine().schedule(&request(), daily(name, true)).await.unwrap();
+    }
+    place.clock.advance(DAY);
+    let killed = Killed::new("submit", false, ErrorKind::Corrupt);
+    let tapped = Tapped::new(Arc::clone(&place.store), killed);
+    place.engine_on(Arc::new(tapped)).fire_due().await.unwrap();
+    let jobs = place.jobs().await;
+    assert_eq!(jobs.iter().map(|job| job.label.as_str()).collect::<Vec<_>>(), ["second"]);
+    place.engine().fire_due().await.unwrap();
+    assert_eq!(place.jobs().await.len(), 2, "what was begun is gone on with");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -162,10 +162,14 @@ fn writable(name: &'static str, folder: &Path) -> Check {
 #[cfg(unix)]
 fn private(home: &Home) -> Check {
     use std::os::unix::fs::PermissionsExt as _;
+
+    use pipeline_store::SqliteLogs;
+
     let mut open = Vec::new();
     let mut places = vec![home.folder.clone()];
     if let StoreChoice::Sqlite(path) = &home.store {
         places.push(path.clone());
+        places.push(SqliteLogs::beside(path).path().to_path_buf());
     }
     places.extend(home.providers.clone());
     for place in &places {
@@ -173,7 +177,7 @@ fn private(home: &Home) -> Check {
         let mode = metadata.permissions().mode() & 0o777;
         let others = mode & 0o077;
         // Within a folder that is closed, nothing is open.
-        if metadata.is_dir() && others == 0 && home.providers.as_ref().is_none_or(|file| file.starts_with(place)) {
+        if metadata.is_dir() && others == 0 && places.iter().all(|other| other.starts_with(place)) {
             return check("access", State::Ok, format!("only its owner may enter {}", place.display()));
         }
         if others != 0 {

@@ -151,16 +151,7 @@ fn happened(what: &ItemEvent) -> String {
 
 /// Says why a stage was passed over.
 pub(super) const fn skipped(why: Why) -> &'static str {
-    match why {
-        Why::Disabled => "it is switched off",
-        Why::Condition => "its condition does not hold",
-        Why::Upstream => "a stage it needs was passed over",
-        Why::Failure => "it could not be done, and the policy says to go on without",
-        Why::InputUsed => "it could not be done, and the policy says to take its input instead",
-        Why::Approved => "a person let the item go on",
-        Why::NotRepeated => "a check is not repeated unless named",
-        Why::ItemStopped => "the item had ended",
-    }
+    why.words()
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ pub(crate) async fn logs(engine: &Engine, args: &LogsArgs, output: &mut Output<'
     let mut stream = output.stream();
     printer.print(&mut stream).await?;
     if args.follow {
-        printer.follow(job.as_ref().map(|job| job.id), &mut stream).await?;
+        let job = printer.query.job;
+        printer.follow(job, &mut stream).await?;
     }
     stream.end()?;
     if people && printer.count == 0 {
@@ -71,6 +72,7 @@ pub(crate) async fn logs(engine: &Engine, args: &LogsArgs, output: &mut Output<'
 /// Says in the words of the keeper what is asked for.
 async fn query(engine: &Engine, args: &LogsArgs, job: Option<&JobRecord>) -> Result<LogQuery, Failure> {
     let mut items = Vec::new();
+    let mut of = job.map(|job| job.id);
     if let Some(text) = &args.item {
         let id = lookup::item(engine, text).await?;
         let found = engine.store().item(id).await.map_err(|error| match error.kind() {
@@ -81,6 +83,8 @@ async fn query(engine: &Engine, args: &LogsArgs, job: Option<&JobRecord>) -> Res
             return Err(Failure::wrong(format!("item {id} is none of job {}", job.id))
                 .hint(format!("it is one of job {}", found.job)));
         }
+        // Lines are found by their job; without one all there are would be read.
+        of = Some(found.job);
         items.push(id);
         // What siblings share in one call is told of their parent.
         items.extend(found.parent);
@@ -98,8 +102,7 @@ async fn query(engine: &Engine, args: &LogsArgs, job: Option<&JobRecord>) -> Res
         None => LogLevel::Info,
     };
     let (step, code) = (args.step.clone(), args.code.clone());
-    let job = job.map(|job| job.id);
-    Ok(LogQuery { job, items, stage, step, level, code, since, limit: PAGE, ..LogQuery::default() })
+    Ok(LogQuery { job: of, items, stage, step, level, code, since, limit: PAGE, ..LogQuery::default() })
 }
 
 /// Reads the name of a stage, which has to be one of the job's where there is one.

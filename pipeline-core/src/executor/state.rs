@@ -70,6 +70,20 @@ pub enum Why {
 }
 
 impl Why {
+    /// Says it in words, as a fragment without a full stop.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Disabled => "it is switched off",
+            Self::Condition => "its condition does not hold",
+            Self::Upstream => "a stage it needs was passed over",
+            Self::Failure => "it could not be done, and the policy says to go on without",
+            Self::InputUsed => "it could not be done, and the policy says to take its input instead",
+            Self::Approved => "a person let the item go on",
+            Self::NotRepeated => "a check is not repeated unless named",
+            Self::ItemStopped => "the item had ended",
+        }
+    }
+
     /// Tells whether what needs the stage goes on as if it were not there.
     pub const fn passes(self) -> bool {
         match self {

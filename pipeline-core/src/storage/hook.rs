@@ -282,11 +282,12 @@ pub struct DeliveryQuery {
 /// 5. *In order.* A lane goes on behind what was passed, delivered or has failed, and with a message that waits, not before
 ///    its time; `next_at` tells that. A lane that has heard all is handed out when there is more.
 /// 6. *Paused.* Nothing of a paused hook is handed out, and `hooks` tells why; once it is not paused any more, it goes on
-///    where it was, also with what waited. Of no hook it is `NotFound`.
+///    where it was, also with what waited. `wake_hook` has what waits due at once, and leaves a paused hook paused. Of no hook
+///    both are `NotFound`.
 /// 7. *Kept.* `deliveries` lists the messages tried, those first tried last first, with what became of them and how often
 ///    they were tried; `redelivered` notes another try, and moves no lane.
 /// 8. *Removed.* With a hook go its lanes and messages, and its name is free; so they do with a job. Other hooks and jobs
-///    keep theirs.
+///    keep theirs. A removal that ends midway may have taken messages; the hook is there until all else is gone.
 #[async_trait]
 pub trait HookKeeper {
     /// Adds a hook.
@@ -297,6 +298,9 @@ pub trait HookKeeper {
 
     /// Pauses a hook for a reason, or lets it go on at once.
     async fn pause_hook(&self, hook: HookId, reason: Option<&str>) -> Result<Hook>;
+
+    /// Has what waits for a later try due at once.
+    async fn wake_hook(&self, hook: HookId) -> Result<()>;
 
     /// Removes a hook.
     async fn remove_hook(&self, hook: HookId) -> Result<()>;

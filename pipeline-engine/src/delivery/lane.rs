@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use pipeline_core::error::chain;
 use pipeline_core::provider::{HookAnswer, HookMessage, HookSender};
-use pipeline_core::storage::{DeliveryOutcome, EventRecord, Hook, Lane, LaneReport, LaneStep, message_body};
+use pipeline_core::storage::{
+    DeliveryOutcome, EventRecord, Hook, LANE_GRACE, Lane, LaneReport, LaneStep, message_body,
+};
 use pipeline_core::time::Timestamp;
 use pipeline_core::{Error, Result};
 
@@ -15,11 +18,17 @@ use crate::worker::Shared;
 
 use super::round::Count;
 
-/// So many events are read at once.
+/// So many events are read at once at first: each may be a message.
 const PAGE: u32 = 100;
+
+/// And so many where none of them was.
+const LONG_PAGE: u32 = 1_000;
 
 /// So many messages are sent before others have their turn.
 const TURN: u32 = 50;
+
+/// When a lane was held for so long, it is held anew: a try that begins has to end while it is.
+const HALF: Duration = Duration::from_millis(LANE_GRACE.as_millis() as u64 / 2);
 
 /// What is known after a try.
 pub(super) struct Tried {
@@ -37,13 +46,18 @@ pub(super) async fn deliver(
     count: &Count,
 ) -> Result<()> {
     let mut sent = 0;
+    let mut held = Instant::now();
+    let mut page = PAGE;
     loop {
-        let events = shared.store.events(lane.job, lane.after, PAGE).await?;
-        let more = events.len() == PAGE as usize;
+        let events = shared.store.events(lane.job, lane.after, page).await?;
+        let more = events.len() == page as usize;
         for event in events {
             if !hook.spec.events.takes(&event.body) {
                 lane.after = event.seq;
                 continue;
+            }
+            if held.elapsed() > HALF && !report(shared, &lane, LaneStep::Passed(lane.after), true).await? {
+                return Ok(());
             }
             let tried = attempt(shared, sender, hook, &lane, &event).await?;
             sent += 1;
@@ -51,22 +65,34 @@ pub(super) async fn deliver(
             let failed = matches!(tried.outcome, DeliveryOutcome::Failed { .. });
             let hold = (delivered || failed) && sent < TURN;
             if tried.gone {
-                let reason = "the receiver wants no messages any more (410 Gone)";
-                shared.store.pause_hook(hook.id, Some(reason)).await?;
-                tracing::warn!(hook = %hook.name, "paused: {reason}");
+                leave_alone(shared, hook).await?;
             }
             count.add(&tried.outcome);
             let step = LaneStep::Tried { seq: event.seq, kind: event.body.kind().to_owned(), outcome: tried.outcome };
             if !report(shared, &lane, step, hold).await? || !hold {
                 return Ok(());
             }
+            held = Instant::now();
             lane.after = event.seq;
             lane.attempts = 0;
         }
-        if !report(shared, &lane, LaneStep::Passed(lane.after), more).await? || !more {
-            return Ok(());
+        page = if sent == 0 { LONG_PAGE } else { PAGE };
+        // What is passed over is not written down page by page.
+        if !more || held.elapsed() > HALF {
+            if !report(shared, &lane, LaneStep::Passed(lane.after), more).await? || !more {
+                return Ok(());
+            }
+            held = Instant::now();
         }
     }
+}
+
+/// Pauses the hook of a receiver that wants no messages any more.
+async fn leave_alone(shared: &Shared, hook: &Hook) -> Result<()> {
+    let reason = "the receiver wants no messages any more (410 Gone)";
+    shared.store.pause_hook(hook.id, Some(reason)).await?;
+    tracing::warn!(hook = %hook.name, "paused: {reason}");
+    Ok(())
 }
 
 async fn report(shared: &Shared, lane: &Lane, step: LaneStep, hold: bool) -> Result<bool> {
@@ -137,16 +163,22 @@ pub(crate) fn body_of_test(hook: &str, at: Timestamp) -> String {
     json!({ "type": "hook.test", "timestamp": at.to_string(), "data": { "hook": hook } }).to_string()
 }
 
-/// Sends the message about an event again, outside of its lane: what came of it, without a later try.
+/// Sends the message about an event again, outside of its lane: what came of it, without a later try, and whether the hook is
+/// paused because the receiver wants no messages any more.
 pub(crate) async fn attempt_again(
     shared: &Shared,
     sender: &Arc<dyn HookSender>,
     hook: &Hook,
     lane: &Lane,
     event: &EventRecord,
-) -> Result<DeliveryOutcome> {
-    Ok(match attempt(shared, sender, hook, lane, event).await?.outcome {
+) -> Result<(DeliveryOutcome, bool)> {
+    let Tried { outcome, gone } = attempt(shared, sender, hook, lane, event).await?;
+    if gone {
+        leave_alone(shared, hook).await?;
+    }
+    let outcome = match outcome {
         DeliveryOutcome::Waiting { status, error, .. } => DeliveryOutcome::Failed { status, error },
         outcome => outcome,
-    })
+    };
+    Ok((outcome, gone))
 }

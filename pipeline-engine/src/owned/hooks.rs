@@ -39,6 +39,10 @@ impl HookKeeper for Owned {
         self.store.pause_hook(self.own_hook(hook).await?, reason).await
     }
 
+    async fn wake_hook(&self, hook: HookId) -> Result<()> {
+        self.store.wake_hook(self.own_hook(hook).await?).await
+    }
+
     async fn remove_hook(&self, hook: HookId) -> Result<()> {
         self.store.remove_hook(self.own_hook(hook).await?).await
     }

@@ -18,15 +18,17 @@ ALTER TABLE items
     ADD COLUMN code  text COLLATE "C",
     ADD COLUMN round bigint NOT NULL DEFAULT 1;
 
-UPDATE items SET round = (machine::json ->> 'round')::bigint, stage = stopped.place, code = stopped.code
+-- A text in `machine` may hold what JSON in PostgreSQL cannot.
+UPDATE items SET round = (replace(machine, '\u0000', '\ufffd')::json ->> 'round')::bigint, stage = stopped.place,
+    code = stopped.code
     FROM (SELECT DISTINCT ON (of.id) of.id, state.place - 1 AS place,
         CASE json_typeof(state.value #> '{stop,failure,code}') WHEN 'string' THEN state.value #>> '{stop,failure,code}'
         ELSE state.value #>> '{stop,failure,code,port}' END AS code
-        FROM items AS of, json_array_elements(of.machine::json -> 'stages') WITH ORDINALITY AS state (value, place)
+        FROM items AS of, json_array_elements(replace(of.machine, '\u0000', '\ufffd')::json -> 'stages') WITH ORDINALITY AS state (value, place)
         WHERE state.value ->> 'is' = 'stopped' ORDER BY of.id, state.place) AS stopped
     WHERE items.id = stopped.id;
-UPDATE items SET round = (machine::json ->> 'round')::bigint
-    WHERE stage IS NULL AND machine::json ->> 'round' <> '1';
+UPDATE items SET round = (replace(machine, '\u0000', '\ufffd')::json ->> 'round')::bigint
+    WHERE stage IS NULL AND replace(machine, '\u0000', '\ufffd')::json ->> 'round' <> '1';
 
 CREATE INDEX items_ended ON items (job, status, ordinal, slot) WHERE session IS NULL AND NOT open AND NOT replaced;
 CREATE INDEX items_stage ON items (job, stage, ordinal, slot) WHERE stage IS NOT NULL AND NOT replaced;

@@ -45,6 +45,13 @@ impl State {
         self.hooks.iter_mut().find(|hook| hook.id == id).ok_or_else(|| missing(id))
     }
 
+    /// Has what waits due at once.
+    fn wake(&mut self, hook: HookId) {
+        for lane in self.lanes.iter_mut().filter(|((other, _), _)| *other == hook).map(|(_, lane)| lane) {
+            lane.due_at = Timestamp::EPOCH;
+        }
+    }
+
     /// Returns when the lane may be handed out, when there is something to deliver.
     fn ready_at(&self, hook: HookId, job: JobId, lane: &LaneState) -> Option<Timestamp> {
         let open = self.hooks.iter().any(|known| known.id == hook && known.paused.is_none());
@@ -99,11 +106,17 @@ impl HookKeeper for MemoryStore {
             found.paused = reason.map(str::to_owned);
             let found = found.clone();
             if reason.is_none() {
-                for lane in state.lanes.iter_mut().filter(|((other, _), _)| *other == hook).map(|(_, lane)| lane) {
-                    lane.due_at = Timestamp::EPOCH;
-                }
+                state.wake(hook);
             }
             Ok(found)
+        })
+    }
+
+    async fn wake_hook(&self, hook: HookId) -> Result<()> {
+        self.with(|state| {
+            state.hook_mut(hook)?;
+            state.wake(hook);
+            Ok(())
         })
     }
 

@@ -80,6 +80,9 @@ const NOTE: &str = "INSERT INTO deliveries (id, hook, job, seq, kind, state, att
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO UPDATE SET state = $6, attempts = $7, \
      status = $8, error = $9, next_at = $10, tried_at = $11";
 
+/// So many messages of a hook that is removed go in one transaction.
+const STEP: u32 = 2_000;
+
 /// Lets the hooks that match hear of a job that is submitted. No hook is added meanwhile that does not see the job.
 pub(super) async fn hear(connection: &mut PgConnection, job: &NewJob) -> Work<()> {
     locks::hooked(connection).await?;
@@ -231,6 +234,25 @@ async fn report(connection: &mut PgConnection, report: &LaneReport, now: Timesta
     Ok(true)
 }
 
+/// Has what waits due at once.
+async fn wake(connection: &mut PgConnection, hook: HookId) -> Work<()> {
+    sqlx::query("UPDATE hook_lanes SET due_at = 0 WHERE hook = $1 AND due_at > 0")
+        .bind(hook.as_uuid())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes some messages of a hook; returns how many.
+async fn forget(connection: &mut PgConnection, hook: HookId) -> Work<u64> {
+    let gone = sqlx::query("DELETE FROM deliveries WHERE no IN (SELECT no FROM deliveries WHERE hook = $1 LIMIT $2)")
+        .bind(hook.as_uuid())
+        .bind(i64::from(STEP))
+        .execute(connection)
+        .await?;
+    Ok(gone.rows_affected())
+}
+
 async fn find(connection: &mut PgConnection, id: MessageId) -> Work<Option<DeliveryRecord>> {
     let row = sqlx::query(concat!(deliveries!(), "WHERE id = $1 FOR UPDATE"))
         .bind(id.as_uuid())
@@ -289,10 +311,7 @@ impl HookKeeper for PostgresStore {
                     .execute(&mut *connection)
                     .await?;
                 if reason.is_none() {
-                    sqlx::query("UPDATE hook_lanes SET due_at = 0 WHERE hook = $1 AND due_at > 0")
-                        .bind(hook.as_uuid())
-                        .execute(&mut *connection)
-                        .await?;
+                    wake(connection, *hook).await?;
                 }
                 one(connection, *hook).await
             })
@@ -300,11 +319,28 @@ impl HookKeeper for PostgresStore {
         .await
     }
 
-    async fn remove_hook(&self, hook: HookId) -> Result<()> {
+    async fn wake_hook(&self, hook: HookId) -> Result<()> {
         self.write(Begin::Durable, hook, |connection, _, hook| {
             Box::pin(async move {
                 one(connection, *hook).await?;
-                // With its lanes and messages.
+                wake(connection, *hook).await
+            })
+        })
+        .await
+    }
+
+    async fn remove_hook(&self, hook: HookId) -> Result<()> {
+        // No transaction is long.
+        loop {
+            let gone = self.write(Begin::Durable, hook, |connection, _, hook| Box::pin(forget(connection, *hook)));
+            if gone.await? < u64::from(STEP) {
+                break;
+            }
+        }
+        self.write(Begin::Durable, hook, |connection, _, hook| {
+            Box::pin(async move {
+                one(connection, *hook).await?;
+                // With its lanes, and what was tried meanwhile.
                 sqlx::query("DELETE FROM hooks WHERE id = $1").bind(hook.as_uuid()).execute(connection).await?;
                 Ok(())
             })
@@ -326,21 +362,22 @@ impl HookKeeper for PostgresStore {
         if limit == 0 || !(settle || due > 0) {
             return Ok(Lanes { lanes: Vec::new(), next_at: if due > 0 { Some(now) } else { later }, hooks });
         }
-        let lanes =
-            self.write(Begin::Durable, (only, limit, now, settle), |connection, _, (only, limit, now, settle)| {
-                Box::pin(async move {
-                    if *settle {
-                        sqlx::query(SETTLE).execute(&mut *connection).await?;
-                    }
-                    let rows = sqlx::query(TAKE)
-                        .bind(only)
-                        .bind(now.as_micros())
-                        .bind(i64::from(*limit))
-                        .fetch_all(connection)
-                        .await?;
-                    rows.iter().map(lane).collect::<Work<Vec<Lane>>>()
-                })
-            });
+        let lanes = self.write(Begin::Durable, (only, limit, settle), |connection, inner, (only, limit, settle)| {
+            Box::pin(async move {
+                if *settle {
+                    sqlx::query(SETTLE).execute(&mut *connection).await?;
+                }
+                // A lane is held from now on: the wait for a connection or the rows may have been long.
+                let now = inner.now(connection).await?;
+                let rows = sqlx::query(TAKE)
+                    .bind(only)
+                    .bind(now.as_micros())
+                    .bind(i64::from(*limit))
+                    .fetch_all(connection)
+                    .await?;
+                rows.iter().map(lane).collect::<Work<Vec<Lane>>>()
+            })
+        });
         let lanes = lanes.await?;
         // What others have taken meanwhile is not counted exactly: whoever looks again sees it.
         let next_at = if due > lanes.len() as u32 { Some(now) } else { later };

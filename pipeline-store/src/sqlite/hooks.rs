@@ -69,6 +69,9 @@ const LIST: &str = concat!(
      AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = deliveries.job AND deleted IS NOT NULL) ORDER BY no DESC LIMIT ?6"
 );
 
+/// So many messages of a hook that is removed go in one transaction.
+const STEP: u32 = 2_000;
+
 /// Lets the hooks that match hear of a job that is submitted.
 pub(super) async fn hear(connection: &mut SqliteConnection, job: &NewJob) -> Work<()> {
     sqlx::query(
@@ -229,6 +232,25 @@ async fn report(connection: &mut SqliteConnection, report: &LaneReport, now: Tim
     Ok(true)
 }
 
+/// Has what waits due at once.
+async fn wake(connection: &mut SqliteConnection, hook: HookId) -> Work<()> {
+    sqlx::query("UPDATE hook_lanes SET due_at = 0 WHERE hook = ? AND due_at > 0")
+        .bind(hook.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes some messages of a hook; returns how many.
+async fn forget(connection: &mut SqliteConnection, hook: HookId) -> Work<u64> {
+    let gone = sqlx::query("DELETE FROM deliveries WHERE no IN (SELECT no FROM deliveries WHERE hook = ? LIMIT ?)")
+        .bind(hook.to_string())
+        .bind(STEP)
+        .execute(connection)
+        .await?;
+    Ok(gone.rows_affected())
+}
+
 async fn find(connection: &mut SqliteConnection, id: MessageId) -> Work<Option<DeliveryRecord>> {
     let row =
         sqlx::query(concat!(deliveries!(), "WHERE id = ?")).bind(id.to_string()).fetch_optional(connection).await?;
@@ -283,10 +305,7 @@ impl HookKeeper for SqliteStore {
                     .execute(&mut *connection)
                     .await?;
                 if reason.is_none() {
-                    sqlx::query("UPDATE hook_lanes SET due_at = 0 WHERE hook = ? AND due_at > 0")
-                        .bind(hook.to_string())
-                        .execute(&mut *connection)
-                        .await?;
+                    wake(connection, hook).await?;
                 }
                 one(connection, hook).await
             })
@@ -294,11 +313,28 @@ impl HookKeeper for SqliteStore {
         .await
     }
 
-    async fn remove_hook(&self, hook: HookId) -> Result<()> {
+    async fn wake_hook(&self, hook: HookId) -> Result<()> {
         self.write(move |connection, _| {
             Box::pin(async move {
                 one(connection, hook).await?;
-                // With its lanes and messages.
+                wake(connection, hook).await
+            })
+        })
+        .await
+    }
+
+    async fn remove_hook(&self, hook: HookId) -> Result<()> {
+        // Others have the writer between two steps.
+        loop {
+            let gone = self.write(move |connection, _| Box::pin(forget(connection, hook)));
+            if gone.await? < u64::from(STEP) {
+                break;
+            }
+        }
+        self.write(move |connection, _| {
+            Box::pin(async move {
+                one(connection, hook).await?;
+                // With its lanes, and what was tried meanwhile.
                 sqlx::query("DELETE FROM hooks WHERE id = ?").bind(hook.to_string()).execute(connection).await?;
                 Ok(())
             })
@@ -323,8 +359,9 @@ impl HookKeeper for SqliteStore {
             return Ok(Lanes { lanes: Vec::new(), next_at: if due > 0 { Some(now) } else { later }, hooks });
         }
         // What is lost with the machine is told again: the receiver knows it by its id.
-        let lanes = self.write_lightly(move |connection, _| {
-            Box::pin(async move { take(connection, only.as_deref(), limit, now).await })
+        let lanes = self.write_lightly(move |connection, inner| {
+            // A lane is held from now on: the wait for the writer may have been long.
+            Box::pin(async move { take(connection, only.as_deref(), limit, inner.now()).await })
         });
         let lanes = lanes.await?;
         let next_at = if due > lanes.len() as u32 { Some(now) } else { later };

@@ -96,8 +96,14 @@ async fn a_page_is_a_range_of_an_index_however_deep() {
         (JobQuery { owner: text("a"), ..newest() }, "INDEX jobs_of_owner (owner=? AND (created_at,id)<(?,?))"),
         (JobQuery { pipeline: text("a"), ..newest() }, "INDEX jobs_of_pipeline (pipeline=? AND (created_at,id)<(?,?))"),
         (JobQuery { parent: Some(id), ..newest() }, "INDEX jobs_of_parent (parent=? AND (created_at,id)<(?,?))"),
-        (JobQuery { statuses: vec![JobStatus::Failed], ..newest() }, "INDEX jobs_status (status=? AND (created_at,id)<(?,?))"),
-        (JobQuery { statuses: vec![JobStatus::Queued], ..newest() }, "INDEX jobs_status (status=? AND (created_at,id)<(?,?))"),
+        (
+            JobQuery { statuses: vec![JobStatus::Failed], ..newest() },
+            "INDEX jobs_status (status=? AND (created_at,id)<(?,?))",
+        ),
+        (
+            JobQuery { statuses: vec![JobStatus::Queued], ..newest() },
+            "INDEX jobs_status (status=? AND (created_at,id)<(?,?))",
+        ),
         (JobQuery { until: Some(Timestamp::EPOCH), ..JobQuery::default() }, "INDEX jobs_created (created_at<?)"),
         (JobQuery { retried: Some(true), ..newest() }, "INDEX reviews_retried (job=?)"),
     ] {

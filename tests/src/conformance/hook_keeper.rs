@@ -235,10 +235,22 @@ pub async fn hook_6_paused(bench: &Bench) {
     assert_eq!((heard.hook, heard.after), (hook, EventSeq::START));
     bench.store.report_lane(tried(&heard, 1, waiting(600))).await.unwrap();
     bench.store.pause_hook(hook, None).await.unwrap();
-    assert_eq!(lane(bench).await.attempts, 1, "what waited is due when it goes on");
+    let heard = lane(bench).await;
+    assert_eq!(heard.attempts, 1, "what waited is due when it goes on");
+    bench.store.report_lane(tried(&heard, 1, waiting(600))).await.unwrap();
+    bench.store.pause_hook(hook, Some("again")).await.unwrap();
+    bench.store.wake_hook(hook).await.unwrap();
+    assert!(lanes(bench).await.is_empty(), "it is still paused");
+    assert_eq!(bench.store.hooks().await.unwrap()[0].paused.as_deref(), Some("again"));
+    bench.store.pause_hook(hook, None).await.unwrap();
+    bench.store.report_lane(tried(&lane(bench).await, 1, waiting(600))).await.unwrap();
+    assert!(lanes(bench).await.is_empty(), "it waits");
+    bench.store.wake_hook(hook).await.unwrap();
+    assert_eq!(lane(bench).await.attempts, 3);
     let nobody = HookId::from_uuid(uuid());
     for error in [
         bench.store.pause_hook(nobody, None).await.map(drop).unwrap_err(),
+        bench.store.wake_hook(nobody).await.unwrap_err(),
         bench.store.remove_hook(nobody).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");

@@ -279,6 +279,10 @@ impl HookKeeper for Audited {
         self.store.pause_hook(hook, reason).await
     }
 
+    async fn wake_hook(&self, hook: HookId) -> Result<()> {
+        self.store.wake_hook(hook).await
+    }
+
     async fn remove_hook(&self, hook: HookId) -> Result<()> {
         self.store.remove_hook(hook).await
     }

@@ -35,6 +35,10 @@ impl HookKeeper for Broken {
         self.store.pause_hook(hook, reason).await
     }
 
+    async fn wake_hook(&self, hook: HookId) -> Result<()> {
+        self.store.wake_hook(hook).await
+    }
+
     async fn remove_hook(&self, hook: HookId) -> Result<()> {
         let known = self.store.hooks().await?.into_iter().find(|known| known.id == hook);
         self.store.remove_hook(hook).await?;

@@ -77,6 +77,31 @@ async fn a_message_that_was_given_up_is_kept_and_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn sending_again_ends_when_the_receiver_is_gone_and_lets_no_paused_hook_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path()).await;
+    let receiver = Receiver::start(SECRETS[0]).await.unwrap();
+    let hook = add(&engine, webhook(folder.path(), &receiver.url(), &SECRETS[..1], true)).await;
+    receiver.answer([500, 500, 500, 500].map(Answer::Status));
+    three_events(&engine).await;
+    deliver_all(&engine).await;
+    assert_eq!(kinds(&receiver.received()), [TOLD[0], TOLD[0], TOLD[1], TOLD[1], TOLD[2]], "two are given up");
+    receiver.answer([Answer::Status(410)]);
+    let again = engine.redeliver(&hook, None).await.unwrap();
+    assert_eq!((again.len(), again[0].state, again[0].status), (1, DeliveryState::Failed, Some(410)));
+    assert_eq!(receiver.received().len(), 6);
+    let paused = hook_of(&engine).await.paused.unwrap();
+    assert!(paused.contains("410"), "{paused}");
+    // It is not paused as far as the caller knows.
+    let error = engine.redeliver(&hook, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    engine.store().pause_hook(hook.id, None).await.unwrap();
+    let again = engine.redeliver(&hook, None).await.unwrap();
+    assert!(again.len() == 2 && again.iter().all(|known| known.state == DeliveryState::Delivered), "{again:?}");
+    assert_eq!(hook_of(&engine).await.paused, None);
+}
+
+#[tokio::test]
 async fn a_receiver_that_is_gone_is_left_alone_until_the_hook_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let engine = engine(folder.path()).await;

@@ -6,7 +6,7 @@ use pipeline_core::executor::{Decision, Event, Retry, RetryRefused, StageState, 
 use pipeline_core::expression::Facts;
 use pipeline_core::model::{ItemStatus, JobStatus, Money};
 use pipeline_core::settings::JOB_SECTION;
-use pipeline_core::storage::BudgetKey;
+use pipeline_core::storage::{BudgetKey, CallQuery};
 use pipeline_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ use crate::registry::observed;
 
 observed! { JOB_SECTION => {
     "seed" => the_seed_decides_every_random_choice,
+    "cache" = "off" => every_call_is_made,
+    "cache" = "exact" => a_request_that_was_answered_before_is_not_made_again,
     "concurrency" => no_more_items_are_in_work_at_once_than_the_concurrency_says,
     "max_cost" => a_call_of_unknown_price_reserves_and_costs_what_it_may_cost_at_most,
     "max_items" => a_job_of_more_items_is_refused,
@@ -65,6 +67,31 @@ async fn the_variations_of_one_generation_count_as_items_too() {
         assert_eq!(run.job.counts.succeeded, 4);
         assert_eq!(bench.seen.most.load(Ordering::SeqCst), expected);
     }
+}
+
+/// Returns how many calls the second of two jobs with the same requests makes.
+async fn calls_of_a_repeat(settings: Value) -> usize {
+    let bench = Bench::new();
+    let job = async |settings: &Value| {
+        let generate = json!({"provider": "unpriced", "sizes": ["64x64"]});
+        let settings = json!({"job": settings, "generate": generate});
+        let run = bench.words(&["text.prompt", "image.generate"], &["fox", "owl"], settings).await;
+        assert_eq!(run.job.counts.succeeded, 2);
+        let query = CallQuery { job: Some(run.job.id), ..CallQuery::default() };
+        bench.engine.store().calls(query).await.unwrap().len()
+    };
+    assert_eq!(job(&json!({})).await, 2);
+    job(&settings).await
+}
+
+async fn every_call_is_made(off: &str) {
+    assert_eq!(calls_of_a_repeat(json!({"cache": off})).await, 2);
+    assert_eq!(calls_of_a_repeat(json!({})).await, 2, "unless it is asked for");
+}
+
+async fn a_request_that_was_answered_before_is_not_made_again(exact: &str) {
+    assert_eq!(calls_of_a_repeat(json!({"cache": exact})).await, 0);
+    assert_eq!(calls_of_a_repeat(json!({"cache": exact, "seed": 8})).await, 2, "another seed is another request");
 }
 
 async fn a_call_of_unknown_price_reserves_and_costs_what_it_may_cost_at_most() {

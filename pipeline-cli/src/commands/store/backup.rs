@@ -55,6 +55,13 @@ pub(super) async fn restore(home: &Home, folder: &Path, output: &mut Output<'_>)
     // What is refused leaves no folder of artifacts behind.
     backup::check(folder, database).map_err(refused)?;
     let report = backup::restore(folder, database, &wiring::artifacts(home)?).await.map_err(refused)?;
+    if report.schedules + report.hooks > 0 {
+        notice(&format!(
+            "{} recurring jobs and {} hooks are paused, so that nothing is done twice: `pipeline schedules resume` and \
+             `pipeline hooks resume` let them go on here",
+            report.schedules, report.hooks
+        ));
+    }
     if output.is_table() {
         output.line(&format!(
             "{}: restored from {}, taken at {}; {} files, {}",

@@ -118,7 +118,7 @@ fn said(event: &ItemEvent) -> Option<(Option<&StageName>, Said)> {
             (Some(stage), Said::failed(LogLevel::Warn, Step::Skip, failure))
         }
         ItemEvent::StageSkipped { stage, why, failure: None } => {
-            (Some(stage), Said::new(LogLevel::Info, Step::Skip, format!("passed over: {why:?}").to_lowercase()))
+            (Some(stage), Said::new(LogLevel::Info, Step::Skip, format!("passed over: {}", why.words())))
         }
         ItemEvent::StageStopped { stage, stop } => {
             let said = match stop {
