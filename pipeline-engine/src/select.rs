@@ -42,9 +42,10 @@ impl Engine {
         let limit = if page.limit == 0 { 100 } else { page.limit } as usize;
         let items = self.shared.store.items(page).await.map_err(SubmitError::Store)?;
         let next = items.last().filter(|_| items.len() >= limit).map(|last| (last.ordinal, last.slot));
-        let results = match query.needs_results() {
-            true => self.recorded(&items).await.map_err(SubmitError::Store)?,
-            false => HashMap::new(),
+        let results = if query.needs_results() {
+            self.recorded(&items).await.map_err(SubmitError::Store)?
+        } else {
+            HashMap::new()
         };
         let mut selected = Vec::new();
         for item in items {

@@ -49,7 +49,7 @@ pub(crate) async fn summarise(engine: &Engine, job: &JobRecord, output: &mut Out
             status: job.status,
             counts: job.counts,
             cost_micros: job.cost.as_micros(),
-            estimated_cost_micros: compared.expected().and_then(|expected| expected.cost()).map(Money::as_micros),
+            estimated_cost_micros: compared.expected().and_then(Estimate::cost).map(Money::as_micros),
             calls: compared.calls,
             reused: compared.reused,
             estimated_calls: compared.expected().map(Estimate::calls),

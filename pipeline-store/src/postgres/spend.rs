@@ -1,6 +1,7 @@
 //! Adding up what calls have cost.
 
 use pipeline_core::storage::{Spend, SpendBy, SpendQuery};
+use pipeline_core::time::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
 use super::fault::Work;
@@ -50,8 +51,8 @@ pub(super) async fn spend(connection: &mut PgConnection, query: &SpendQuery) -> 
     let rows = sqlx::query(sql)
         .bind(query.job.map(|job| job.as_uuid()))
         .bind(query.owner.as_deref())
-        .bind(query.since.map(|time| time.as_micros()))
-        .bind(query.until.map(|time| time.as_micros()))
+        .bind(query.since.map(Timestamp::as_micros))
+        .bind(query.until.map(Timestamp::as_micros))
         .fetch_all(connection)
         .await?;
     let sums = rows.iter().map(|row| {

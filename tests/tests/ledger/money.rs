@@ -33,7 +33,7 @@ async fn workers_that_race_never_pass_a_budget_and_go_on_when_it_is_raised(kind:
     let race = async || {
         let [one, two, three] = workers.as_slice() else { panic!("three workers") };
         assert_eq!(
-            tokio::join!(run(one), run(two), run(three)),
+            tokio::join!(Box::pin(run(one)), Box::pin(run(two)), Box::pin(run(three))),
             (RunSummary::Idle, RunSummary::Idle, RunSummary::Idle)
         );
     };

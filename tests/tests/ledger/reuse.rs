@@ -179,11 +179,12 @@ async fn estimates_of_the_example_pipelines_are_within_a_fifth_of_what_they_cost
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let shop = Shop::open(Kind::Memory, VendorScript::new()).await;
     let engine = shop.engine(Repeat::Unsafe);
+    let folder = tempfile::tempdir().unwrap();
     let mut priced = 0;
     for (name, input) in [("postcards", "postcards.csv"), ("sharp-factory", "keywords.txt")] {
         let text = std::fs::read_to_string(examples.join(format!("pipelines/{name}.toml"))).unwrap();
         for count in [3, 5] {
-            let out = shop._folder.path().join(format!("{name}-{count}"));
+            let out = folder.path().join(format!("{name}-{count}"));
             let request = JobRequest::toml(name, &text)
                 .input(examples.join(input).to_string_lossy())
                 .count(count)
