@@ -7,7 +7,7 @@ use pipeline_core::Result;
 use pipeline_core::id::{ItemId, JobId, StageName};
 use pipeline_core::model::{FailureCode, Money};
 use pipeline_core::pipeline::{PlannedStage, Role};
-use pipeline_core::storage::{JobRecord, StageCalls, StageTimes};
+use pipeline_core::storage::{JobRecord, SpendBy, SpendQuery, StageTimes};
 
 use crate::engine::Engine;
 
@@ -74,6 +74,8 @@ impl Engine {
         let plan = store.plan(job.id).await?.plan;
         let profile = store.profile(job.id).await?;
         let tallies = store.tallies(job.id).await?;
+        let of_job = SpendQuery { job: Some(job.id), ..SpendQuery::by(SpendBy::Stage) };
+        let sums = self.store().spend(of_job).await?;
         let mut stages = Vec::with_capacity(plan.stages.len());
         for (index, planned) in plan.stages.iter().enumerate() {
             let mut states: BTreeMap<String, u64> = BTreeMap::new();
@@ -90,8 +92,7 @@ impl Engine {
             let times = profile.times.iter().find(|times| times.stage == planned.name).cloned();
             let tried = failures.iter().filter(|failures| is_a_try(failures.code)).map(|failures| failures.count);
             let tally = tallies.iter().find(|tally| tally.stage == planned.name);
-            let calls = profile.calls.iter().find(|calls| calls.stage == planned.name);
-            let amount = |of: fn(&StageCalls) -> Money| calls.map(of).unwrap_or_default();
+            let sum = sums.iter().find(|sum| sum.key == planned.name.as_str()).cloned().unwrap_or_default();
             stages.push(StageProfile {
                 stage: planned.name.clone(),
                 kind: planned.kind.clone(),
@@ -103,9 +104,9 @@ impl Engine {
                 times,
                 total: tally.map(|tally| tally.total).unwrap_or_default(),
                 cost: tally.map(|tally| tally.cost).unwrap_or_default(),
-                calls: calls.map_or(0, |calls| calls.count),
-                spent: amount(|calls| calls.spent),
-                reserved: amount(|calls| calls.reserved),
+                calls: sum.calls + sum.unsettled,
+                spent: sum.spent,
+                reserved: sum.reserved,
                 failures,
             });
         }

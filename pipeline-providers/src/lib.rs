@@ -6,3 +6,4 @@ pub mod hooks;
 pub mod http;
 pub mod local;
 pub mod pool;
+mod tls;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::executor::StageState;
 use crate::id::{ItemId, JobId, StageName};
-use crate::model::{FailureCode, ItemStatus, Money};
+use crate::model::{FailureCode, ItemStatus};
 use crate::pipeline::StageIndex;
 
 use super::event::EventRecord;
@@ -28,8 +28,6 @@ pub struct JobProfile {
     pub times: Vec<StageTimes>,
     /// How often each stage could not be done, by code; the most frequent first.
     pub failures: Vec<StageFailures>,
-    /// What the calls of each stage cost.
-    pub calls: Vec<StageCalls>,
     /// The jobs that were made from it, oldest first.
     pub reruns: Vec<JobId>,
 }
@@ -60,19 +58,6 @@ pub struct StageFailures {
     pub count: u64,
     /// An item it happened to: the first one.
     pub example: ItemId,
-}
-
-/// What the calls of a stage cost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StageCalls {
-    /// The stage.
-    pub stage: StageName,
-    /// How many calls.
-    pub count: u64,
-    /// What those with a known outcome have cost.
-    pub spent: Money,
-    /// What those without one may cost at most.
-    pub reserved: Money,
 }
 
 /// Which items that people sent into another round to list, the newest decision first.
@@ -136,12 +121,11 @@ pub const fn stage_word(state: &StageState) -> &'static str {
 /// 2. *Times* are the nearest ranks over all results of the job, by stage.
 /// 3. *Failures* are counted over the whole event log of the job, tries that another one followed as well, by stage and
 ///    code; the example is the item of the first.
-/// 4. *Calls.* Each call of the ledger counts once, whatever the number of its items; an unknown or open one is reserved.
-/// 5. *Descent.* `reruns` are the jobs whose parent it is, deleted ones apart, oldest first. A job that is not there is
+/// 4. *Descent.* `reruns` are the jobs whose parent it is, deleted ones apart, oldest first. A job that is not there is
 ///    `NotFound`.
-/// 6. *Later rounds.* `retries` lists each item whose round a decision of a person began, once, by that decision, newest
+/// 5. *Later rounds.* `retries` lists each item whose round a decision of a person began, once, by that decision, newest
 ///    first; it honours every field of the query. Marks begin nothing, and items of deleted jobs are left out.
-/// 7. *Of one item.* `events_of` returns what the log of the item's job tells of that item, in order, and nothing else; an
+/// 6. *Of one item.* `events_of` returns what the log of the item's job tells of that item, in order, and nothing else; an
 ///    item that is not there is `NotFound`.
 #[async_trait]
 pub trait Historian {

@@ -34,8 +34,7 @@ pub use event::{EventBody, EventLog, EventRecord};
 pub use event_filter::{EventFilter, UnknownEvent};
 pub use gate::{BREAKER_TRIPS_AT, GateKeeper, GateKey, GateLoad, GatePass, GateRecord, RATE_WINDOW, breaker_pause};
 pub use historian::{
-    Historian, JobProfile, Retries, RetryQuery, RetryRecord, StageCalls, StageFailures, StageTimes, StageWord,
-    stage_word,
+    Historian, JobProfile, Retries, RetryQuery, RetryRecord, StageFailures, StageTimes, StageWord, stage_word,
 };
 pub use hook::{
     DeliveryOutcome, DeliveryQuery, DeliveryRecord, DeliveryState, Hook, HookJobs, HookKeeper, HookSpec, LANE_GRACE,

@@ -6,6 +6,7 @@ mod context;
 mod group;
 pub(crate) mod inputs;
 mod job;
+mod outcome;
 mod reuse;
 mod run;
 mod session;

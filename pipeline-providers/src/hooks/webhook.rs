@@ -1,7 +1,7 @@
 //! Receivers by HTTP: Standard Webhooks, and only to addresses that may be spoken to.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use pipeline_core::error::{Error, ErrorKind, Result};
@@ -10,6 +10,8 @@ use pipeline_core::settings::SecretRef;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Url};
+
+use crate::tls;
 
 use super::address::is_public;
 use super::signature::signatures;
@@ -154,22 +156,8 @@ impl Resolve for Guard {
 }
 
 fn client(guarded: bool, secure: bool) -> Result<Client> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::unexpected("cannot make the HTTP client").because(error)
-    };
-    let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&ring))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(error.into()))?;
-    // Without TLS, no certificates of the system are needed.
-    let tls = if secure {
-        let verifier = rustls_platform_verifier::Verifier::new(ring).map_err(|error| failed(error.into()))?;
-        tls.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-    } else {
-        tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-    };
     let mut builder = Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls::config(secure)?)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -178,7 +166,7 @@ fn client(guarded: bool, secure: bool) -> Result<Client> {
     if guarded {
         builder = builder.dns_resolver(Guard);
     }
-    builder.build().map_err(|error| failed(error.into()))
+    builder.build().map_err(|error| tls::unmade(error.into()))
 }
 
 /// Says why there was no answer.

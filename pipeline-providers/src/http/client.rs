@@ -1,7 +1,6 @@
 //! The thin side that talks: orders, polls, fetches, and hands what comes back to the codec.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -16,6 +15,8 @@ use pipeline_core::time::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use tokio::time::Instant;
+
+use crate::tls;
 
 use super::codec::{self, Asked, Standing};
 use super::config::{HttpConfig, Mode};
@@ -251,21 +252,8 @@ async fn read(mut response: Response, most: usize) -> Result<Option<Bytes>, reqw
 }
 
 fn client(config: &HttpConfig, secure: bool, idle: usize) -> Result<Client> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::unexpected("cannot make the HTTP client").because(error)
-    };
-    let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&ring))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(error.into()))?;
-    let tls = if secure {
-        let verifier = rustls_platform_verifier::Verifier::new(ring).map_err(|error| failed(error.into()))?;
-        tls.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-    } else {
-        tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-    };
     Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls::config(secure)?)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -273,7 +261,7 @@ fn client(config: &HttpConfig, secure: bool, idle: usize) -> Result<Client> {
         .pool_max_idle_per_host(idle)
         .user_agent(concat!("pipeline/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| failed(error.into()))
+        .map_err(|error| tls::unmade(error.into()))
 }
 
 /// Reads a key and makes a header of it that is not printed.

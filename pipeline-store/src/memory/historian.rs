@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::executor::{Decision, ItemEvent, Stop};
 use pipeline_core::id::{ItemId, JobId, StageName};
-use pipeline_core::model::{Failure, FailureCode, Money};
+use pipeline_core::model::{Failure, FailureCode};
 use pipeline_core::storage::{
-    CallState, EventBody, EventRecord, Historian, JobProfile, Retries, RetryQuery, RetryRecord, StageCalls,
-    StageFailures, StageTimes, stage_word,
+    EventBody, EventRecord, Historian, JobProfile, Retries, RetryQuery, RetryRecord, StageFailures, StageTimes,
+    stage_word,
 };
 
 use super::state::{Job, State};
@@ -27,7 +27,6 @@ impl Historian for MemoryStore {
                 states: states(state, found),
                 times: times(state, found),
                 failures: failures(found),
-                calls: calls(state, job),
                 reruns: reruns.map(|other| other.new.id).collect(),
             })
         })
@@ -123,18 +122,4 @@ fn failure(what: &ItemEvent) -> Option<(&StageName, &Failure)> {
         } => Some((stage, failure)),
         _ => None,
     }
-}
-
-fn calls(state: &State, job: JobId) -> Vec<StageCalls> {
-    let mut calls: BTreeMap<&StageName, StageCalls> = BTreeMap::new();
-    for call in state.calls.iter().filter(|call| call.job == job) {
-        let new = || StageCalls { stage: call.stage.clone(), count: 0, spent: Money::ZERO, reserved: Money::ZERO };
-        let sum = calls.entry(&call.stage).or_insert_with(new);
-        sum.count += 1;
-        match call.state {
-            CallState::Succeeded | CallState::Failed => sum.spent += call.cost.unwrap_or_default(),
-            CallState::Open | CallState::Unknown => sum.reserved += call.reserved,
-        }
-    }
-    calls.into_values().collect()
 }

@@ -10,8 +10,8 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{EventSeq, ItemId, JobId};
 use pipeline_core::model::ItemStatus;
 use pipeline_core::storage::{
-    EventRecord, Historian, JobProfile, Retries, RetryQuery, RetryRecord, ReviewRecord, Reviewer, StageCalls,
-    StageFailures, StageTimes,
+    EventRecord, Historian, JobProfile, Retries, RetryQuery, RetryRecord, ReviewRecord, Reviewer, StageFailures,
+    StageTimes,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -43,11 +43,6 @@ const FAILURES: &str = "WITH told AS (SELECT seq, (replace(body, '\\u0000', '\\u
      SELECT trim(both '\"' from stage), code, count, \
      (SELECT (replace(body, '\\u0000', '\\ufffd')::json #> '{item}')::text FROM events WHERE job = $1 AND seq = first) FROM sums \
      ORDER BY count DESC, stage COLLATE \"C\", code COLLATE \"C\"";
-
-const CALLS: &str = "SELECT stage, count(*), \
-     coalesce(sum(cost) FILTER (WHERE state IN ('succeeded', 'failed')), 0)::bigint, \
-     coalesce(sum(reserved) FILTER (WHERE state IN ('open', 'unknown')), 0)::bigint \
-     FROM calls WHERE job = $1 GROUP BY stage ORDER BY stage COLLATE \"C\"";
 
 const RERUNS: &str = "SELECT id FROM jobs WHERE parent = $1 AND deleted IS NULL ORDER BY id";
 
@@ -138,18 +133,9 @@ async fn profile(connection: &mut PgConnection, job: JobId) -> Work<JobProfile> 
             example: rows::json(&row, 3)?,
         });
     }
-    let mut calls = Vec::new();
-    for row in sqlx::query(CALLS).bind(job.as_uuid()).fetch_all(&mut *connection).await? {
-        calls.push(StageCalls {
-            stage: rows::stage(&row, 0)?,
-            count: rows::number(&row, 1)?,
-            spent: rows::money(&row, 2)?,
-            reserved: rows::money(&row, 3)?,
-        });
-    }
     let rows = sqlx::query(RERUNS).bind(job.as_uuid()).fetch_all(connection).await?;
     let reruns = rows.iter().map(|row| rows::job_id(row, 0)).collect::<Work<Vec<JobId>>>()?;
-    Ok(JobProfile { states, times, failures, calls, reruns })
+    Ok(JobProfile { states, times, failures, reruns })
 }
 
 async fn retries(connection: &mut PgConnection, query: &RetryQuery) -> Work<Retries> {

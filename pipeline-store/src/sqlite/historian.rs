@@ -8,8 +8,8 @@ use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{EventSeq, ItemId, JobId};
 use pipeline_core::model::ItemStatus;
 use pipeline_core::storage::{
-    EventRecord, Historian, JobProfile, Retries, RetryQuery, RetryRecord, ReviewRecord, Reviewer, StageCalls,
-    StageFailures, StageTimes,
+    EventRecord, Historian, JobProfile, Retries, RetryQuery, RetryRecord, ReviewRecord, Reviewer, StageFailures,
+    StageTimes,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
@@ -35,9 +35,6 @@ const FAILURES: &str = "WITH told AS (SELECT seq, body ->> '$.item' AS item, bod
      FROM events WHERE job = ? AND instr(body, '\"failure\":{') > 0) \
      SELECT stage, code, count(*), item, min(seq) FROM told WHERE code IS NOT NULL \
      GROUP BY stage, code ORDER BY count(*) DESC, stage, code";
-
-const CALLS: &str = "SELECT stage, count(*), sum(iif(state IN ('succeeded', 'failed'), coalesce(cost, 0), 0)), \
-     sum(iif(state IN ('open', 'unknown'), reserved, 0)) FROM calls WHERE job = ? GROUP BY stage ORDER BY stage";
 
 const RERUNS: &str = "SELECT id FROM jobs WHERE parent = ? AND deleted IS NULL ORDER BY id";
 
@@ -124,18 +121,9 @@ async fn profile(connection: &mut SqliteConnection, job: JobId) -> Work<JobProfi
             example: rows::word(&row, 3)?,
         });
     }
-    let mut calls = Vec::new();
-    for row in sqlx::query(CALLS).bind(job.to_string()).fetch_all(&mut *connection).await? {
-        calls.push(StageCalls {
-            stage: rows::stage(&row, 0)?,
-            count: rows::number(&row, 1)?,
-            spent: rows::money(&row, 2)?,
-            reserved: rows::money(&row, 3)?,
-        });
-    }
     let rows = sqlx::query(RERUNS).bind(job.to_string()).fetch_all(connection).await?;
     let reruns = rows.iter().map(|row| rows::word(row, 0)).collect::<Work<Vec<JobId>>>()?;
-    Ok(JobProfile { states, times, failures, calls, reruns })
+    Ok(JobProfile { states, times, failures, reruns })
 }
 
 async fn retries(connection: &mut SqliteConnection, query: RetryQuery) -> Work<Retries> {

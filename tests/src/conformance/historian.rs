@@ -6,14 +6,10 @@ use std::time::Duration;
 use pipeline_core::ErrorKind;
 use pipeline_core::executor::{Decision, ItemEvent, Retry, StageState, Stop, Wait, Why};
 use pipeline_core::id::{EventSeq, ItemId, JobId};
-use pipeline_core::model::{Failure, FailureCode, ItemStatus, Money};
-use pipeline_core::storage::{
-    CallState, Commit, EventBody, Retries, RetryQuery, Reviewer, Ruling, RulingReply, Settlement, StageTimes,
-};
+use pipeline_core::model::{Failure, FailureCode, ItemStatus};
+use pipeline_core::storage::{Commit, EventBody, Retries, RetryQuery, Reviewer, Ruling, RulingReply, StageTimes};
 
-use super::fixture::{
-    Bench, ending, expanding, holding, machine, new_call, new_item, new_job, releasing, result, stage, uuid,
-};
+use super::fixture::{Bench, ending, expanding, holding, machine, new_item, new_job, releasing, result, stage, uuid};
 
 fn failure(code: FailureCode) -> Failure {
     Failure::permanent(code, "a \"failure\":{ with a NUL \u{0} in it")
@@ -128,35 +124,8 @@ pub async fn historian_3_failures(bench: &Bench) {
     assert_eq!(failures.iter().map(of).collect::<Vec<_>>(), expected);
 }
 
-/// A call counts once; what has no known outcome is reserved.
-pub async fn historian_4_calls(bench: &Bench) {
-    let (job, items) = bench.submit(2).await;
-    let session = bench.session().await;
-    let claimed = bench.claim(session, 2).await;
-    let mut calls: Vec<_> = (0..4).map(|_| new_call(job, &items)).collect();
-    calls[3].stage = stage("qc");
-    for call in &calls {
-        bench.commit(session, Commit { calls: vec![call.clone()], ..holding(&claimed[0]) }).await;
-    }
-    for (call, state, cost) in
-        [(0, CallState::Succeeded, 30_000), (1, CallState::Unknown, 0), (3, CallState::Failed, 5)]
-    {
-        let (call, sending) = (calls[call].id, Some(calls[call].sending));
-        let (response, failure, external_id) = (None, None, None);
-        let cost = Money::from_micros(cost);
-        let settlement = Settlement { call, state, sending, cost, response, failure, external_id, outage: false };
-        bench.store.settle(settlement).await.unwrap();
-    }
-    let told = bench.store.profile(job).await.unwrap().calls;
-    let told: Vec<_> = told
-        .iter()
-        .map(|calls| (calls.stage.as_str(), calls.count, calls.spent.as_micros(), calls.reserved.as_micros()))
-        .collect();
-    assert_eq!(told, [("generate", 3, 30_000, 80_000), ("qc", 1, 5, 0)]);
-}
-
 /// The jobs made from one are named; one that is not there has no profile.
-pub async fn historian_5_descent(bench: &Bench) {
+pub async fn historian_4_descent(bench: &Bench) {
     let (job, _) = bench.submit(1).await;
     let made = || {
         let mut new = new_job();
@@ -217,7 +186,7 @@ async fn finish(bench: &Bench, item: ItemId, status: ItemStatus) {
 }
 
 /// Each item whose round a person began is listed once, newest decision first.
-pub async fn historian_6_later_rounds(bench: &Bench) {
+pub async fn historian_5_later_rounds(bench: &Bench) {
     let (job, items) = bench.submit(4).await;
     let (other, of_other) = bench.submit(1).await;
     let session = bench.session().await;
@@ -267,7 +236,7 @@ pub async fn historian_6_later_rounds(bench: &Bench) {
 }
 
 /// The events of one item, in order, and no others.
-pub async fn historian_7_of_one_item(bench: &Bench) {
+pub async fn historian_6_of_one_item(bench: &Bench) {
     let (job, items) = bench.submit(2).await;
     let session = bench.session().await;
     let claimed = bench.claim(session, 2).await;

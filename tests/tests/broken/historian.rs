@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::executor::{Decision, ItemEvent, StageState};
 use pipeline_core::id::{EventSeq, ItemId, JobId};
-use pipeline_core::model::{ItemStatus, Money};
+use pipeline_core::model::ItemStatus;
 use pipeline_core::storage::{
     EventBody, EventLog as _, EventRecord, Historian, ItemQuery, ItemStore as _, JobProfile, Retries, RetryQuery,
     RetryRecord, ReviewDesk as _, ReviewQuery, stage_word,
@@ -71,9 +71,6 @@ impl Historian for Broken {
                 if let (Some(first), Some(last)) = (profile.failures.first_mut(), items.last()) {
                     first.example = last.id;
                 }
-            }
-            Some(Breach::UnknownNotReserved) => {
-                profile.calls.iter_mut().for_each(|calls| calls.reserved = Money::ZERO);
             }
             Some(Breach::DeletedDescends) => {
                 profile.reruns.extend(self.notes().roots.keys().filter(|other| **other > job));

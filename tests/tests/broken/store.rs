@@ -252,7 +252,7 @@ crate::breaches::breaches! {
         a_start_at_every_claim = StartedAtEachClaim;
         a_claim_that_writes_an_event = ClaimTold,
             also job_7_control, queue_9_the_end, event_1_gapless, event_2_replay, event_3_nothing_early,
-            historian_7_of_one_item, hook_5_in_order, steward_1_counted, steward_3_sound, steward_7_swept;
+            historian_6_of_one_item, hook_5_in_order, steward_1_counted, steward_3_sound, steward_7_swept;
     }
     queue_7_dead_sessions {
         a_lease_that_does_not_run_out = LeaseEndless,
@@ -354,7 +354,7 @@ crate::breaches::breaches! {
     }
     budget_1_never_passed {
         a_budget_of_each_process = BudgetOfEachProcess;
-        reservations_that_a_call_makes_after_its_answer = ReservedAfterwards, also budget_2_reserved_until_known, budget_3_closed, budget_4_opened, budget_5_at_any_time, budget_6_unpriced, ledger_3_durable, ledger_12_added_up, historian_4_calls;
+        reservations_that_a_call_makes_after_its_answer = ReservedAfterwards, also budget_2_reserved_until_known, budget_3_closed, budget_4_opened, budget_5_at_any_time, budget_6_unpriced, ledger_3_durable, ledger_12_added_up;
     }
     budget_2_reserved_until_known {
         an_unknown_outcome_that_frees_its_reservation = UnknownFrees;
@@ -365,7 +365,7 @@ crate::breaches::breaches! {
     }
     budget_4_opened {
         a_raise_that_is_not_kept = RaiseIgnored;
-        a_settlement_that_costs_what_was_reserved = CostIsTheReservation, also budget_2_reserved_until_known, budget_5_at_any_time, ledger_2_once, steward_8_money_stays, ledger_12_added_up, historian_4_calls;
+        a_settlement_that_costs_what_was_reserved = CostIsTheReservation, also budget_2_reserved_until_known, budget_5_at_any_time, ledger_2_once, steward_8_money_stays, ledger_12_added_up;
     }
     budget_5_at_any_time {
         a_budget_that_counts_from_now = BudgetFromNow;
@@ -456,7 +456,7 @@ crate::breaches::breaches! {
     event_1_gapless {
         a_gap_after_a_control = GapAfterControl, also job_8_cancel;
         the_events_of_items_backwards = ItemEventsBackwards,
-            also queue_9_the_end, review_2_together, historian_7_of_one_item;
+            also queue_9_the_end, review_2_together, historian_6_of_one_item;
     }
     event_2_replay {
         a_limit_of_events_that_is_ignored = EventLimitIgnored;
@@ -501,19 +501,16 @@ crate::breaches::breaches! {
         tries_that_another_one_followed_and_do_not_count = RetriedNotCounted;
         the_last_item_as_the_example = LastExample;
     }
-    historian_4_calls {
-        unknown_calls_that_have_cost_nothing = UnknownNotReserved;
-    }
-    historian_5_descent {
+    historian_4_descent {
         deleted_jobs_that_descend = DeletedDescends;
         a_missing_job_with_an_empty_profile = MissingProfiled;
     }
-    historian_6_later_rounds {
+    historian_5_later_rounds {
         marks_that_begin_rounds = MarksListed;
         a_decision_of_an_earlier_round_that_is_listed = EarlierRoundsListed;
         a_cursor_of_retries_that_is_ignored = RetryCursorIgnored;
     }
-    historian_7_of_one_item {
+    historian_6_of_one_item {
         events_of_the_whole_job = EventsOfAllItems;
         an_unknown_item_without_events = MissingItemUntold;
     }
@@ -561,7 +558,7 @@ crate::breaches::breaches! {
     }
     steward_6_deleted {
         a_running_job_that_is_deleted = RunningDeleted;
-        a_deleted_job_that_is_there = DeletedIsThere, also steward_7_swept, steward_8_money_stays, ledger_11_answered, ledger_12_added_up, historian_5_descent, historian_6_later_rounds, hook_4_only_who_holds_it, hook_8_removed;
+        a_deleted_job_that_is_there = DeletedIsThere, also steward_7_swept, steward_8_money_stays, ledger_11_answered, ledger_12_added_up, historian_4_descent, historian_5_later_rounds, hook_4_only_who_holds_it, hook_8_removed;
     }
     steward_7_swept {
         nothing_that_is_swept = NothingSwept, also steward_6_deleted, steward_8_money_stays, ledger_12_added_up;
