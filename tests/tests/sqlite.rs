@@ -12,7 +12,7 @@ use pipeline_core::error::chain;
 use pipeline_core::id::{EventSeq, ItemId, JobId, SessionId};
 use pipeline_core::model::{ItemStatus, JobStatus};
 use pipeline_core::storage::{
-    ClaimRequest, Commit, CommitReply, EventLog, ItemStore, JobStore, NewSession, Store, WorkQueue,
+    ClaimRequest, Commit, CommitReply, EventLog, ItemStore, JobStore, NewSession, Steward, Store, WorkQueue,
 };
 use pipeline_store::{SqliteOptions, SqliteStore, Synchronous};
 use pipeline_testkit::conformance::fixture::{LEASE, SteppedClock, ending, new_item, new_job, uuid};
@@ -20,7 +20,7 @@ use pipeline_testkit::conformance::old::{stop, stopped};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 /// The number of the newest migration.
-const SCHEMA: i64 = 12;
+const SCHEMA: i64 = 13;
 
 async fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path).await.unwrap()
@@ -224,7 +224,9 @@ async fn a_store_of_an_older_version_is_brought_up_with_all_it_holds() {
     let (old, items) = submit(&store, 3).await;
     stop(&store, old).await;
     store.close().await;
-    let before = "DROP TABLE deliveries; DROP TABLE hook_lanes; DROP TABLE hooks; DROP INDEX jobs_deleted; DROP INDEX names_job; ALTER TABLE jobs DROP COLUMN deleted; \
+    let before = "DROP TRIGGER items_added; DROP TRIGGER items_changed; DROP TRIGGER items_removed; DROP TABLE counts; \
+                  DROP INDEX items_place; CREATE INDEX items_place ON items (job, ordinal, slot) WHERE replaced = 0; \
+                  CREATE INDEX items_count ON items (job, status, leaves, steps); DROP TABLE deliveries; DROP TABLE hook_lanes; DROP TABLE hooks; DROP INDEX jobs_deleted; DROP INDEX names_job; ALTER TABLE jobs DROP COLUMN deleted; \
                   DROP TABLE reviews; DROP TABLE revisions; DROP TABLE budgets; DROP INDEX jobs_owner; \
                   ALTER TABLE calls DROP COLUMN resolution; DROP INDEX calls_request; DROP INDEX results_reused; \
                   ALTER TABLE calls DROP COLUMN model; ALTER TABLE calls DROP COLUMN prompt; \
@@ -243,6 +245,18 @@ async fn a_store_of_an_older_version_is_brought_up_with_all_it_holds() {
     let refused = SqliteConnection::connect(&format!("sqlite://{}", path.display()));
     let made = refused.await.unwrap().execute("CREATE INDEX jobs_ended ON jobs (ended_at)").await;
     assert!(made.unwrap_err().to_string().contains("already exists"));
+}
+
+#[tokio::test]
+async fn counts_that_are_not_those_of_the_items_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    let store = open(&path).await;
+    let (job, _) = submit(&store, 3).await;
+    assert!(store.audit(job).await.unwrap().breaches.is_empty());
+    alter(&path, "UPDATE counts SET leaves = leaves + 1 WHERE status = 'pending'").await;
+    let breaches = store.audit(job).await.unwrap().breaches;
+    assert!(breaches.iter().any(|breach| breach.message.contains("counts")), "{breaches:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Counting leaves, and ending jobs whose last leaf has ended.
+//! Counts of leaves, and the end of jobs whose last leaf has ended.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use super::rows;
 /// The leaves of a job by status; what a session holds is moved from its own status to `running`. Whoever holds an item
 /// has a row in `sessions`, and by that few rows are read instead of all the job's.
 pub(super) const COUNT: &str = "SELECT status, sum(leaves), sum(steps) FROM (\
-     SELECT status, sum(leaves) AS leaves, sum(steps * leaves) AS steps FROM items WHERE job = ?1 GROUP BY status \
+     SELECT status, leaves, steps FROM counts WHERE job = ?1 \
      UNION ALL \
      SELECT status, -leaves, 0 FROM items WHERE session IN (SELECT id FROM sessions) AND job = ?1 \
      UNION ALL \
@@ -24,9 +24,9 @@ pub(super) const COUNT: &str = "SELECT status, sum(leaves), sum(steps) FROM (\
 /// Those of some jobs that have not ended although no leaf is open.
 pub(super) const ENDED: &str = "SELECT id, control, started_at FROM jobs \
      WHERE id IN (SELECT value FROM json_each(?)) AND ended_at IS NULL AND NOT EXISTS (\
-     SELECT 1 FROM items WHERE items.job = jobs.id AND status IN ('pending', 'running', 'waiting') AND leaves > 0)";
+     SELECT 1 FROM counts WHERE counts.job = jobs.id AND counts.status IN ('pending', 'running', 'waiting') AND leaves > 0)";
 
-/// Counts the leaves of a job, and the settled stages of them.
+/// Returns the leaves of a job, and the settled stages of them.
 pub(super) async fn count(connection: &mut SqliteConnection, job: JobId) -> Work<(Counts, u64)> {
     let rows = sqlx::query(COUNT).bind(job.to_string()).fetch_all(connection).await?;
     let mut counts = Counts::default();

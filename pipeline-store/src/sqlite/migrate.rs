@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { number: 10, name: "hooks", sql: include_str!("../../migrations/sqlite/0010_hooks.sql") },
     Migration { number: 11, name: "listing", sql: include_str!("../../migrations/sqlite/0011_listing.sql") },
     Migration { number: 12, name: "schedules", sql: include_str!("../../migrations/sqlite/0012_schedules.sql") },
+    Migration { number: 13, name: "counts", sql: include_str!("../../migrations/sqlite/0013_counts.sql") },
 ];
 
 /// The schema of the logs, which lie in a file of their own.

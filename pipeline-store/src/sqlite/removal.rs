@@ -8,7 +8,7 @@ use super::fault::Work;
 use super::jobs;
 
 /// What goes of a job, a step each; results and the places of calls go with what they hang on.
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 11] = [
     "DELETE FROM items WHERE id IN (SELECT id FROM items WHERE job = ?1 LIMIT ?2)",
     "DELETE FROM events WHERE job = ?1 AND seq IN (SELECT seq FROM events WHERE job = ?1 LIMIT ?2)",
     "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE job = ?1 AND state IN ('succeeded', 'failed') \
@@ -17,6 +17,7 @@ const STEPS: [&str; 10] = [
     "DELETE FROM fingerprints WHERE no IN (SELECT no FROM fingerprints WHERE job = ?1 LIMIT ?2)",
     "DELETE FROM deliveries WHERE no IN (SELECT no FROM deliveries WHERE job = ?1 LIMIT ?2)",
     "DELETE FROM hook_lanes WHERE job = ?1 AND ?2",
+    "DELETE FROM counts WHERE job = ?1 AND ?2",
     "DELETE FROM tallies WHERE job = ?1 AND ?2",
     "DELETE FROM revisions WHERE job = ?1 AND ?2",
     "DELETE FROM plans WHERE job = ?1 AND ?2",
