@@ -35,9 +35,11 @@ pub struct StageProfile {
     pub note: Option<String>,
     /// Leaves by what the stage is for them; together all that are planned. What a cancelled job has not done is `cancelled`.
     pub states: BTreeMap<String, u64>,
+    /// Results it has given, over all rounds.
+    pub results: u64,
     /// Tries that were made, over all rounds: results, and failures of which the stage itself is the cause.
     pub attempts: u64,
-    /// How long its results took.
+    /// How long its results took; of a large job as many of them as are looked at.
     pub times: Option<StageTimes>,
     /// How long they took together.
     pub total: Duration,
@@ -93,6 +95,7 @@ impl Engine {
             let tried = failures.iter().filter(|failures| is_a_try(failures.code)).map(|failures| failures.count);
             let tally = tallies.iter().find(|tally| tally.stage == planned.name);
             let sum = sums.iter().find(|sum| sum.key == planned.name.as_str()).cloned().unwrap_or_default();
+            let results = tally.map_or(0, |tally| tally.count);
             stages.push(StageProfile {
                 stage: planned.name.clone(),
                 kind: planned.kind.clone(),
@@ -100,7 +103,8 @@ impl Engine {
                 enabled: planned.enabled,
                 note: note(planned),
                 states,
-                attempts: times.as_ref().map_or(0, |times| times.count) + tried.sum::<u64>(),
+                results,
+                attempts: results + tried.sum::<u64>(),
                 times,
                 total: tally.map(|tally| tally.total).unwrap_or_default(),
                 cost: tally.map(|tally| tally.cost).unwrap_or_default(),

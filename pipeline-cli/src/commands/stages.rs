@@ -27,7 +27,7 @@ pub(super) fn print(stages: &[StageProfile], output: &mut Output<'_>) -> Result<
             stage.attempts.to_string(),
             stage.times.as_ref().map_or_else(dash, |times| duration(times.median)),
             stage.times.as_ref().map_or_else(dash, |times| duration(times.p95)),
-            if stage.times.is_some() { duration(stage.total) } else { dash() },
+            if stage.total.is_zero() && stage.times.is_none() { dash() } else { duration(stage.total) },
             spent(stage),
             stage.note.clone().unwrap_or_default(),
         ]);
@@ -84,7 +84,7 @@ pub(super) fn value(stage: &StageProfile) -> Value {
         "name": stage.stage, "kind": stage.kind, "role": stage.role, "enabled": stage.enabled,
         "states": stage.states,
         "attempts": stage.attempts,
-        "results": times.map_or(0, |times| times.count),
+        "results": stage.results,
         "total_ms": stage.total.as_millis() as u64,
         "median_ms": times.map(|times| times.median.as_secs_f64() * 1e3),
         "p95_ms": times.map(|times| times.p95.as_secs_f64() * 1e3),

@@ -32,18 +32,30 @@ pub struct JobProfile {
     pub reruns: Vec<JobId>,
 }
 
-/// How long the results of a stage took; of many the one at its rank, so that it is one of them.
+impl JobProfile {
+    /// Of how many items at least the times of results are looked at. A job with more of them has every nth one looked at,
+    /// spread evenly over the order of its list, so that a million items cost no more than this many.
+    pub const LOOKED_AT: u64 = 20_000;
+
+    /// Returns which of the items of a job with so many leaves are looked at: every nth.
+    pub fn stride(leaves: u64) -> u64 {
+        (leaves / Self::LOOKED_AT).max(1)
+    }
+}
+
+/// How long the results of a stage took; of many the one at its rank, so that it is one of them. In a large job not every
+/// result is looked at: see [`JobProfile::LOOKED_AT`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StageTimes {
     /// The stage.
     pub stage: StageName,
-    /// How many results.
+    /// How many results were looked at.
     pub count: u64,
     /// Half of them took no longer.
     pub median: Duration,
     /// Of a hundred, 95 took no longer.
     pub p95: Duration,
-    /// The longest.
+    /// The longest of those looked at.
     pub longest: Duration,
 }
 
@@ -118,7 +130,8 @@ pub const fn stage_word(state: &StageState) -> &'static str {
 ///
 /// # Contract
 /// 1. *States.* `profile` counts the leaves of every item by stage and state; items replaced by children have none.
-/// 2. *Times* are the nearest ranks over all results of the job, by stage.
+/// 2. *Times* are the nearest ranks over the results of the job, by stage; in a job with more than
+///    [`JobProfile::LOOKED_AT`] leaves over those of every nth item, at least.
 /// 3. *Failures* are counted over the whole event log of the job, tries that another one followed as well, by stage and
 ///    code; the example is the item of the first.
 /// 4. *Descent.* `reruns` are the jobs whose parent it is, deleted ones apart, oldest first. A job that is not there is

@@ -190,7 +190,7 @@ impl Engine {
             );
             json!({
                 "stage": stage.stage, "kind": stage.kind, "states": stage.states, "attempts": stage.attempts,
-                "results": stage.times.as_ref().map(|times| times.count),
+                "results": stage.results,
                 "median_ms": stage.times.as_ref().map(|times| times.median.as_secs_f64() * 1e3),
                 "p95_ms": stage.times.as_ref().map(|times| times.p95.as_secs_f64() * 1e3),
                 "calls": stage.calls, "spent_micros": stage.spent, "reserved_micros": stage.reserved,

@@ -17,8 +17,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use super::fault::Work;
-use super::rows;
 use super::store::PostgresStore;
+use super::{jobs, rows};
 
 const STATES: &str = "SELECT stage.place - 1, \
      trim(both '\"' from coalesce(stage.state #> '{stop,stop}', stage.state #> '{is}')::text) AS word, \
@@ -26,9 +26,10 @@ const STATES: &str = "SELECT stage.place - 1, \
      json_array_elements(replace(machine, '\\u0000', '\\ufffd')::json #> '{stages}') WITH ORDINALITY AS stage (state, place) \
      WHERE items.job = $1 AND NOT replaced GROUP BY 1, 2";
 
+/// The times of every `$2`nth item.
 const TIMES: &str = "WITH took AS (SELECT results.stage AS stage, greatest(ended_at - started_at, 0) AS micros \
-     FROM item_inputs JOIN results ON results.item = item_inputs.item WHERE item_inputs.job = $1), \
-     ranked AS (SELECT stage, micros, row_number() OVER (PARTITION BY stage ORDER BY micros) AS place, \
+     FROM item_inputs JOIN results ON results.item = item_inputs.item WHERE item_inputs.job = $1 \
+     AND item_inputs.ordinal % $2 = 0), ranked AS (SELECT stage, micros, row_number() OVER (PARTITION BY stage ORDER BY micros) AS place, \
      count(*) OVER (PARTITION BY stage) AS count FROM took) \
      SELECT stage, count, min(micros) FILTER (WHERE place * 2 >= count), \
      min(micros) FILTER (WHERE place * 100 >= count * 95), max(micros) FROM ranked GROUP BY stage, count \
@@ -109,17 +110,14 @@ impl Historian for PostgresStore {
 }
 
 async fn profile(connection: &mut PgConnection, job: JobId) -> Work<JobProfile> {
-    let there = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND deleted IS NULL)";
-    let there: bool = sqlx::query_scalar(there).bind(job.as_uuid()).fetch_one(&mut *connection).await?;
-    if !there {
-        return Err(Error::not_found("there is no such job").with("job", job).into());
-    }
+    let record = jobs::read(connection, job).await?;
     let mut states = BTreeMap::new();
     for row in sqlx::query(STATES).bind(job.as_uuid()).fetch_all(&mut *connection).await? {
         states.insert((rows::number(&row, 0)?, row.try_get(1)?), rows::number(&row, 2)?);
     }
     let mut times = Vec::new();
-    for row in sqlx::query(TIMES).bind(job.as_uuid()).fetch_all(&mut *connection).await? {
+    let stride = JobProfile::stride(record.counts.planned).cast_signed();
+    for row in sqlx::query(TIMES).bind(job.as_uuid()).bind(stride).fetch_all(&mut *connection).await? {
         let took = |column| Ok::<_, super::fault::Fault>(Duration::from_micros(rows::number(&row, column)?));
         let (median, p95, longest) = (took(2)?, took(3)?, took(4)?);
         times.push(StageTimes { stage: rows::stage(&row, 0)?, count: rows::number(&row, 1)?, median, p95, longest });

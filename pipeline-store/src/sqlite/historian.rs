@@ -7,27 +7,26 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result};
 use pipeline_core::id::{EventSeq, ItemId, JobId};
 use pipeline_core::model::ItemStatus;
+use pipeline_core::pipeline::StageIndex;
 use pipeline_core::storage::{
     EventRecord, Historian, JobProfile, Retries, RetryQuery, RetryRecord, ReviewRecord, Reviewer, StageFailures,
-    StageTimes,
+    StageTimes, StageWord,
 };
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::fault::Work;
-use super::rows;
 use super::store::SqliteStore;
+use super::{jobs, rows};
 
-const STATES: &str = "SELECT stage.key, coalesce(stage.value ->> '$.stop.stop', stage.value ->> '$.is'), \
-     sum(items.leaves) FROM items, json_each(items.machine, '$.stages') AS stage \
-     WHERE items.job = ? AND items.replaced = 0 GROUP BY 1, 2";
-
+/// The times of every `?2`nth item.
 const TIMES: &str = "WITH took AS (SELECT results.stage AS stage, max(ended_at - started_at, 0) AS micros \
-     FROM items JOIN results ON results.item = items.id WHERE items.job = ?), \
-     ranked AS (SELECT stage, micros, row_number() OVER (PARTITION BY stage ORDER BY micros) AS place, \
+     FROM items INDEXED BY items_place JOIN results ON results.item = items.id WHERE items.job = ?1 \
+     AND items.ordinal % ?2 = 0), ranked AS (SELECT stage, micros, row_number() OVER (PARTITION BY stage ORDER BY micros) AS place, \
      count(*) OVER (PARTITION BY stage) AS count FROM took) \
      SELECT stage, count, min(micros) FILTER (WHERE place * 2 >= count), \
-     min(micros) FILTER (WHERE place * 100 >= count * 95), max(micros) FROM ranked GROUP BY stage, count ORDER BY stage";
+     min(micros) FILTER (WHERE place * 100 >= count * 95), max(micros) FROM ranked GROUP BY stage, count \
+     ORDER BY stage";
 
 /// Only events with a failure are parsed; beside `min` the other columns are those of its row.
 const FAILURES: &str = "WITH told AS (SELECT seq, body ->> '$.item' AS item, body ->> '$.what.stage' AS stage, \
@@ -97,17 +96,11 @@ impl Historian for SqliteStore {
 }
 
 async fn profile(connection: &mut SqliteConnection, job: JobId) -> Work<JobProfile> {
-    let there = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND deleted IS NULL)";
-    let there: bool = sqlx::query_scalar(there).bind(job.to_string()).fetch_one(&mut *connection).await?;
-    if !there {
-        return Err(Error::not_found("there is no such job").with("job", job).into());
-    }
-    let mut states = BTreeMap::new();
-    for row in sqlx::query(STATES).bind(job.to_string()).fetch_all(&mut *connection).await? {
-        states.insert((rows::number(&row, 0)?, row.try_get(1)?), rows::number(&row, 2)?);
-    }
+    let record = jobs::read(connection, job).await?;
+    let states = states(connection, job).await?;
     let mut times = Vec::new();
-    for row in sqlx::query(TIMES).bind(job.to_string()).fetch_all(&mut *connection).await? {
+    let stride = JobProfile::stride(record.counts.planned).cast_signed();
+    for row in sqlx::query(TIMES).bind(job.to_string()).bind(stride).fetch_all(&mut *connection).await? {
         let took = |column| Ok::<_, super::fault::Fault>(Duration::from_micros(rows::number(&row, column)?));
         let (median, p95, longest) = (took(2)?, took(3)?, took(4)?);
         times.push(StageTimes { stage: rows::stage(&row, 0)?, count: rows::number(&row, 1)?, median, p95, longest });
@@ -124,6 +117,32 @@ async fn profile(connection: &mut SqliteConnection, job: JobId) -> Work<JobProfi
     let rows = sqlx::query(RERUNS).bind(job.to_string()).fetch_all(connection).await?;
     let reruns = rows.iter().map(|row| rows::word(row, 0)).collect::<Work<Vec<JobId>>>()?;
     Ok(JobProfile { states, times, failures, reruns })
+}
+
+/// Counts leaves by stage and what it is for them. Of each item all its stages are taken at once, as one text, and each text
+/// is read once: items whose stages stand alike are many, and their texts few.
+async fn states(connection: &mut SqliteConnection, job: JobId) -> Work<BTreeMap<(StageIndex, StageWord), u64>> {
+    let mut states = BTreeMap::new();
+    // Every item has all the stages of the plan.
+    let stages = "SELECT json_array_length(machine, '$.stages') FROM items WHERE job = ? LIMIT 1";
+    let stages: Option<i64> = sqlx::query_scalar(stages).bind(job.to_string()).fetch_optional(&mut *connection).await?;
+    let Some(stages) = stages.filter(|stages| *stages > 0) else { return Ok(states) };
+    let paths: Vec<String> =
+        (0..stages).map(|place| format!("'$.stages[{place}].is', '$.stages[{place}].stop.stop'")).collect();
+    let counted = format!(
+        "SELECT json_extract(machine, {}) AS words, sum(leaves) FROM items WHERE job = ? AND replaced = 0 GROUP BY words",
+        paths.join(", ")
+    );
+    for row in sqlx::query(AssertSqlSafe(counted)).bind(job.to_string()).fetch_all(connection).await? {
+        let words: Vec<Option<StageWord>> = rows::json(&row, 0)?;
+        let leaves: u64 = rows::number(&row, 1)?;
+        for (place, word) in words.chunks(2).enumerate() {
+            if let [Some(is), stop] = word {
+                *states.entry((place, stop.as_ref().unwrap_or(is).clone())).or_default() += leaves;
+            }
+        }
+    }
+    Ok(states)
 }
 
 async fn retries(connection: &mut SqliteConnection, query: RetryQuery) -> Work<Retries> {

@@ -7,7 +7,9 @@ use pipeline_core::ErrorKind;
 use pipeline_core::executor::{Decision, ItemEvent, Retry, StageState, Stop, Wait, Why};
 use pipeline_core::id::{EventSeq, ItemId, JobId};
 use pipeline_core::model::{Failure, FailureCode, ItemStatus};
-use pipeline_core::storage::{Commit, EventBody, Retries, RetryQuery, Reviewer, Ruling, RulingReply, StageTimes};
+use pipeline_core::storage::{
+    Commit, EventBody, JobProfile, Retries, RetryQuery, Reviewer, Ruling, RulingReply, StageTimes,
+};
 
 use super::fixture::{Bench, ending, expanding, holding, machine, new_item, new_job, releasing, result, stage, uuid};
 
@@ -86,6 +88,21 @@ pub async fn historian_2_times(bench: &Bench) {
         longest: took(longest),
     };
     assert_eq!(times, [of("generate", 40, 20 * 20, 38 * 38, 40 * 40), of("qc", 1, 7, 7, 7)]);
+    // Of so many leaves every second item has to be looked at.
+    let large = [2 * JobProfile::LOOKED_AT as u32, 1, 1].into_iter().enumerate().map(|(ordinal, leaves)| {
+        let mut item = new_item(ordinal as u32);
+        item.machine.leaves = leaves;
+        item
+    });
+    let (large, _) = bench.submit_with(new_job(), large.collect()).await;
+    for claimed in bench.claim(session, 3).await {
+        let results = vec![result(claimed.item.id, "generate", took(u64::from(claimed.item.ordinal) + 5), 0)];
+        bench.commit(session, Commit { results, ..holding(&claimed) }).await;
+    }
+    let times = bench.store.profile(large).await.unwrap().times;
+    let [times] = times.as_slice() else { panic!("{times:?}") };
+    assert!((2..=3).contains(&times.count) && times.longest == took(7), "{times:?}");
+    assert_eq!(JobProfile::stride(2 * JobProfile::LOOKED_AT - 1), 1, "all of fewer");
 }
 
 /// Failures are counted over the whole log, with the item of the first as the example.
