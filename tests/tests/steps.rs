@@ -95,7 +95,8 @@ async fn every_stage_tells_its_steps_in_order_when_all_goes_well() {
     let without: Vec<&Step> = entries.iter().filter(|e| e.entry.stage.is_none()).map(|e| &e.entry.step).collect();
     assert!(without.iter().all(|step| matches!(step, Step::Claim | Step::Commit | Step::Ended)), "{without:?}");
     assert_eq!(without.iter().filter(|step| ***step == Step::Ended).count(), 1, "{without:?}");
-    assert_eq!(entries.last().unwrap().entry.step, Step::Ended, "the end is told last");
+    let last = &entries.last().unwrap().entry;
+    assert_eq!((&last.step, last.level), (&Step::Ended, LogLevel::Debug), "the end is told last");
     // The file that was made goes through the other source.
     let entries = desk.run(JobRequest::preset("enhance").input(folder.path().to_string_lossy())).await;
     assert_eq!(steps(&entries, "files"), "start read put inspect done");
@@ -132,7 +133,8 @@ async fn a_stage_that_fails_for_good_ends_with_an_error_and_its_code() {
     let stop = entries.iter().find(|entry| entry.entry.step == Step::Stop).unwrap();
     assert_eq!((stop.entry.level, stop.entry.code.as_deref()), (LogLevel::Error, Some("refused")));
     let ended: Vec<_> = entries.iter().filter(|entry| entry.entry.step == Step::Ended).collect();
-    assert_eq!((ended.len(), ended[0].entry.message.as_ref()), (1, "failed"));
+    let told = (ended[0].entry.level, ended[0].entry.message.as_ref());
+    assert_eq!((ended.len(), told), (1, (LogLevel::Info, "failed")), "an end that is no success is a standard line");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

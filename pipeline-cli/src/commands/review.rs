@@ -166,6 +166,8 @@ fn reviewer(engine: &Engine, args: &ReviewerArgs) -> Result<Reviewer, Failure> {
 struct Told {
     table: Table,
     done: u64,
+    /// How many of those go on in another round.
+    begun: u64,
     refused: u64,
     dry_run: bool,
 }
@@ -173,7 +175,7 @@ struct Told {
 impl Told {
     fn new(dry_run: bool) -> Self {
         let table = Table::new(&["#", "name", "was", "outcome", "id"]).empty("no items");
-        Self { table, done: 0, refused: 0, dry_run }
+        Self { table, done: 0, begun: 0, refused: 0, dry_run }
     }
 
     fn tell(&mut self, items: &[ItemRecord], reviewed: Vec<Reviewed>) {
@@ -187,6 +189,7 @@ impl Told {
                 Ok(_) => self.done += 1,
                 Err(_) => self.refused += 1,
             }
+            self.begun += u64::from(outcome.as_ref().is_ok_and(|round| *round > item.machine.round));
             let value = json!({
                 "id": item.id,
                 "job": item.job,
@@ -208,7 +211,8 @@ impl Told {
         if self.dry_run {
             notice(&format!("would be done for {done}, refused for {refused}; nothing was changed"));
         } else if self.done > 0 {
-            notice(&format!("done for {done}, refused for {refused}; a worker or `pipeline jobs resume JOB` goes on"));
+            let next = if self.begun > 0 { "; a worker or `pipeline jobs resume JOB` goes on" } else { "" };
+            notice(&format!("done for {done}, refused for {refused}{next}"));
         }
         Ok(if self.refused == 0 { Exit::Good } else { Exit::Imperfect })
     }

@@ -19,7 +19,7 @@ fn the_standard_view_tells_what_became_of_stages_and_the_debug_view_every_step()
     let run = bench.run(&["jobs", "resume", &job, "--keep-logs", "debug", "-q"]);
     assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
     let standard = bench.answer(0, &["logs", &job, "-o", "json"]);
-    assert_eq!(steps(&standard), ["done", "ended", "published", "verdict"]);
+    assert_eq!(steps(&standard), ["done", "published", "verdict"]);
     let text = stdout(&bench.run(&["logs", &job]));
     assert!(text.contains("info   #1 stone 0") && text.contains("generate    done"), "{text}");
     let debug = bench.answer(0, &["logs", &job, "--debug", "-o", "json"]);

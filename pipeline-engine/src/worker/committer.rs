@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use pipeline_core::error::chain;
 use pipeline_core::id::{ItemId, SessionId};
-use pipeline_core::model::{LogLevel, Step};
+use pipeline_core::model::{ItemStatus, LogLevel, Step};
 use pipeline_core::storage::{CallQuery, Commit, CommitReply, NewLogEntry};
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
 
@@ -337,8 +337,10 @@ fn told(shared: &Shared, commits: &[Commit], replies: &[CommitReply], took: Dura
             shared.scribe.tell(entry(commit, LogLevel::Debug, Step::Commit, Some(took), said.into()));
         }
         if commit.status.is_terminal() && commit.machine.expanded.is_none() && commit.release {
+            // What went well is in the last stage's entry; a line more for each item is felt in a large job.
+            let level = if commit.status == ItemStatus::Succeeded { LogLevel::Debug } else { LogLevel::Info };
             let said = commit.status.as_str().into();
-            shared.scribe.tell(entry(commit, LogLevel::Info, Step::Ended, None, said));
+            shared.scribe.tell(entry(commit, level, Step::Ended, None, said));
         }
     }
 }
