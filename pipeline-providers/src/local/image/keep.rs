@@ -26,9 +26,11 @@ impl Keepsake {
         let parts = DynImage::from_bytes(bytes.clone()).ok().flatten();
         Self {
             profile: parts.as_ref().filter(|_| kept.profile).and_then(DynImage::icc_profile),
-            exif: parts.as_ref().filter(|_| kept.exif != KeepExif::Nothing).and_then(DynImage::exif).and_then(|block| {
-                rewritten(&block, kept.exif == KeepExif::All)
-            }),
+            exif: parts
+                .as_ref()
+                .filter(|_| kept.exif != KeepExif::Nothing)
+                .and_then(DynImage::exif)
+                .and_then(|block| rewritten(&block, kept.exif == KeepExif::All)),
         }
     }
 
@@ -41,7 +43,9 @@ impl Keepsake {
             return Ok(file);
         }
         let refused = |message: &str| {
-            Error::new(ErrorKind::Unsupported, message).with("format", file.media_type).with("accepted", "png, jpeg, webp")
+            Error::new(ErrorKind::Unsupported, message)
+                .with("format", file.media_type)
+                .with("accepted", "png, jpeg, webp")
         };
         if file.media_type == MediaType::Jpeg && self.exif.as_ref().is_some_and(|block| block.len() > JPEG_EXIF) {
             return Err(Error::new(ErrorKind::Unsupported, "the EXIF metadata is too long for a JPEG")
@@ -67,8 +71,7 @@ const JPEG_EXIF: usize = 65_535 - 2 - 6;
 fn rewritten(block: &[u8], with_location: bool) -> Option<Bytes> {
     let exif = Reader::new().continue_on_error(true).read_raw(block.to_vec());
     let exif = exif.or_else(|error| error.distill_partial_result(|_| {})).ok()?;
-    let upright =
-        Field { tag: Tag::Orientation, ifd_num: In::PRIMARY, value: Value::Short(vec![1]) };
+    let upright = Field { tag: Tag::Orientation, ifd_num: In::PRIMARY, value: Value::Short(vec![1]) };
     let kept = exif.fields().filter(|field| {
         field.ifd_num == In::PRIMARY
             && field.tag != Tag::Orientation

@@ -181,9 +181,8 @@ fn render(
         return Err(failed);
     }
     let size = made.size();
-    let image = writing
-        .write(made, &rendition.encoding, &mut log.applied)
-        .map_err(|error| (ProcessPart::Encode, error))?;
+    let image =
+        writing.write(made, &rendition.encoding, &mut log.applied).map_err(|error| (ProcessPart::Encode, error))?;
     Ok(RenditionFile { name: rendition.name.clone(), image, size })
 }
 
@@ -196,7 +195,12 @@ struct Writing {
 }
 
 impl Writing {
-    fn write(&self, mut picture: Cow<'_, Picture>, encoding: &Encoding, applied: &mut Vec<String>) -> Result<ImageFile> {
+    fn write(
+        &self,
+        mut picture: Cow<'_, Picture>,
+        encoding: &Encoding,
+        applied: &mut Vec<String>,
+    ) -> Result<ImageFile> {
         let media_type = target(encoding.format, self.source, picture.has_alpha());
         let done = (media_type == MediaType::Jpeg).then(|| steps::flatten(&mut picture, self.background)).flatten();
         let file = self.keepsake.put_into(encode_as(&picture, media_type, encoding, self.threads)?)?;

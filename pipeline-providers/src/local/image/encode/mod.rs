@@ -50,12 +50,7 @@ pub fn encode(picture: &Picture, media_type: MediaType, quality: u8) -> Result<I
 /// # Errors
 /// `Invalid` for a quality, effort or number of colours out of range; `Unsupported` for another format or a side beyond
 /// what it can hold.
-pub fn encode_as(
-    picture: &Picture,
-    media_type: MediaType,
-    encoding: &Encoding,
-    threads: Threads,
-) -> Result<ImageFile> {
+pub fn encode_as(picture: &Picture, media_type: MediaType, encoding: &Encoding, threads: Threads) -> Result<ImageFile> {
     within("quality", encoding.quality.into(), 1, 100)?;
     within("alpha_quality", encoding.alpha_quality.into(), 1, 100)?;
     within("effort", encoding.effort.unwrap_or(1).into(), 1, 10)?;

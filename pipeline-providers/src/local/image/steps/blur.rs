@@ -17,7 +17,9 @@ pub(super) fn blur(picture: &mut Picture, sigma: f32, threads: Threads) -> Resul
         return Ok(None);
     }
     if !(0.3..=50.0).contains(&sigma) {
-        return Err(Error::invalid("blur sigma is out of range").with("value", sigma).with("accepted", "0, or 0.3 to 50"));
+        return Err(Error::invalid("blur sigma is out of range")
+            .with("value", sigma)
+            .with("accepted", "0, or 0.3 to 50"));
     }
     let kernel = kernel(f64::from(sigma));
     if picture.has_alpha() {

@@ -11,7 +11,8 @@ use super::super::picture::Picture;
 /// `Invalid` when it is empty or sticks out of the picture.
 pub(super) fn extract(picture: &Picture, left: u32, top: u32, size: Dimensions) -> Result<Option<(Picture, String)>> {
     let from = picture.size();
-    let fits = |start: u32, length: u32, all: u32| length > 0 && start.checked_add(length).is_some_and(|end| end <= all);
+    let fits =
+        |start: u32, length: u32, all: u32| length > 0 && start.checked_add(length).is_some_and(|end| end <= all);
     if !fits(left, size.width, from.width) || !fits(top, size.height, from.height) {
         return Err(Error::invalid("the region to extract does not lie inside the picture")
             .with("region", format!("{left},{top} {size}"))

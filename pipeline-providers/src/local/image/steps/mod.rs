@@ -118,9 +118,7 @@ impl Workbench<'_> {
                 extract::extract(picture, left, top, Dimensions { width, height })?
             }
             ProcessStep::Trim { border, tolerance } => trim::trim(picture, border, tolerance)?,
-            ProcessStep::Rotate { degrees, fill } => {
-                rotate::rotate(picture, degrees, fill, self.limits, self.threads)?
-            }
+            ProcessStep::Rotate { degrees, fill } => rotate::rotate(picture, degrees, fill, self.limits, self.threads)?,
             ProcessStep::Flip => Some(rotate::mirror(picture, true)?),
             ProcessStep::Flop => Some(rotate::mirror(picture, false)?),
             ProcessStep::Resize { width, height, fit, position, kernel, enlarge, fill } => {
@@ -157,7 +155,9 @@ impl Workbench<'_> {
     fn overlay(&self, index: usize) -> Result<&Picture> {
         match self.overlays.get(index) {
             Some(Ok(overlay)) => Ok(overlay),
-            Some(Err(error)) => Err(Error::new(error.kind(), "the watermark cannot be used").because(error.to_string())),
+            Some(Err(error)) => {
+                Err(Error::new(error.kind(), "the watermark cannot be used").because(error.to_string()))
+            }
             None => Err(Error::invalid("the request has no such overlay")
                 .with("overlay", index)
                 .with("accepted", format!("less than {}", self.overlays.len()))),

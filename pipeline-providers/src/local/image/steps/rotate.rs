@@ -33,7 +33,8 @@ pub(super) fn rotate(
     threads: Threads,
 ) -> Result<Option<(Picture, String)>> {
     in_range("rotate degrees", degrees, -360.0..=360.0)?;
-    let quarter = [(90.0, 6), (180.0, 3), (270.0, 8)].into_iter().find(|(angle, _)| *angle == degrees.rem_euclid(360.0));
+    let quarter =
+        [(90.0, 6), (180.0, 3), (270.0, 8)].into_iter().find(|(angle, _)| *angle == degrees.rem_euclid(360.0));
     let rotated = match quarter {
         _ if degrees.rem_euclid(360.0) == 0.0 => return Ok(None),
         Some((_, orientation)) => turned(picture, orientation)?,
@@ -47,21 +48,12 @@ fn turned(picture: &Picture, orientation: u32) -> Result<Picture> {
     Orientation::new(orientation).unwrap_or(Orientation::UPRIGHT).apply(picture.clone())
 }
 
-fn any_angle(
-    picture: &Picture,
-    degrees: f32,
-    fill: [u8; 4],
-    limits: Limits,
-    threads: Threads,
-) -> Result<Picture> {
+fn any_angle(picture: &Picture, degrees: f32, fill: [u8; 4], limits: Limits, threads: Threads) -> Result<Picture> {
     let (sine, cosine) = libm::sincos(f64::from(degrees).to_radians());
     let (width, height) = (picture.width() as f64, picture.height() as f64);
     // A hair less, so that rounding errors add no line.
     let side = |a: f64, b: f64| libm::ceil(a.abs() + b.abs() - 1e-6) as u32;
-    let size = Dimensions {
-        width: side(width * cosine, height * sine),
-        height: side(width * sine, height * cosine),
-    };
+    let size = Dimensions { width: side(width * cosine, height * sine), height: side(width * sine, height * cosine) };
     limits.check(size)?;
     let source = Source { pixels: picture.to_rgba(), width: picture.width(), fill: premultiplied(fill) };
     let (across, down) = (size.width as usize, size.height as usize);

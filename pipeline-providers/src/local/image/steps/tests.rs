@@ -7,7 +7,7 @@ use super::*;
 const SIZE: Dimensions = Dimensions { width: 40, height: 30 };
 
 fn picture() -> Picture {
-    let pixels = (0..40 * 30_u32).flat_map(|n| [(n % 40 * 6) as u8, (n / 40 * 8) as u8, (n % 7 * 30) as u8]);
+    let pixels = (0..40 * 30_u32).flat_map(|n| [(80 + n % 40 * 2) as u8, (90 + n / 40 * 2) as u8, (100 + n % 7 * 5) as u8]);
     Picture::rgb(SIZE, pixels.collect()).unwrap()
 }
 
@@ -105,7 +105,10 @@ fn every_step_says_what_it_did_and_nothing_when_it_did_nothing() {
     let made = bench(&overlays, &[]).run(Cow::Owned(picture()), &steps, &mut log).unwrap();
     assert_eq!(made.size(), Dimensions { width: 16, height: 19 });
     let words = log.applied.iter().map(|done| done.split(' ').next().unwrap());
-    assert_eq!(words.collect::<Vec<_>>().join(" "), "extract rotate flip flop resize pad gamma brighten saturate hue blur sharpen watermark");
+    assert_eq!(
+        words.collect::<Vec<_>>().join(" "),
+        "extract rotate flip flop resize pad gamma normalise brighten saturate hue blur sharpen watermark"
+    );
     assert_eq!(log.applied.last().unwrap(), "watermark top_left 1,1 4x3 0.5");
 
     let nothing = [
@@ -128,13 +131,8 @@ fn every_step_says_what_it_did_and_nothing_when_it_did_nothing() {
 
 #[test]
 fn an_overlay_that_is_missing_or_damaged_fails_as_a_watermark() {
-    let step = |overlay| ProcessStep::Watermark {
-        overlay,
-        position: Anchor::Center,
-        margin: 0,
-        scale: None,
-        opacity: 1.0,
-    };
+    let step =
+        |overlay| ProcessStep::Watermark { overlay, position: Anchor::Center, margin: 0, scale: None, opacity: 1.0 };
     let overlays = [Err(Error::corrupt("the PNG picture is damaged or cut off"))];
     let fail = |overlay, soft: &[ProcessPart]| {
         let mut log = Log::default();

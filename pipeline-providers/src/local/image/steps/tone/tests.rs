@@ -50,7 +50,8 @@ fn reference(picture: &Picture, tone: &Tone) -> Vec<u8> {
                     }
                 }
                 let difference = lightness - around as f32;
-                let change = if difference.abs() <= 2.0 { difference } else { 2.0 * difference - 2.0_f32.copysign(difference) };
+                let change =
+                    if difference.abs() <= 2.0 { difference } else { 2.0 * difference - 2.0_f32.copysign(difference) };
                 lightness = (lightness + change.clamp(-20.0, 10.0)).clamp(0.0, 100.0);
             }
             made.extend(to_levels([lightness, a, b]).map(|level| Curves::get().encoded(level)));

@@ -61,18 +61,19 @@ pub(super) fn inside(picture: &Picture, tolerance: u8) -> (Range<usize>, Range<u
     let height = picture.height();
     let line = |y: usize| -> Vec<u32> { counters(picture, y, &bounds) };
     // The three rows around the one in question; they are moved on, so each row is counted once.
-    let busy = |rows: &mut dyn Iterator<Item = usize>, ahead: &dyn Fn(usize) -> usize| -> Option<(usize, Range<usize>)> {
-        let first = rows.next()?;
-        let (mut before, mut middle, mut after) = (line(first), line(first), line(ahead(first)));
-        let mut y = first;
-        loop {
-            if let Some(found) = extent(&before, &middle, &after) {
-                return Some((y, found));
+    let busy =
+        |rows: &mut dyn Iterator<Item = usize>, ahead: &dyn Fn(usize) -> usize| -> Option<(usize, Range<usize>)> {
+            let first = rows.next()?;
+            let (mut before, mut middle, mut after) = (line(first), line(first), line(ahead(first)));
+            let mut y = first;
+            loop {
+                if let Some(found) = extent(&before, &middle, &after) {
+                    return Some((y, found));
+                }
+                y = rows.next()?;
+                (before, middle, after) = (middle, after, line(ahead(y)));
             }
-            y = rows.next()?;
-            (before, middle, after) = (middle, after, line(ahead(y)));
-        }
-    };
+        };
     let down = busy(&mut (0..height), &|y| (y + 1).min(height - 1));
     let Some((top, first)) = down else { return (0..0, 0..0) };
     let up = busy(&mut (top..height).rev(), &|y| y.saturating_sub(1));
