@@ -154,7 +154,8 @@ struct Rendition {
 
 fn renditions(task: &Task) -> Result<Vec<Rendition>> {
     let Some(told) = task.inputs.fields.get("renditions") else { return Ok(Vec::new()) };
-    Vec::deserialize(told).map_err(|error| Error::invalid("the renditions of the picture cannot be read").because(error))
+    Vec::deserialize(told)
+        .map_err(|error| Error::invalid("the renditions of the picture cannot be read").because(error))
 }
 
 /// Finds a name that is this item's. A name is reserved in the store before anything is written, so a run that was

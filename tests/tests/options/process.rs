@@ -358,7 +358,15 @@ async fn kept(value: &str) {
 
 /// Which third a place means.
 fn place(value: &str) -> (usize, usize) {
-    let third = |low: &str, high: &str| if value.contains(low) { 0 } else if value.contains(high) { 2 } else { 1 };
+    let third = |low: &str, high: &str| {
+        if value.contains(low) {
+            0
+        } else if value.contains(high) {
+            2
+        } else {
+            1
+        }
+    };
     (third("left", "right"), third("top", "bottom"))
 }
 
@@ -645,7 +653,8 @@ async fn transparency_has_a_quality_of_its_own() {
 
 async fn effort_makes_shorter_files() {
     for format in ["png", "webp"] {
-        let (little, much) = (file(json!({"format": format, "effort": 1})), file(json!({"format": format, "effort": 10})));
+        let (little, much) =
+            (file(json!({"format": format, "effort": 1})), file(json!({"format": format, "effort": 10})));
         assert!(much.await.len() < little.await.len(), "{format}");
     }
 }

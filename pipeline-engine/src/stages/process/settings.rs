@@ -255,7 +255,8 @@ impl ProcessSettings {
             [left, top, width, height] => Ok(ProcessStep::Extract { left, top, width, height }),
             _ => Err(Error::invalid("a region has four numbers").with("extract", region.len())),
         });
-        let padding = self.sides().map(|[top, right, bottom, left]| ProcessStep::Pad { top, right, bottom, left, fill });
+        let padding =
+            self.sides().map(|[top, right, bottom, left]| ProcessStep::Pad { top, right, bottom, left, fill });
         let (brightness, saturation, hue) = (self.brightness, self.saturation, self.hue);
         let watermark = ProcessStep::Watermark {
             overlay: 0,

@@ -105,7 +105,9 @@ mod tests {
             Field { tag: Tag::Orientation, ifd_num: In::PRIMARY, value: Value::Short(vec![6]) },
         ];
         let mut writer = Writer::new();
-        fields.iter().for_each(|field| writer.push_field(field));
+        for field in &fields {
+            writer.push_field(field);
+        }
         let preview = [0xff, 0xd8, 0xff, 0xd9];
         writer.set_jpeg(&preview, In::THUMBNAIL);
         let mut written = Cursor::new(Vec::new());

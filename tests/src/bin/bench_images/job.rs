@@ -1,8 +1,6 @@
 //! The jobs that are measured, and what is promised of them.
 
-use pipeline_core::provider::{
-    Anchor, Encoding, OutputFormat, ProcessStep, ResizeFit, ResizeKernel, TrimBorder,
-};
+use pipeline_core::provider::{Anchor, Encoding, OutputFormat, ProcessStep, ResizeFit, ResizeKernel, TrimBorder};
 
 /// What is done with a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -107,7 +107,7 @@ fn main() {
         table::row(&row, own.unwrap(), other);
     }
     if wanted("cold") {
-        table::cold(&ours::cold(&folder, photos.first(), options.rounds), peer.as_ref(), &folder, photos.first());
+        table::cold(ours::cold(&folder, photos.first(), options.rounds), peer.as_ref(), &folder, photos.first());
     }
     if let Some(peer) = peer.filter(|_| wanted("quality")) {
         quality::compare(&peer, &folder, photos.first());

@@ -36,7 +36,8 @@ pub(crate) fn cold(out: &Path, file: &Path, rounds: u32) -> f64 {
 
 /// The worker: JOB REPEATS WORKERS THREADS OUT FILE…
 pub(crate) fn work(arguments: &[String]) -> Used {
-    let [job, repeats, workers, threads, out, files @ ..] = arguments else { panic!("six arguments or more") };
+    let ([job, repeats, workers, threads, out], files) =
+        arguments.split_first_chunk().expect("clap has counted the arguments");
     let (job, out) = (Job::named(job), Path::new(out));
     let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
     let workers: usize = workers.parse().unwrap();

@@ -11,7 +11,8 @@ use super::job::{Input, Row};
 
 /// The wheel that photos are taken out of, and those of its files that are colour photos.
 const WHEEL: &str = "scikit-image==0.25.2";
-const PHOTOS: [&str; 6] = ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "hubble_deep_field.jpg", "ihc.png"];
+const PHOTOS: [&str; 6] =
+    ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "hubble_deep_field.jpg", "ihc.png"];
 /// Pictures of each kind and size.
 const COUNT: usize = 4;
 /// Pixels of a photo along each side, at its own scale.
@@ -102,7 +103,8 @@ fn mosaic(photos: &[Picture], side: u32, index: usize) -> Picture {
             match photos.get(tile as usize % photos.len().max(1)) {
                 None => {
                     let wave = |n: u32, long: u32| (n % long).abs_diff(long / 2) * 300 / long;
-                    pixels.extend([wave(x, 170), wave(y, 230), wave(x + y, 90)].map(|value| (20 + value + grain) as u8));
+                    pixels
+                        .extend([wave(x, 170), wave(y, 230), wave(x + y, 90)].map(|value| (20 + value + grain) as u8));
                 }
                 Some(photo) => {
                     let (width, height) = (photo.width() as u32, photo.height() as u32);

@@ -41,8 +41,8 @@ pub(crate) fn row(row: &Row, ours: Used, sharp: Option<Used>) {
 }
 
 /// Prints what one picture costs with the start of the process.
-pub(crate) fn cold(ours: &f64, sharp: Option<&Sharp>, out: &Path, file: &Path) {
+pub(crate) fn cold(ours: f64, sharp: Option<&Sharp>, out: &Path, file: &Path) {
     let sharp = sharp.map_or("-".to_owned(), |sharp| format!("{:.1}", sharp.cold(out, file)));
-    let held = if *ours <= 60.0 { "yes" } else { "NO" };
+    let held = if ours <= 60.0 { "yes" } else { "NO" };
     println!("{:<36} {ours:>9.1} {sharp:>9} {:>7} {:>9} {held:>60}", "one picture with start", "-", "60 ms");
 }

@@ -18,8 +18,10 @@ impl ProcessSettings {
     /// The fits of all boxes with two sides, and whether there is a box at all.
     fn boxes(&self) -> (Vec<ResizeFit>, bool) {
         let own = (self.width, self.height, self.fit);
-        let renditions =
-            self.renditions.values().map(|rendition| (rendition.width, rendition.height, rendition.fit.unwrap_or(self.fit)));
+        let renditions = self
+            .renditions
+            .values()
+            .map(|rendition| (rendition.width, rendition.height, rendition.fit.unwrap_or(self.fit)));
         let all: Vec<_> = std::iter::once(own).chain(renditions).collect();
         let full = all.iter().filter(|(width, height, _)| width.is_some() && height.is_some());
         let any = all.iter().any(|(width, height, _)| width.is_some() || height.is_some());

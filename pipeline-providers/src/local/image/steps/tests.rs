@@ -7,7 +7,8 @@ use super::*;
 const SIZE: Dimensions = Dimensions { width: 40, height: 30 };
 
 fn picture() -> Picture {
-    let pixels = (0..40 * 30_u32).flat_map(|n| [(80 + n % 40 * 2) as u8, (90 + n / 40 * 2) as u8, (100 + n % 7 * 5) as u8]);
+    let pixels =
+        (0..40 * 30_u32).flat_map(|n| [(80 + n % 40 * 2) as u8, (90 + n / 40 * 2) as u8, (100 + n % 7 * 5) as u8]);
     Picture::rgb(SIZE, pixels.collect()).unwrap()
 }
 

@@ -143,7 +143,9 @@ mod tests {
 
     fn counted(pairs: &[(u8, u32)]) -> [u32; 256] {
         let mut occurrences = [0; 256];
-        pairs.iter().for_each(|(value, count)| occurrences[usize::from(*value)] = *count);
+        for (value, count) in pairs {
+            occurrences[usize::from(*value)] = *count;
+        }
         occurrences
     }
 

@@ -124,7 +124,7 @@ fn head(band: &Scan, height: u16, tables: &[Table; TABLES]) -> Option<Vec<u8>> {
     for (index, table) in tables.iter().enumerate() {
         file.extend([255, TABLES_FOLLOW]);
         file.extend(u16::try_from(2 + 1 + 16 + table.values.len()).ok()?.to_be_bytes());
-        file.push((index as u8 % 2) << 4 | index as u8 / 2);
+        file.push(((index as u8 % 2) << 4) | (index as u8 / 2));
         file.extend(table.counts);
         file.extend(&table.values);
     }

@@ -65,7 +65,6 @@ pub(super) fn change<const N: usize>(tone: &Tone, mut band: Band<'_>) {
 }
 
 /// Turns a row into lightness and chroma, changed but not yet sharpened.
-#[expect(clippy::needless_range_loop, reason = "one counter over six rows of one length is vectorised")]
 fn read<const N: usize>(tone: &Tone, curves: &Curves, row: &[u8], y: usize, rows: &mut Rows) {
     let pixels = row.as_chunks::<N>().0;
     let width = pixels.len();
@@ -108,7 +107,6 @@ fn blur(tone: &Tone, y: usize, height: usize, rows: &mut Rows) {
 }
 
 /// Sharpens a row, when it is to be, and turns it back.
-#[expect(clippy::needless_range_loop, reason = "one counter over seven rows of one length is vectorised")]
 fn write<const N: usize>(sharpen: bool, curves: &Curves, row: &mut [u8], y: usize, rows: &mut Rows) {
     let pixels = row.as_chunks_mut::<N>().0;
     let width = pixels.len();

@@ -156,7 +156,8 @@ mod tests {
             }
             pixel
         };
-        let (mut across, mut down) = (usize::MAX..0, usize::MAX..0);
+        let nothing = || Range { start: usize::MAX, end: 0 };
+        let (mut across, mut down) = (nothing(), nothing());
         for y in 0..height {
             for x in 0..width {
                 let differs = (0..channels).any(|channel| {
