@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::MediaType;
 
 use super::call::{CallContext, ProviderInfo, Usage};
+use super::process::{ProcessRequest, ProcessResponse};
 
 /// Width and height in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -128,98 +128,6 @@ pub trait ImageGenerator: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `NotFound` when the reference has expired.
     async fn download(&self, reference: &str) -> Result<ImageFile>;
-}
-
-/// How a picture is fitted into a box.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ResizeFit {
-    /// As large as fits inside the box, keeping the aspect.
-    #[default]
-    Inside,
-    /// Fills the box, keeping the aspect, and cuts off what sticks out.
-    Cover,
-    /// Exactly the box, changing the aspect.
-    Fill,
-}
-
-/// The encoding of a processed picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OutputFormat {
-    /// The format it came in; JPEG when that cannot be written.
-    Keep,
-    /// PNG, lossless, keeps transparency.
-    #[default]
-    Png,
-    /// JPEG, lossy, no transparency.
-    Jpeg,
-    /// WebP, lossy, keeps transparency.
-    Webp,
-}
-
-/// One step of processing; the order in the request is the order of work.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "step", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ProcessStep {
-    /// Cuts away transparent or, without transparency, evenly coloured borders.
-    Trim {
-        /// How different a border pixel may be, 0 to 255.
-        tolerance: u8,
-    },
-    /// Scales.
-    Resize {
-        /// Box width; `None` follows from the height and the aspect.
-        width: Option<u32>,
-        /// Box height; `None` follows from the width and the aspect.
-        height: Option<u32>,
-        /// How to fit into the box.
-        fit: ResizeFit,
-        /// Whether a smaller picture is made larger.
-        enlarge: bool,
-    },
-    /// Unsharp mask: 0 does nothing, 10 is the strongest.
-    Sharpen {
-        /// 0 to 10.
-        amount: f32,
-    },
-    /// Multiplies the saturation: 0 is grey, 1 does nothing, 3 is the strongest.
-    Saturate {
-        /// 0 to 3.
-        factor: f32,
-    },
-    /// Puts the picture on a solid background.
-    Flatten {
-        /// Red, green, blue.
-        background: [u8; 3],
-    },
-}
-
-/// A picture to be transformed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProcessRequest {
-    /// The picture; its EXIF orientation is applied first.
-    pub image: ImageFile,
-    /// What to do, in order.
-    pub steps: Vec<ProcessStep>,
-    /// How to encode.
-    pub format: OutputFormat,
-    /// Quality 1 to 100 of JPEG and WebP.
-    pub quality: u8,
-    /// What lies behind transparent pixels when the format has no transparency.
-    pub background: [u8; 3],
-}
-
-/// A transformed picture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProcessResponse {
-    /// The encoded picture.
-    pub image: ImageFile,
-    /// Its size in pixels.
-    pub size: Dimensions,
-    /// What was done, for the record, for example `["orient 6", "trim 40,0 820x900", "sharpen 5"]`.
-    pub applied: Vec<String>,
 }
 
 /// What a picture is, found by decoding all of it.

@@ -34,6 +34,7 @@ mod dataset;
 mod hook;
 mod image;
 mod journal;
+mod process;
 mod task;
 mod text;
 mod vision;
@@ -46,10 +47,13 @@ pub use dataset::{AnalyzeRequest, AnalyzeResponse, ChartRenderer, ChartRequest, 
 pub use hook::{HookAnswer, HookMessage, HookSender, HookTarget};
 pub use image::{
     BackgroundRemover, Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent,
-    ImageFile, ImageGenerator, ImageInfo, ImageProcessor, OutputFormat, ProcessRequest, ProcessResponse, ProcessStep,
-    RemoveBackgroundRequest, RemoveBackgroundResponse, ResizeFit,
+    ImageFile, ImageGenerator, ImageInfo, ImageProcessor, RemoveBackgroundRequest, RemoveBackgroundResponse,
 };
 pub use journal::{Journal, Note, NoteKeeper};
+pub use process::{
+    Anchor, Chroma, Encoding, FailedPart, KeepExif, Kept, OutputFormat, ProcessPart, ProcessRequest, ProcessResponse,
+    ProcessStep, Rendition, RenditionFile, ResizeFit, ResizeKernel, TrimBorder,
+};
 pub use task::{TaskKeeper, TaskNote};
 pub use text::{EmbedRequest, EmbedResponse, Embedder, TextModel, TextRequest, TextResponse, TextTask};
 pub use vision::{QualityRules, Question, VisionModel, VisionRequest, VisionResponse};

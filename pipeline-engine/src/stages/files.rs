@@ -121,7 +121,8 @@ impl Source for SourceFiles {
     }
 }
 
-async fn read(path: &str) -> Result<bytes::Bytes> {
+/// Reads a file that a person named.
+pub(super) async fn read(path: &str) -> Result<bytes::Bytes> {
     let unreadable = |error: std::io::Error| {
         let kind = match error.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,

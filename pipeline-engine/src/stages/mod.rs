@@ -19,7 +19,7 @@ pub use files::{FilesSettings, SourceFiles};
 pub use generate::{GenerateSettings, ImageGenerate};
 pub use keywords::{KeywordOrder, KeywordsSettings, SourceKeywords};
 pub use metadata::{ImageMetadata, MetadataSettings};
-pub use process::{ImageProcess, ProcessSettings};
+pub use process::{ImageProcess, ProcessSettings, RenditionSettings};
 pub use prompt::{PromptSettings, TextPrompt};
 pub use publish::{CollisionPolicy, OutputFolder, PublishSettings, Sidecar};
 pub use qc::{ImageQc, QcSettings};

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use pipeline_core::model::{LogLevel, Step};
+use pipeline_core::model::{Artifact, LogLevel, Step};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
@@ -103,6 +103,7 @@ impl Stage for OutputFolder {
         .input(PortSpec::field("title", text()).optional())
         .input(PortSpec::field("description", text()).optional())
         .input(PortSpec::field("tags", json!({"type": "array"})).optional())
+        .input(PortSpec::field("renditions", json!({"type": "array"})).optional())
         .output(PortSpec::field("path", text()).optional())
     }
 
@@ -128,8 +129,33 @@ impl Stage for OutputFolder {
         let place = path.display().to_string();
         context.journal().step(Step::Write, "the file, synced and renamed", written).await?;
         context.journal().note(LogLevel::Info, Step::Published, place);
+        for rendition in renditions(&task)? {
+            let stem = format!("{stem}-{}", rendition.name);
+            let extension = rendition.file.media_type.extension();
+            let path = choose(context, &task, &settings, &folder, &scope, &stem, extension).await?;
+            let bytes = context.artifacts().get(rendition.file.digest).await?;
+            let (target, item) = (path.clone(), format!("{}-{}", task.item, rendition.name));
+            let written = tokio::task::spawn_blocking(move || write(&target, &bytes, &item));
+            let written =
+                async { written.await.map_err(|error| Error::unexpected("writing was interrupted").because(error))? };
+            context.journal().step(Step::Write, format!("the rendition {}", rendition.name), written).await?;
+            context.journal().note(LogLevel::Info, Step::Published, path.display().to_string());
+        }
         Ok(Output::new().field("path", path.to_string_lossy().into_owned()).into())
     }
+}
+
+/// A further file of the picture, as `image.process` tells of it.
+#[derive(Deserialize)]
+struct Rendition {
+    name: String,
+    file: Artifact,
+}
+
+fn renditions(task: &Task) -> Result<Vec<Rendition>> {
+    let Some(told) = task.inputs.fields.get("renditions") else { return Ok(Vec::new()) };
+    Vec::deserialize(told)
+        .map_err(|error| Error::invalid("the renditions of the picture cannot be read").because(error))
 }
 
 /// Finds a name that is this item's. A name is reserved in the store before anything is written, so a run that was

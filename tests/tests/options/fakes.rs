@@ -174,7 +174,13 @@ impl ImageProcessor for Idler {
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse> {
         broken(&self.0)?;
         let size = Dimensions { width: 7, height: 5 };
-        Ok(ProcessResponse { image: request.image, size, applied: vec!["nothing".to_owned()] })
+        Ok(ProcessResponse {
+            image: request.image,
+            size,
+            applied: vec!["nothing".to_owned()],
+            failed: Vec::new(),
+            renditions: Vec::new(),
+        })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Pictures: strict decoding, steps of processing, encoding, and the provider that joins them.
 
+mod bands;
 mod decode;
 mod encode;
+mod keep;
 mod limits;
 mod orient;
 mod picture;
@@ -10,12 +12,14 @@ mod sniff;
 mod steps;
 mod thumbnail;
 
+pub use bands::Threads;
 pub use decode::{Decoded, decode, probe};
-pub use encode::{encode, target};
+pub use encode::{encode, encode_as, target};
+pub use keep::Keepsake;
 pub use limits::Limits;
 pub use orient::Orientation;
 pub use picture::Picture;
-pub use processor::{LocalImageProcessor, inspect, process};
+pub use processor::{LocalImageProcessor, inspect, process, process_on};
 pub use sniff::sniff;
-pub use steps::{apply, flatten, shrink_to};
+pub use steps::{Log, Workbench, flatten, shrink_to};
 pub use thumbnail::decode_rgb_thumbnail;

@@ -90,6 +90,14 @@ impl Picture {
         &mut self.pixels
     }
 
+    /// Returns every pixel with its alpha.
+    pub(crate) fn to_rgba(&self) -> Vec<[u8; 4]> {
+        match self.channels {
+            4 => self.pixels.as_chunks::<4>().0.to_vec(),
+            _ => self.pixels.as_chunks::<3>().0.iter().map(|[red, green, blue]| [*red, *green, *blue, 255]).collect(),
+        }
+    }
+
     /// Returns the bytes of one row.
     pub(crate) fn row(&self, y: usize) -> &[u8] {
         let stride = self.width * self.channels;
@@ -159,6 +167,14 @@ mod tests {
         picture.flatten([0, 100, 200]);
         assert_eq!(picture.pixels(), [100, 100, 100, 0, 100, 200]);
         assert!(!picture.has_alpha());
+    }
+
+    #[test]
+    fn an_opaque_picture_has_an_alpha_of_255() {
+        let opaque = Picture::rgb(TWO, vec![1, 2, 3, 4, 5, 6]).unwrap();
+        assert_eq!(opaque.to_rgba(), [[1, 2, 3, 255], [4, 5, 6, 255]]);
+        let clear = Picture::rgba(TWO, vec![1, 2, 3, 0, 4, 5, 6, 7]).unwrap();
+        assert_eq!(clear.to_rgba(), [[1, 2, 3, 0], [4, 5, 6, 7]]);
     }
 
     #[test]

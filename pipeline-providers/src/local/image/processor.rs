@@ -1,15 +1,23 @@
 //! The provider: decode, turn upright, do the steps in order, encode.
 
-use async_trait::async_trait;
-use pipeline_core::error::Result;
-use pipeline_core::model::{Capability, MediaType};
-use pipeline_core::provider::{ImageFile, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo};
+use std::borrow::Cow;
 
+use async_trait::async_trait;
+use pipeline_core::error::{Error, Result, chain};
+use pipeline_core::model::{Capability, MediaType};
+use pipeline_core::provider::{
+    Encoding, FailedPart, ImageFile, ImageInfo, ImageProcessor, ProcessPart, ProcessRequest, ProcessResponse,
+    ProviderInfo, Rendition, RenditionFile,
+};
+
+use super::bands::Threads;
 use super::decode::decode;
-use super::encode::{encode, target};
+use super::encode::{encode_as, target};
+use super::keep::Keepsake;
 use super::limits::Limits;
 use super::orient::Orientation;
-use super::steps;
+use super::picture::Picture;
+use super::steps::{self, Log, Workbench};
 use crate::local::template::{color_name, dominant_colors};
 use crate::pool::CpuPool;
 
@@ -21,18 +29,30 @@ pub struct LocalImageProcessor {
     info: ProviderInfo,
     pool: CpuPool,
     limits: Limits,
+    threads: Threads,
 }
 
 impl LocalImageProcessor {
     /// Makes one that works on `pool`.
     pub fn new(pool: CpuPool) -> Self {
-        let summary = "Trims, scales, sharpens, saturates and encodes pictures.";
-        Self { info: ProviderInfo::local("image", Capability::ProcessImage, summary), pool, limits: Limits::DEFAULT }
+        let summary = "Trims, scales, rotates, colours, sharpens, marks and encodes pictures.";
+        Self {
+            info: ProviderInfo::local("image", Capability::ProcessImage, summary),
+            pool,
+            limits: Limits::DEFAULT,
+            threads: Threads::available(),
+        }
     }
 
     /// Sets the largest picture it reads and makes.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets how many threads may work on one picture: one a core unless said otherwise.
+    pub fn threads(mut self, threads: Threads) -> Self {
+        self.threads = threads;
         self
     }
 }
@@ -55,8 +75,8 @@ impl ImageProcessor for LocalImageProcessor {
     }
 
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse> {
-        let limits = self.limits;
-        self.pool.run(move || process(&request, limits)).await
+        let (limits, threads) = (self.limits, self.threads);
+        self.pool.run(move || process_on(&request, limits, threads)).await
     }
 }
 
@@ -84,32 +104,109 @@ pub fn inspect(image: &ImageFile, limits: Limits) -> Result<ImageInfo> {
     Ok(ImageInfo { size, colors, color_names })
 }
 
-/// Does the whole request on this thread.
+/// Does the whole request, with one thread a core where that helps.
+///
+/// # Errors
+/// As [`process_on`].
+pub fn process(request: &ProcessRequest, limits: Limits) -> Result<ProcessResponse> {
+    process_on(request, limits, Threads::available())
+}
+
+/// Does the whole request on this many threads; the bytes do not depend on their number.
 ///
 /// # Errors
 /// `Corrupt` for a damaged picture; `Unsupported` for a format or size that cannot be read or written; `Invalid` for a
-/// value out of range.
-pub fn process(request: &ProcessRequest, limits: Limits) -> Result<ProcessResponse> {
+/// value out of range. A part that may fail softly is told in the response instead.
+pub fn process_on(request: &ProcessRequest, limits: Limits, threads: Threads) -> Result<ProcessResponse> {
     let decoded = decode(&request.image.bytes, limits)?;
     let source = decoded.media_type;
-    let mut applied = Vec::new();
+    let mut log = Log::default();
     if decoded.orientation != Orientation::UPRIGHT {
-        applied.push(format!("orient {}", decoded.orientation.value()));
+        log.applied.push(format!("orient {}", decoded.orientation.value()));
     }
-    let mut picture = decoded.upright()?;
-    for step in &request.steps {
-        let (next, done) = steps::apply(*step, picture, limits)?;
-        picture = next;
-        applied.extend(done);
+    let picture = Cow::Owned(decoded.upright()?);
+    let overlays: Vec<Result<Picture>> =
+        request.overlays.iter().map(|overlay| decode(&overlay.bytes, limits)?.upright()).collect();
+    let bench = Workbench { limits, threads, overlays: &overlays, soft: &request.soft };
+    let picture = bench.run(picture, &request.steps, &mut log)?;
+    let keepsake = Keepsake::of(&request.image.bytes, request.kept);
+    let writing = Writing { source, background: request.background, keepsake, threads };
+
+    let mut failed: Vec<FailedPart> = log.failed.drain(..).map(|(part, error)| told(part, None, &error)).collect();
+    let mut renditions = Vec::new();
+    for rendition in &request.renditions {
+        let mut own = Log::default();
+        match render(&picture, rendition, &bench, &writing, &mut own) {
+            Ok(file) => {
+                log.applied.extend(own.applied.into_iter().map(|done| format!("{}: {done}", rendition.name)));
+                renditions.push(file);
+            }
+            Err((part, error)) => {
+                bench.tolerate(part, error, &mut own)?;
+                let told = own.failed.into_iter().map(|(part, error)| told(part, Some(&rendition.name), &error));
+                failed.extend(told);
+            }
+        }
     }
-    let media_type = target(request.format, source, picture.has_alpha());
-    if media_type == MediaType::Jpeg {
-        let (next, done) = steps::flatten(picture, request.background);
-        picture = next;
-        applied.extend(done);
-    }
+
     let size = picture.size();
-    Ok(ProcessResponse { image: encode(&picture, media_type, request.quality)?, size, applied })
+    let image = match writing.write(Cow::Borrowed(&picture), &request.encoding, &mut log.applied) {
+        Ok(image) => image,
+        Err(error) => {
+            bench.tolerate(ProcessPart::Encode, error, &mut log)?;
+            // Any picture can be a PNG.
+            encode_as(&picture, MediaType::Png, &Encoding::default(), threads)?
+        }
+    };
+    failed.extend(log.failed.into_iter().map(|(part, error)| told(part, None, &error)));
+    Ok(ProcessResponse { image, size, applied: log.applied, failed, renditions })
+}
+
+fn told(part: ProcessPart, rendition: Option<&str>, error: &Error) -> FailedPart {
+    FailedPart { part, rendition: rendition.map(str::to_owned), message: chain(error) }
+}
+
+/// Makes one rendition. Whatever fails, it is not made: half of what was asked for would pass for the whole.
+fn render(
+    picture: &Picture,
+    rendition: &Rendition,
+    bench: &Workbench<'_>,
+    writing: &Writing,
+    log: &mut Log,
+) -> std::result::Result<RenditionFile, (ProcessPart, Error)> {
+    let tolerant = Workbench { soft: ProcessPart::ALL, ..*bench };
+    let unexpected = |error| (ProcessPart::Encode, error);
+    let made = tolerant.run(Cow::Borrowed(picture), &rendition.steps, log).map_err(unexpected)?;
+    if let Some(failed) = log.failed.pop() {
+        return Err(failed);
+    }
+    let size = made.size();
+    let image =
+        writing.write(made, &rendition.encoding, &mut log.applied).map_err(|error| (ProcessPart::Encode, error))?;
+    Ok(RenditionFile { name: rendition.name.clone(), image, size })
+}
+
+/// What every file of a request has in common.
+struct Writing {
+    source: MediaType,
+    background: [u8; 3],
+    keepsake: Keepsake,
+    threads: Threads,
+}
+
+impl Writing {
+    fn write(
+        &self,
+        mut picture: Cow<'_, Picture>,
+        encoding: &Encoding,
+        applied: &mut Vec<String>,
+    ) -> Result<ImageFile> {
+        let media_type = target(encoding.format, self.source, picture.has_alpha());
+        let done = (media_type == MediaType::Jpeg).then(|| steps::flatten(&mut picture, self.background)).flatten();
+        let file = self.keepsake.put_into(encode_as(&picture, media_type, encoding, self.threads)?)?;
+        applied.extend(done);
+        Ok(file)
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use jpeg_encoder::{ColorType, Encoder};
 use pipeline_core::error::ErrorKind;
-use pipeline_core::provider::{Dimensions, ImageFile, OutputFormat, ProcessStep, ResizeFit};
+use pipeline_core::provider::{
+    Anchor, Dimensions, ImageFile, KeepExif, Kept, OutputFormat, ProcessStep, ResizeFit, ResizeKernel, TrimBorder,
+};
 
-use super::super::{Picture, decode_rgb_thumbnail, probe};
+use super::super::{Picture, decode_rgb_thumbnail, encode, probe};
 use super::*;
 
 fn picture(alpha: bool) -> Picture {
@@ -26,7 +28,24 @@ fn picture(alpha: bool) -> Picture {
 
 fn request(bytes: impl Into<Bytes>, steps: Vec<ProcessStep>, format: OutputFormat) -> ProcessRequest {
     let image = ImageFile { bytes: bytes.into(), media_type: MediaType::Png };
-    ProcessRequest { image, steps, format, quality: 90, background: [255, 0, 0] }
+    let request = ProcessRequest::new(image).steps(steps).encoding(Encoding::new(format));
+    ProcessRequest { background: [255, 0, 0], ..request }
+}
+
+fn to_width(width: u32) -> ProcessStep {
+    ProcessStep::Resize {
+        width: Some(width),
+        height: None,
+        fit: ResizeFit::Inside,
+        position: Anchor::Center,
+        kernel: ResizeKernel::Lanczos3,
+        enlarge: false,
+        fill: [0; 4],
+    }
+}
+
+fn saturate(saturation: f32) -> ProcessStep {
+    ProcessStep::Modulate { brightness: 1.0, saturation, hue: 0.0 }
 }
 
 fn png(alpha: bool) -> Bytes {
@@ -57,10 +76,10 @@ async fn it_says_who_it_is_and_does_the_steps_in_order() {
     let processor = LocalImageProcessor::default();
     assert_eq!((processor.info().name.as_str(), processor.info().capability), ("image", Capability::ProcessImage));
     let steps = vec![
-        ProcessStep::Trim { tolerance: 3 },
-        ProcessStep::Resize { width: Some(20), height: None, fit: ResizeFit::Inside, enlarge: false },
+        ProcessStep::Trim { border: TrimBorder::Auto, tolerance: 3 },
+        to_width(20),
         ProcessStep::Sharpen { amount: 2.5 },
-        ProcessStep::Saturate { factor: 1.4 },
+        saturate(1.4),
     ];
     let response = processor.process(request(png(false), steps, OutputFormat::Jpeg)).await.unwrap();
     assert_eq!(response.applied, ["trim 10,5 40x30", "resize 20x15", "sharpen 2.5", "saturate 1.4"]);
@@ -72,9 +91,9 @@ async fn it_says_who_it_is_and_does_the_steps_in_order() {
 #[test]
 fn steps_that_do_nothing_are_not_listed() {
     let steps = vec![
-        ProcessStep::Resize { width: Some(600), height: None, fit: ResizeFit::Inside, enlarge: false },
+        to_width(600),
         ProcessStep::Sharpen { amount: 0.0 },
-        ProcessStep::Saturate { factor: 1.0 },
+        saturate(1.0),
         ProcessStep::Flatten { background: [1, 2, 3] },
     ];
     let response = process(&request(png(false), steps, OutputFormat::Png), Limits::DEFAULT).unwrap();
@@ -148,19 +167,24 @@ fn damaged_metadata_does_not_stop_a_good_picture() {
 fn the_same_request_gives_the_same_bytes() {
     for format in [OutputFormat::Png, OutputFormat::Jpeg, OutputFormat::Webp] {
         let steps = vec![
-            ProcessStep::Resize { width: None, height: Some(31), fit: ResizeFit::Cover, enlarge: false },
+            to_width(41),
+            ProcessStep::Rotate { degrees: 10.0, fill: [0; 4] },
             ProcessStep::Sharpen { amount: 4.0 },
-            ProcessStep::Saturate { factor: 0.7 },
+            saturate(0.7),
+            ProcessStep::Blur { sigma: 0.5 },
+            ProcessStep::Normalise { clip: 1.0 },
         ];
         let request = request(png(true), steps, format);
-        let run = || process(&request, Limits::DEFAULT).unwrap();
-        assert_eq!(run(), run());
+        let run = |threads| process_on(&request, Limits::DEFAULT, Threads::new(threads)).unwrap();
+        assert_eq!(run(1), run(1));
+        assert_eq!(run(1), run(2));
     }
 }
 
 #[test]
 fn a_quality_out_of_range_is_an_error() {
-    let request = ProcessRequest { quality: 0, ..request(png(false), Vec::new(), OutputFormat::Png) };
+    let encoding = Encoding::new(OutputFormat::Png).quality(0);
+    let request = request(png(false), Vec::new(), OutputFormat::Png).encoding(encoding);
     assert_eq!(process(&request, Limits::DEFAULT).unwrap_err().kind(), ErrorKind::Invalid);
 }
 
@@ -172,4 +196,143 @@ fn a_thumbnail_is_small_opaque_and_upright() {
     let (width, height, _) = decode_rgb_thumbnail(&turned_jpeg(6), 1000).unwrap();
     assert_eq!((width, height), (40, 60));
     assert!(decode_rgb_thumbnail(&png(true), 0).is_err());
+}
+
+fn rendition(name: &str, steps: Vec<ProcessStep>, format: OutputFormat) -> Rendition {
+    Rendition { name: name.to_owned(), steps, encoding: Encoding::new(format) }
+}
+
+#[test]
+fn renditions_are_made_from_the_processed_picture_each_in_its_own_way() {
+    let trim = ProcessStep::Trim { border: TrimBorder::Auto, tolerance: 3 };
+    let renditions = vec![
+        rendition("small", vec![to_width(10)], OutputFormat::Webp),
+        rendition("print", vec![saturate(0.0)], OutputFormat::Jpeg),
+        rendition("same", Vec::new(), OutputFormat::Keep),
+    ];
+    let request = ProcessRequest { renditions, ..request(png(true), vec![trim], OutputFormat::Png) };
+    let response = process(&request, Limits::DEFAULT).unwrap();
+    let sizes = response.renditions.iter().map(|file| (file.name.as_str(), file.image.media_type, file.size.width));
+    let expected = [("small", MediaType::WebP, 10), ("print", MediaType::Jpeg, 40), ("same", MediaType::Png, 40)];
+    assert_eq!(sizes.collect::<Vec<_>>(), expected);
+    assert_eq!((response.size.width, response.image.media_type), (40, MediaType::Png));
+    assert_eq!(response.applied, ["trim 10,5 40x30", "small: resize 10x8", "print: saturate 0"]);
+    for file in &response.renditions {
+        assert_eq!(probe(&file.image.bytes).unwrap(), (file.image.media_type, file.size));
+    }
+    assert_eq!(response.renditions[2].image, response.image);
+    let grey = decode(&response.renditions[1].image.bytes, Limits::DEFAULT).unwrap().picture;
+    assert!(grey.pixels().chunks_exact(3).all(|pixel| pixel[0].abs_diff(pixel[2]) <= 2));
+}
+
+/// For each part a request that fails because of it, and what is told.
+fn failing() -> Vec<(ProcessPart, ProcessRequest)> {
+    use ProcessStep as S;
+    let fill = [0; 4];
+    let steps = vec![
+        S::Extract { left: 50, top: 0, width: 20, height: 1 },
+        S::Rotate { degrees: 500.0, fill },
+        to_width(0),
+        S::Pad { top: u32::MAX, right: 0, bottom: 0, left: 0, fill },
+        S::Gamma { gamma: 0.0 },
+        S::Modulate { brightness: 9.0, saturation: 1.0, hue: 0.0 },
+        S::Blur { sigma: 99.0 },
+        S::Sharpen { amount: 11.0 },
+        S::Watermark { overlay: 0, position: Anchor::Top, margin: 0, scale: None, opacity: 1.0 },
+    ];
+    let mut requests: Vec<_> =
+        steps.into_iter().map(|step| (step.part(), request(png(false), vec![step], OutputFormat::Png))).collect();
+    let encoding = Encoding::new(OutputFormat::Jpeg).quality(0);
+    requests.push((ProcessPart::Encode, request(png(false), Vec::new(), OutputFormat::Jpeg).encoding(encoding)));
+    requests
+}
+
+#[test]
+fn every_part_that_fails_ends_the_request_unless_it_is_soft_and_is_told_then() {
+    for (part, request) in failing() {
+        let error = process(&request, Limits::DEFAULT).unwrap_err();
+        let others = ProcessPart::ALL.iter().copied().filter(|other| *other != part).collect();
+        let strict = process(&ProcessRequest { soft: others, ..request.clone() }, Limits::DEFAULT).unwrap_err();
+        assert_eq!(strict.to_string(), error.to_string());
+        let response = process(&ProcessRequest { soft: vec![part], ..request }, Limits::DEFAULT).unwrap();
+        assert_eq!(response.failed, [FailedPart { part, rendition: None, message: error.to_string() }]);
+        assert_eq!((response.applied.len(), response.size), (0, Dimensions { width: 60, height: 40 }));
+        let made = decode(&response.image.bytes, Limits::DEFAULT).unwrap();
+        assert_eq!((made.media_type, made.picture), (MediaType::Png, picture(false)), "{part}");
+    }
+}
+
+#[test]
+fn any_set_of_soft_parts_lets_just_those_fail() {
+    let bad = [
+        ProcessStep::Extract { left: 50, top: 0, width: 20, height: 1 },
+        ProcessStep::Gamma { gamma: 0.0 },
+        ProcessStep::Sharpen { amount: 11.0 },
+        ProcessStep::Watermark { overlay: 0, position: Anchor::Top, margin: 0, scale: None, opacity: 1.0 },
+    ];
+    for set in 0..16_u32 {
+        let soft: Vec<ProcessPart> =
+            bad.iter().enumerate().filter(|(bit, _)| set >> bit & 1 == 1).map(|(_, step)| step.part()).collect();
+        let request = ProcessRequest { soft: soft.clone(), ..request(png(false), bad.to_vec(), OutputFormat::Png) };
+        let outcome = process(&request, Limits::DEFAULT);
+        if set == 15 {
+            let parts: Vec<ProcessPart> = outcome.unwrap().failed.iter().map(|failed| failed.part).collect();
+            assert_eq!(parts, bad.map(|step| step.part()));
+        } else {
+            assert!(outcome.is_err(), "{soft:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rendition_that_fails_softly_is_left_out_and_told() {
+    let renditions = vec![
+        rendition("gone", vec![saturate(2.0), to_width(0)], OutputFormat::Png),
+        rendition("kept", vec![to_width(20)], OutputFormat::Png),
+    ];
+    let request = ProcessRequest { renditions, ..request(png(false), Vec::new(), OutputFormat::Png) };
+    assert!(process(&request, Limits::DEFAULT).is_err());
+    let soft = ProcessRequest { soft: vec![ProcessPart::Resize], ..request };
+    let response = process(&soft, Limits::DEFAULT).unwrap();
+    assert_eq!(response.renditions.len(), 1);
+    assert_eq!(response.applied, ["kept: resize 20x13"]);
+    let told = response.failed[0].to_string();
+    assert_eq!(told, "resize of gone: resize width is out of range (value=0, accepted=1 pixel or more)");
+}
+
+#[test]
+fn a_watermark_is_decoded_as_strictly_as_a_picture() {
+    let step = |overlay| ProcessStep::Watermark {
+        overlay,
+        position: Anchor::BottomRight,
+        margin: 0,
+        scale: Some(0.5),
+        opacity: 1.0,
+    };
+    let logo =
+        encode(&Picture::rgb(Dimensions { width: 4, height: 4 }, [0, 0, 255].repeat(16)).unwrap(), MediaType::Png, 90);
+    let logo = logo.unwrap();
+    let cut = ImageFile { bytes: logo.bytes.slice(..logo.bytes.len() - 20), ..logo.clone() };
+    let with = |overlay: ImageFile| ProcessRequest {
+        overlays: vec![overlay],
+        ..request(png(false), vec![step(0)], OutputFormat::Png)
+    };
+    let response = process(&with(logo), Limits::DEFAULT).unwrap();
+    assert_eq!(response.applied, ["watermark bottom_right 30,10 30x30 1"]);
+    let made = decode(&response.image.bytes, Limits::DEFAULT).unwrap().picture;
+    assert_eq!((&made.row(39)[59 * 3..], &made.row(9)[59 * 3..]), (&[0, 0, 255][..], &[255; 3][..]));
+    assert_eq!(process(&with(cut), Limits::DEFAULT).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn metadata_is_kept_only_on_purpose_and_in_every_file() {
+    let base = request(turned_jpeg(6), Vec::new(), OutputFormat::Keep);
+    let renditions = vec![rendition("small", vec![to_width(10)], OutputFormat::Webp)];
+    let kept = Kept { profile: false, exif: KeepExif::All };
+    let response = process(&ProcessRequest { kept, renditions, ..base }, Limits::DEFAULT).unwrap();
+    for file in [&response.image, &response.renditions[0].image] {
+        let exif = exif::Reader::new().read_from_container(&mut std::io::Cursor::new(&file.bytes)).unwrap();
+        let orientation = exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY).unwrap();
+        assert_eq!(orientation.value.get_uint(0), Some(1));
+    }
 }

@@ -1,27 +1,38 @@
 //! Trimming: borders that show nothing are cut away.
 //!
-//! With any transparency only transparent borders go: rows and columns whose alpha is nowhere above the tolerance.
-//! Without, each side is taken by itself: rows (then columns) go while every channel stays within the tolerance of the
-//! mean colour of the outermost one. A picture that would vanish is left as it is.
+//! | border | a line goes while |
+//! |---|---|
+//! | `alpha` | its alpha is nowhere above the tolerance |
+//! | `corner` | each of its pixels is, on all channels, within the tolerance of the upper left corner |
+//! | `sides` | each of its pixels is, on all channels, within the tolerance of the mean of that side's outermost line |
+//! | `auto` | as `alpha` where some pixel is not opaque, else as `sides` |
+//!
+//! A picture that would vanish is left as it is.
+
+mod corner;
 
 use std::ops::Range;
 
 use pipeline_core::error::Result;
-use pipeline_core::provider::Dimensions;
+use pipeline_core::provider::{Dimensions, TrimBorder};
 
 use super::super::picture::Picture;
 
-pub(super) fn trim(picture: Picture, tolerance: u8) -> Result<(Picture, Option<String>)> {
-    let (across, down) =
-        if picture.has_alpha() { opaque_part(&picture, tolerance) } else { busy_part(&picture, tolerance) };
+/// Returns what is left, when it is less, and the words for it.
+pub(super) fn trim(picture: &Picture, border: TrimBorder, tolerance: u8) -> Result<Option<(Picture, String)>> {
+    let (across, down) = match border {
+        TrimBorder::Corner => corner::inside(picture, tolerance),
+        TrimBorder::Alpha | TrimBorder::Auto if picture.has_alpha() => opaque_part(picture, tolerance),
+        TrimBorder::Alpha => return Ok(None),
+        TrimBorder::Auto | TrimBorder::Sides => busy_part(picture, tolerance),
+    };
     let size = Dimensions { width: across.len() as u32, height: down.len() as u32 };
     if across.is_empty() || down.is_empty() || size == picture.size() {
-        return Ok((picture, None));
+        return Ok(None);
     }
     let done = format!("trim {},{} {size}", across.start, down.start);
-    Ok((picture.crop(across.start, down.start, size)?, Some(done)))
+    Ok(Some((picture.crop(across.start, down.start, size)?, done)))
 }
-
 /// The columns and rows that hold alpha above the tolerance.
 fn opaque_part(picture: &Picture, tolerance: u8) -> (Range<usize>, Range<usize>) {
     let (mut across, mut down) = (picture.width()..0, picture.height()..0);
@@ -76,6 +87,14 @@ fn even<P: Iterator<Item = [u8; 3]>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As `auto`.
+    fn trim(picture: Picture, tolerance: u8) -> Result<(Picture, Option<String>)> {
+        Ok(match super::trim(&picture, TrimBorder::Auto, tolerance)? {
+            Some((part, done)) => (part, Some(done)),
+            None => (picture, None),
+        })
+    }
 
     /// A picture of `border` with a rectangle of changing colours in it.
     fn framed(border: [u8; 3], size: Dimensions, across: Range<u32>, down: Range<u32>) -> Picture {
@@ -139,5 +158,21 @@ mod tests {
     fn a_picture_without_a_border_is_left_as_it_is() {
         let full = framed([0; 3], SIZE, 0..10, 0..8);
         assert_eq!(trim(full.clone(), 3).unwrap(), (full, None));
+    }
+
+    #[test]
+    fn each_kind_of_border_is_cut_away_by_its_own_rule() {
+        let cut = |picture: &Picture, border| super::trim(picture, border, 0).unwrap().map(|(_, done)| done);
+        // Bars of two colours: the corner is only of the upper one's.
+        let mut bars = framed([0; 3], SIZE, 0..10, 2..6);
+        bars.pixels_mut()[6 * 30..].fill(255);
+        assert_eq!(cut(&bars, TrimBorder::Sides).as_deref(), Some("trim 0,2 10x4"));
+        assert_eq!(cut(&bars, TrimBorder::Corner).as_deref(), Some("trim 0,2 10x6"));
+        assert_eq!(cut(&bars, TrimBorder::Alpha), None);
+        // A speck in a border stops `sides`; `corner` leaves it aside.
+        let mut speck = framed([255; 3], SIZE, 3..8, 2..6);
+        speck.pixels_mut()[31] = 0;
+        assert_eq!(cut(&speck, TrimBorder::Sides).as_deref(), Some("trim 0,1 8x5"));
+        assert_eq!(cut(&speck, TrimBorder::Corner).as_deref(), Some("trim 3,2 5x4"));
     }
 }

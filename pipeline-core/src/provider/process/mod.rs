@@ -1,0 +1,13 @@
+//! Words of the port that transforms pictures: steps, encodings, what may fail, request and answer.
+
+mod encoding;
+mod part;
+mod place;
+mod request;
+mod step;
+
+pub use encoding::{Chroma, Encoding, KeepExif, Kept, OutputFormat};
+pub use part::{FailedPart, ProcessPart};
+pub use place::{Anchor, ResizeFit, ResizeKernel, TrimBorder};
+pub use request::{ProcessRequest, ProcessResponse, Rendition, RenditionFile};
+pub use step::ProcessStep;
