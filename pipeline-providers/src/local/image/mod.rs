@@ -1,6 +1,7 @@
 //! Pictures: strict decoding, steps of processing, encoding, and the provider that joins them.
 
 mod decode;
+mod embed;
 mod encode;
 mod limits;
 mod orient;
@@ -11,6 +12,7 @@ mod steps;
 mod thumbnail;
 
 pub use decode::{Decoded, decode, probe};
+pub use embed::embed;
 pub use encode::{encode, target};
 pub use limits::Limits;
 pub use orient::Orientation;

@@ -3,9 +3,12 @@
 use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::model::{Capability, MediaType};
-use pipeline_core::provider::{ImageFile, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo};
+use pipeline_core::provider::{
+    EmbedMetadataRequest, ImageFile, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo,
+};
 
 use super::decode::decode;
+use super::embed::embed;
 use super::encode::{encode, target};
 use super::limits::Limits;
 use super::orient::Orientation;
@@ -57,6 +60,10 @@ impl ImageProcessor for LocalImageProcessor {
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse> {
         let limits = self.limits;
         self.pool.run(move || process(&request, limits)).await
+    }
+
+    async fn embed(&self, request: EmbedMetadataRequest) -> Result<ImageFile> {
+        self.pool.run(move || embed(&request)).await
     }
 }
 
