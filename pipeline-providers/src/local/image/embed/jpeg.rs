@@ -64,7 +64,7 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
     let first = segments.first().filter(|segment| segment.marker == APP0);
     let mut out = Vec::with_capacity(bytes.len() + exif.len() + xmp.len() + resources.len() + 128);
     out.extend_from_slice(&[0xff, 0xd8]);
-    for segment in first {
+    if let Some(segment) = first {
         put(&mut out, segment.marker, &[segment.content]);
     }
     put(&mut out, APP1, &[EXIF, &exif]);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use pipeline_core::error::Result;
 use roxmltree::{Document, Node, ParsingOptions};
-use xmp_writer::{Namespace, XmpWriter};
+use xmp_writer::{CustomNamespace, Namespace, XmpWriter};
 
 use super::facts::Facts;
 use super::file::too_long;
@@ -53,7 +53,8 @@ fn written(facts: &Facts) -> String {
         writer.marked(true);
     }
     if let Some(source) = facts.source {
-        writer.element("DigitalSourceType", Namespace::Custom(("Iptc4xmpExt", IPTC))).value(source);
+        let space = CustomNamespace::new("IPTC Extension", "Iptc4xmpExt", IPTC);
+        writer.element("DigitalSourceType", Namespace::Custom(Box::new(space))).value(source);
     }
     writer.finish(None)
 }
