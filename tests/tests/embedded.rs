@@ -7,7 +7,7 @@ use pipeline::engine::{Engine, JobRequest};
 use pipeline::providers::local::image::{Picture, embed, encode};
 use pipeline::store::{Artifacts, MemoryStore};
 use pipeline_core::model::{JobStatus, MediaType};
-use pipeline_core::provider::{Dimensions, DigitalSource, EmbedMetadataRequest};
+use pipeline_core::provider::{DigitalSource, Dimensions, EmbedMetadataRequest};
 use pipeline_testkit::readers::{exiftool, exiftool_is_there, pillow, pillow_is_there};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;

@@ -89,11 +89,8 @@ async fn cards(engine: &Engine, job: &JobRecord, query: &Query) -> Result<Vec<Ca
 
 async fn card(engine: &Engine, plan: &Plan, item: &ItemRecord, results: &[ResultRecord]) -> Result<Card, Failure> {
     let reason = why(engine, plan, item).await?;
-    let own: Vec<&ResultRecord> = item
-        .machine
-        .results()
-        .filter_map(|(_, id)| results.iter().find(|result| result.id == id))
-        .collect();
+    let own: Vec<&ResultRecord> =
+        item.machine.results().filter_map(|(_, id)| results.iter().find(|result| result.id == id)).collect();
     Ok(Card::of(plan, item, &own, &reason))
 }
 
@@ -184,11 +181,7 @@ impl Files {
 }
 
 /// Makes the pictures of some cards small, all at once.
-async fn small(
-    thumbnails: &Thumbnails,
-    cards: &[Card],
-    side: u32,
-) -> Vec<Option<Result<Bytes, pipeline_core::Error>>> {
+async fn small(thumbnails: &Thumbnails, cards: &[Card], side: u32) -> Vec<Option<Result<Bytes, pipeline_core::Error>>> {
     let mut tasks = JoinSet::new();
     for (place, picture) in cards.iter().enumerate().filter_map(|(place, card)| Some((place, card.picture?))) {
         let thumbnails = thumbnails.clone();

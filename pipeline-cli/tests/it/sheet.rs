@@ -34,7 +34,9 @@ fn every_item_is_on_the_page_with_its_picture_state_reason_and_measures() {
     let page = std::fs::read_to_string(&html).unwrap();
     assert_eq!(told["files"][0]["bytes"], page.len());
     assert_eq!((page.matches("<figure>").count(), page.matches("data:image/jpeg;base64,").count()), (5, 5));
-    for expected in ["A &lt;sheet&gt;", "&lt;b&gt;&amp;&quot;京都&#39;", "succeeded</p>", "sharpness ", "<li>5 items</li>"] {
+    for expected in
+        ["A &lt;sheet&gt;", "&lt;b&gt;&amp;&quot;京都&#39;", "succeeded</p>", "sharpness ", "<li>5 items</li>"]
+    {
         assert!(page.contains(expected), "{expected}");
     }
     let items = bench.answer(0, &["items", "list", &job, "-o", "json"]);
@@ -50,7 +52,8 @@ fn every_item_is_on_the_page_with_its_picture_state_reason_and_measures() {
     // The same again: what is there is never overwritten unless that is wanted, and the small pictures are the same files.
     let small = || {
         let folder = bench.home().join("thumbnails").join("256");
-        let within = std::fs::read_dir(folder).unwrap().flat_map(|entry| std::fs::read_dir(entry.unwrap().path()).unwrap());
+        let within =
+            std::fs::read_dir(folder).unwrap().flat_map(|entry| std::fs::read_dir(entry.unwrap().path()).unwrap());
         let mut files: Vec<_> = within.map(|entry| entry.unwrap()).collect();
         files.sort_by_key(std::fs::DirEntry::file_name);
         files.iter().map(|entry| (entry.file_name(), entry.metadata().unwrap().modified().unwrap())).collect::<Vec<_>>()

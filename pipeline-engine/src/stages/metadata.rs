@@ -179,8 +179,7 @@ impl Stage for ImageMetadata {
         .output(PortSpec::field("embedded", json!({"type": "boolean"})))
         .output(PortSpec::field("breaches", texts()).optional());
         for setting in ["colors_provider", "embed_provider"] {
-            spec.providers
-                .push(ProviderSlot { setting: setting.to_owned(), capability: Capability::ProcessImage });
+            spec.providers.push(ProviderSlot { setting: setting.to_owned(), capability: Capability::ProcessImage });
         }
         spec
     }

@@ -8,9 +8,9 @@ use pipeline::engine::EngineBuilder;
 use pipeline_core::model::{Capability, MediaType, Reason, Verdict};
 use pipeline_core::pipeline::StageSpec;
 use pipeline_core::provider::{
-    Dimensions, EmbedMetadataRequest, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent, ImageFile,
-    ImageGenerator, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo, Repeat, TextModel,
-    TextRequest, TextResponse, TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
+    Dimensions, EmbedMetadataRequest, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities,
+    ImageContent, ImageFile, ImageGenerator, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo,
+    Repeat, TextModel, TextRequest, TextResponse, TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
 };
 use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};

@@ -130,7 +130,8 @@ async fn a_tag_that_is_there_twice_breaks_a_rule_unless_it_may_be() {
 }
 
 async fn the_model_is_asked_once_more(value: &str) {
-    for (keyword, status, calls) in [("fox breaks:1", Succeeded, 2), ("fox breaks:2", Failed, 2), ("fox", Succeeded, 1)] {
+    for (keyword, status, calls) in [("fox breaks:1", Succeeded, 2), ("fox breaks:2", Failed, 2), ("fox", Succeeded, 1)]
+    {
         let bench = Bench::new();
         let run = made(&bench, keyword, json!({"provider": "fake", "on_breach": value})).await;
         assert_eq!((run.statuses(), bench.seen.calls.lock().unwrap().len()), (vec![status], calls), "{keyword}");
@@ -178,9 +179,7 @@ async fn embedded(value: &str) -> Vec<Option<(Value, bool)>> {
     let run = bench.over(KINDS, &inputs, json!({"metadata": {"embed": value}})).await;
     let of = |item: usize| {
         let done = run.has(item, "metadata");
-        done.then(|| {
-            (run.field(item, "metadata", "embedded"), run.file(item, "metadata") != run.file(item, "files"))
-        })
+        done.then(|| (run.field(item, "metadata", "embedded"), run.file(item, "metadata") != run.file(item, "files")))
     };
     vec![of(0), of(1)]
 }

@@ -74,7 +74,10 @@ impl MetadataSettings {
     pub(super) fn again(&self, answer: &Answer, breaches: &[String]) -> String {
         let before = json!({"title": answer.title, "description": answer.description, "tags": answer.tags});
         let rules = self.instructions();
-        format!("{rules}\nYour last answer was {before}. It breaks these rules: {}. Write all three anew.", breaches.join("; "))
+        format!(
+            "{rules}\nYour last answer was {before}. It breaks these rules: {}. Write all three anew.",
+            breaches.join("; ")
+        )
     }
 
     /// Returns the rules as facts, for a model that follows no instructions.
@@ -183,7 +186,10 @@ mod tests {
     #[test]
     fn each_rule_says_what_was_found_and_what_is_accepted() {
         let cases: [(Box<dyn FnOnce(&mut Answer)>, &str); 8] = [
-            (Box::new(|a| a.title = "seven words are one too few here".to_owned()), "the title has 7 words; accepted 8 to 12"),
+            (
+                Box::new(|a| a.title = "seven words are one too few here".to_owned()),
+                "the title has 7 words; accepted 8 to 12",
+            ),
             (Box::new(|a| a.title = vec!["w"; 13].join(" ")), "the title has 13 words; accepted 8 to 12"),
             (Box::new(|a| a.description = "é".repeat(149)), "the description has 149 characters; accepted 150 to 250"),
             (Box::new(|a| a.description = "é".repeat(251)), "the description has 251 characters; accepted 150 to 250"),

@@ -184,10 +184,15 @@ mod tests {
         let tags = |answer: Value| answer["tags"].as_array().unwrap().len();
         assert_eq!(tags(ask(json!({ "keyword": "fox" })).await.unwrap()), 15);
         assert_eq!(tags(ask(json!({ "keyword": "fox", "tags": 49, "colors": ["teal"] })).await.unwrap()), 49);
-        for bad in
-            [json!({ "tags": -1 }), json!({ "tags": 1000 }), json!({ "colors": "teal" }), json!({ "prompt": [] }),
-             json!({ "title_words": 5 }), json!({ "description_characters": [1, -1] }), json!({ "tag_bytes": "x" })]
-        {
+        for bad in [
+            json!({ "tags": -1 }),
+            json!({ "tags": 1000 }),
+            json!({ "colors": "teal" }),
+            json!({ "prompt": [] }),
+            json!({ "title_words": 5 }),
+            json!({ "description_characters": [1, -1] }),
+            json!({ "tag_bytes": "x" }),
+        ] {
             assert_eq!(ask(bad).await.unwrap_err().kind(), ErrorKind::Invalid);
         }
     }

@@ -35,12 +35,8 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
         return Err(damaged(MediaType::Png, "IDAT, IEND"));
     }
     let of = |kind: &'static [u8; 4]| chunks.iter().filter(move |chunk| &chunk.kind == kind).map(|chunk| chunk.content);
-    let frame = Frame {
-        size,
-        jpeg: false,
-        profile: of(b"iCCP").next().is_some(),
-        density: of(b"pHYs").find_map(density),
-    };
+    let frame =
+        Frame { size, jpeg: false, profile: of(b"iCCP").next().is_some(), density: of(b"pHYs").find_map(density) };
     let exif = exif::block(of(b"eXIf").next(), facts, frame, MOST)?;
     let xmp = xmp::packet(of(b"iTXt").find_map(|text| text.strip_prefix(XMP)), facts, MOST)?;
     let mut out = Vec::with_capacity(bytes.len() + exif.len() + xmp.len() + 64);
