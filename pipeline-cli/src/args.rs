@@ -30,7 +30,7 @@ pub(crate) use jobs::{
     RoundArgs, WhoseSettings,
 };
 pub(crate) use logs::LogsArgs;
-pub(crate) use looks::{BundleArgs, ErrorsArgs, RetriesArgs, RetryWord};
+pub(crate) use looks::{BundleArgs, ErrorsArgs, RetriesArgs, RetryWord, SheetArgs};
 pub(crate) use queue::{GatesCommand, QueueCommand, WorkerArgs, WorkersCommand};
 pub(crate) use run::{PipelineArgs, RequestArgs, RunArgs, SubmitArgs};
 pub(crate) use saved::{SaveAsArgs, SaveSettingsArgs, SchedulesCommand, SettingsCommand, TemplatesCommand};

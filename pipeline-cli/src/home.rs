@@ -90,6 +90,11 @@ impl Home {
         Ok(Self { folder, store, artifacts, providers, owner, log_level })
     }
 
+    /// Returns the folder of small copies of pictures; it may be removed at any time.
+    pub(crate) fn thumbnails(&self) -> PathBuf {
+        self.folder.join("thumbnails")
+    }
+
     /// Tells whether there are records already.
     pub(crate) fn has_records(&self) -> bool {
         match &self.store {

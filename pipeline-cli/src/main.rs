@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod request;
 mod scrape;
+mod sheet;
 mod signals;
 #[cfg(feature = "otel")]
 mod traces;

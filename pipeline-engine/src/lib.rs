@@ -26,6 +26,7 @@ mod scribe;
 mod select;
 mod spend;
 mod submit;
+mod thumbnails;
 mod timekeeper;
 mod watch;
 
@@ -54,6 +55,7 @@ pub use review::{RetryRequest, Reviewed, Wish};
 pub use select::Selected;
 pub use story::ItemStory;
 pub use submit::SubmitError;
+pub use thumbnails::Thumbnails;
 pub use timekeeper::Recurrence;
 pub use upkeep::Upkeep;
 pub use watch::Watch;

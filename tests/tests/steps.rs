@@ -82,7 +82,7 @@ async fn every_stage_tells_its_steps_in_order_when_all_goes_well() {
         ("generate", "start put prompt-send done"),
         ("qc", "start load prompt-send compare verdict"),
         ("process", "start load encode put done"),
-        ("metadata", "start load inspect prompt-send done"),
+        ("metadata", "start load inspect prompt-send embed put done"),
         ("publish", "start name load write published done"),
     ] {
         assert_eq!(steps(&entries, stage), expected, "{stage}");

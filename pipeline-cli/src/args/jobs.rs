@@ -5,7 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use pipeline_core::model::{ItemStatus, JobStatus};
 
 use super::PrintArgs;
-use super::looks::{BundleArgs, RetriesArgs};
+use super::looks::{BundleArgs, RetriesArgs, SheetArgs};
 use super::number::whole;
 
 /// A job, and how to print.
@@ -61,6 +61,8 @@ pub(crate) enum JobsCommand {
     Rerun(RerunArgs),
     /// Write an archive of a job for a bug report, with the texts of people replaced by hashes
     Bundle(BundleArgs),
+    /// Write the pictures of a job on one page to look at or print, with names, states, reasons and measures
+    Sheet(SheetArgs),
     /// Keep the request of a job as a template, for `run NAME`
     SaveAs(super::SaveAsArgs),
     /// Give a job another label

@@ -1,8 +1,10 @@
-//! Arguments of the commands that look closer: errors, retries, the archive of a job.
+//! Arguments of the commands that look closer: errors, retries, the archive of a job, its contact sheet.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+
+use pipeline_core::model::ItemStatus;
 
 use super::PrintArgs;
 use super::jobs::JobAndPrint;
@@ -68,4 +70,35 @@ pub(crate) struct BundleArgs {
     /// Leave texts in it: keywords, prompts, labels, paths, names, answers of vendors
     #[arg(long)]
     pub(crate) with_content: bool,
+}
+
+/// Arguments of `jobs sheet`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SheetArgs {
+    /// Which job and how.
+    #[command(flatten)]
+    pub(crate) job: JobAndPrint,
+    /// Where the page goes [default: pipeline-sheet-JOB.html here, unless --png is given]
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where a picture of the page goes
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) png: Option<PathBuf>,
+    /// Only items for which this holds, for example 'stage:qc code:blurred sharpness<100'
+    #[arg(long = "where", value_name = "QUERY", allow_hyphen_values = true)]
+    pub(crate) query: Option<String>,
+    /// Only items in this state (repeatable)
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) status: Vec<ItemStatus>,
+    /// Longest side of the small pictures in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 256)]
+    #[arg(allow_negative_numbers = true, value_parser = whole(96..=512_u32))]
+    pub(crate) size: u32,
+    /// Pictures beside each other in the PNG [default: as many as give it the shape of a page]
+    #[arg(long, value_name = "N", requires = "png")]
+    #[arg(allow_negative_numbers = true, value_parser = whole(1..=1000_u32))]
+    pub(crate) columns: Option<u32>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub(crate) force: bool,
 }

@@ -28,6 +28,7 @@ mod review;
 mod rounds;
 mod run;
 mod schedules;
+mod sheet;
 mod spend;
 mod stages;
 mod store;
@@ -153,6 +154,7 @@ pub(crate) async fn run(
         Command::Jobs(JobsCommand::Retry(args)) => review::retry_job(engine, &args, output).await,
         Command::Jobs(JobsCommand::Retries(args)) => retries::list(engine, &args, output).await,
         Command::Jobs(JobsCommand::Bundle(args)) => bundle::bundle(engine, home, &args, output).await,
+        Command::Jobs(JobsCommand::Sheet(args)) => sheet::sheet(engine, home, &args, output).await,
         Command::Jobs(JobsCommand::Rerun(args)) => rerun::rerun(engine, &args, output).await,
         Command::Logs(args) => logs::logs(engine, &args, output).await,
         Command::Config(ConfigCommand::Show { pipeline, origin, changed }) => {
@@ -286,6 +288,7 @@ fn print_args(command: &Command) -> PrintArgs {
         Command::Jobs(JobsCommand::Rerun(args)) => args.print,
         Command::Jobs(JobsCommand::Retries(args)) => args.print,
         Command::Jobs(JobsCommand::Bundle(args)) => args.job.print,
+        Command::Jobs(JobsCommand::Sheet(args)) => args.job.print,
         Command::Errors(args) => args.print,
         Command::Items(
             ItemsCommand::Approve(review) | ItemsCommand::Discard(review) | ItemsCommand::Retry { review, .. },

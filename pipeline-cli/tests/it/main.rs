@@ -17,6 +17,7 @@ mod rounds;
 mod running;
 #[cfg(unix)]
 mod s3;
+mod sheet;
 #[cfg(unix)]
 mod store;
 mod stories;

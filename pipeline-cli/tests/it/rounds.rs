@@ -20,6 +20,15 @@ fn ids(bench: &Bench, job: &str) -> Vec<String> {
     items.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Whether each published file has metadata in it.
+fn described(bench: &Bench) -> Vec<bool> {
+    let has = |path: std::path::PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(10).any(|window| window == b"<x:xmpmeta")
+    };
+    std::fs::read_dir(bench.path("out")).unwrap().map(|entry| has(entry.unwrap().path())).collect()
+}
+
 fn files(bench: &Bench) -> usize {
     std::fs::read_dir(bench.path("out")).map_or(0, Iterator::count)
 }
@@ -56,7 +65,8 @@ fn rejected_items_begin_a_round_with_other_settings_and_the_check_is_not_repeate
     assert_eq!((&item["reviews"][0]["actor"], &item["reviews"][0]["reason"]), (&"anna".into(), &"soft".into()));
     let shown = stdout(&bench.run(&["items", "show", &ids(&bench, &job)[0]]));
     assert!(shown.contains("revision 1") && shown.contains("of the submit"), "{shown}");
-    // Another round keeps what it is told to leave out.
+    assert_eq!(described(&bench), [true; 3]);
+    // Another round keeps what it is told to leave out, and publishes the picture that is new, not the old one with a title in it.
     bench
         .answer(0, &["items", "retry", &ids(&bench, &job)[0], "--from", "process", "--skip", "metadata", "-o", "json"]);
     bench.answer(0, &["worker", "--drain", "-o", "json"]);
@@ -67,6 +77,7 @@ fn rejected_items_begin_a_round_with_other_settings_and_the_check_is_not_repeate
     };
     assert_eq!((rounds("process"), rounds("metadata"), rounds("publish")), (vec![2, 3], vec![2], vec![2, 3]));
     assert_eq!(files(&bench), 3, "the same item writes the same file");
+    assert_eq!(described(&bench).into_iter().filter(|described| !described).count(), 1);
 }
 
 #[test]

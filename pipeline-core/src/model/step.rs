@@ -69,6 +69,8 @@ steps! {
     Download => "download",
     /// A picture was transformed and encoded.
     Encode => "encode",
+    /// What is known of a picture was written into its file.
+    Embed => "embed",
     /// A file was put into the artifact store.
     Put => "put",
     /// The item was compared with the others of its job.

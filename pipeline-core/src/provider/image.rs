@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::MediaType;
 
 use super::call::{CallContext, ProviderInfo, Usage};
+use super::embed::{DigitalSource, EmbedMetadataRequest};
 use super::process::{ProcessRequest, ProcessResponse};
 
 /// Width and height in pixels.
@@ -117,6 +118,11 @@ pub trait ImageGenerator: fmt::Debug + Send + Sync + 'static {
     /// Says what it can make.
     fn capabilities(&self) -> &ImageCapabilities;
 
+    /// Says how its pictures come about, for the statement in their files; a trained model unless it says otherwise.
+    fn source(&self) -> DigitalSource {
+        DigitalSource::TrainedAlgorithmicMedia
+    }
+
     /// Makes `request.seeds.len()` pictures.
     ///
     /// # Errors
@@ -158,6 +164,18 @@ pub trait ImageProcessor: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Corrupt` for a damaged or truncated picture, `Unsupported` for a format or size it cannot read.
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse>;
+
+    /// Writes what is known of a picture into its file, and nothing else: pixels, colour profile and what stands there for
+    /// other purposes stay. Embedding again replaces what was embedded.
+    ///
+    /// # Errors
+    /// `Corrupt` for a damaged file; `Unsupported` for a format that cannot carry it, for more than it can carry, and where
+    /// the provider has no way to do it, which is what this method does unless a provider brings its own.
+    async fn embed(&self, request: EmbedMetadataRequest) -> Result<ImageFile> {
+        Err(Error::new(ErrorKind::Unsupported, "the provider cannot write metadata into files")
+            .with("provider", &self.info().name)
+            .with("format", request.image.media_type))
+    }
 }
 
 /// A picture whose background is to be cut out.

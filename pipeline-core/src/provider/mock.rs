@@ -32,6 +32,7 @@ mock! {
         fn info(&self) -> &ProviderInfo;
         async fn inspect(&self, image: ImageFile) -> Result<ImageInfo>;
         async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse>;
+        async fn embed(&self, request: EmbedMetadataRequest) -> Result<ImageFile>;
     }
 }
 mock! {

@@ -31,6 +31,7 @@
 
 mod call;
 mod dataset;
+mod embed;
 mod hook;
 mod image;
 mod journal;
@@ -44,6 +45,7 @@ mod mock;
 
 pub use call::{CallContext, Price, ProviderInfo, Repeat, Usage};
 pub use dataset::{AnalyzeRequest, AnalyzeResponse, ChartRenderer, ChartRequest, ChartResponse, DatasetAnalyzer};
+pub use embed::{DigitalSource, EmbedMetadataRequest};
 pub use hook::{HookAnswer, HookMessage, HookSender, HookTarget};
 pub use image::{
     BackgroundRemover, Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent,

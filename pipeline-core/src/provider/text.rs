@@ -19,7 +19,8 @@ pub enum TextTask {
     /// An image prompt from a keyword. Input: `keyword`, and a table row's columns. Answer: `{"prompt": string}`.
     ImagePrompt,
     /// Title, description and tags of a picture. Input: `prompt`, `keyword`, `colors` (array of names), `tags` (how
-    /// many). Answer: `{"title": string, "description": string, "tags": [string]}`.
+    /// many), and bounds, each of which may be null: `title_words` and `description_characters` (arrays of the least and
+    /// the greatest number), `tag_bytes` (the most bytes of a tag in UTF-8). Answer: `{"title": string, "description": string, "tags": [string]}`.
     ImageMetadata,
     /// Anything else: only the instructions say.
     Free,

@@ -118,6 +118,7 @@ impl Stage for ImageGenerate {
             .output(PortSpec::field("width", json!({"type": "integer"})))
             .output(PortSpec::field("height", json!({"type": "integer"})))
             .output(PortSpec::field("seed", json!({"type": "string"})))
+            .output(PortSpec::field("digital_source", json!({"type": "string"})))
     }
 
     fn unable(&self, settings: &Value, providers: &dyn Providers) -> Vec<(String, String)> {
@@ -244,6 +245,7 @@ async fn generate(context: &dyn StageContext, tasks: &[Task]) -> Result<Vec<Resu
                 .field("width", size.width)
                 .field("height", size.height)
                 .field("seed", seed.to_string())
+                .field("digital_source", json!(generator.source()))
                 .by(&info.name)
                 .cost(cost.share(order, delivered))
                 .into())

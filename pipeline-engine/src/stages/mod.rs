@@ -18,7 +18,7 @@ use pipeline_core::stage::{Source, Stage};
 pub use files::{FilesSettings, SourceFiles};
 pub use generate::{GenerateSettings, ImageGenerate};
 pub use keywords::{KeywordOrder, KeywordsSettings, SourceKeywords};
-pub use metadata::{ImageMetadata, MetadataSettings};
+pub use metadata::{Embed, ImageMetadata, MetadataSettings, OnBreach, Provenance};
 pub use process::{ImageProcess, ProcessSettings, RenditionSettings};
 pub use prompt::{PromptSettings, TextPrompt};
 pub use publish::{CollisionPolicy, OutputFolder, PublishSettings, Sidecar};

@@ -58,7 +58,7 @@ pub(crate) fn bind(job: &JobContext, index: StageIndex, machine: &ItemMachine, r
     let Some(stage) = job.plan.stage(index) else { return inputs };
     for port in stage.inputs.keys() {
         match find(&job.plan, index, port, machine, results) {
-            Some(Made::File(file)) => {
+            Some(Made::File(file, _)) => {
                 inputs.files.insert(port.clone(), file.clone());
             }
             Some(Made::Field(value)) => {
@@ -84,12 +84,14 @@ pub(crate) fn bind(job: &JobContext, index: StageIndex, machine: &ItemMachine, r
 
 /// What stands at a port.
 enum Made<'a> {
-    File(&'a Artifact),
+    /// A file, and the round it was made in.
+    File(&'a Artifact, u32),
     Field(&'a Value),
 }
 
 /// Finds what the nearest maker of a stage's input made. A stage whose input counts as its output made what it would
-/// have read.
+/// have read. A file is passed over when what its maker would read now is of a later round: a retry that left the maker
+/// out has made a newer one before it.
 fn find<'a>(
     plan: &Plan,
     index: StageIndex,
@@ -102,7 +104,12 @@ fn find<'a>(
             return find(plan, *maker, port, machine, results);
         }
         let result = results.get(maker)?;
-        let file = result.files.get(port).map(Made::File);
-        file.or_else(|| result.fields.get(port).filter(|value| !value.is_null()).map(Made::Field))
+        let Some(file) = result.files.get(port) else {
+            return result.fields.get(port).filter(|value| !value.is_null()).map(Made::Field);
+        };
+        match find(plan, *maker, port, machine, results) {
+            Some(newer @ Made::File(_, round)) if round > result.round => Some(newer),
+            _ => Some(Made::File(file, result.round)),
+        }
     })
 }

@@ -3,4 +3,5 @@
 pub mod image;
 pub mod measures;
 pub mod procedural;
+pub mod sheet;
 pub mod template;

@@ -8,9 +8,9 @@ use pipeline::engine::EngineBuilder;
 use pipeline_core::model::{Capability, MediaType, Reason, Verdict};
 use pipeline_core::pipeline::StageSpec;
 use pipeline_core::provider::{
-    Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent, ImageFile,
-    ImageGenerator, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo, Repeat, TextModel,
-    TextRequest, TextResponse, TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
+    Dimensions, EmbedMetadataRequest, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities,
+    ImageContent, ImageFile, ImageGenerator, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo,
+    Repeat, TextModel, TextRequest, TextResponse, TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
 };
 use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
@@ -61,7 +61,8 @@ fn broken(info: &ProviderInfo) -> Result<()> {
     Ok(())
 }
 
-/// Writes what it was told. A keyword with `slow:100` takes as many milliseconds; one with `fails:2` fails twice first.
+/// Writes what it was told. A keyword with `slow:100` takes as many milliseconds; one with `fails:2` fails twice first; of one
+/// with `breaks:2` the first two descriptions break every rule; one with `twins:1` has a tag twice.
 #[derive(Debug)]
 struct Writer {
     info: ProviderInfo,
@@ -92,7 +93,18 @@ impl TextModel for Writer {
             return Err(Error::new(ErrorKind::Unavailable, "not yet"));
         }
         let answer = match request.task {
-            TextTask::ImageMetadata => json!({"title": "fake title", "description": "fake", "tags": ["fake"]}),
+            TextTask::ImageMetadata if tries <= told("breaks:") => {
+                json!({"title": "fake title", "description": "fake", "tags": ["fake"]})
+            }
+            TextTask::ImageMetadata => {
+                let count = request.input.get("tags").and_then(|tags| tags.as_u64()).unwrap_or(1);
+                let mut tags: Vec<String> = (1..=count).map(|number| format!("fake tag {number}")).collect();
+                if told("twins:") > 0 {
+                    tags[0] = "FAKE TAG 2".to_owned();
+                }
+                let title = "fake title of a picture that is a test";
+                json!({"title": title, "description": "fake".repeat(50), "tags": tags})
+            }
             _ if request.instructions.is_empty() => json!({"prompt": format!("fake words about {keyword}")}),
             _ => json!({"prompt": format!("fake {}", request.instructions)}),
         };
@@ -181,6 +193,12 @@ impl ImageProcessor for Idler {
             failed: Vec::new(),
             renditions: Vec::new(),
         })
+    }
+
+    async fn embed(&self, request: EmbedMetadataRequest) -> Result<ImageFile> {
+        broken(&self.0)?;
+        let bytes = [&request.image.bytes[..], b"said by the fake"].concat().into();
+        Ok(ImageFile { bytes, ..request.image })
     }
 }
 

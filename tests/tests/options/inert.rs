@@ -36,6 +36,10 @@ fn cases() -> Vec<Inert> {
     let publish = |key: &'static str, values: [Value; 2]| {
         inert(&["source.files", "output.folder"], ("folder", key), values, json!({}), "no output folder is given")
     };
+    let metadata = |key: &'static str, values: [Value; 2]| {
+        let beside = json!({"metadata": {"embed": "never"}});
+        inert(&["source.files", "image.metadata"], ("metadata", key), values, beside, "`embed` is `never`")
+    };
     let transparent = "this format keeps transparency, and `flatten` is off";
     let small = json!({"keywords": {"list": ["fox"]}, "generate": {"sizes": ["128x128"]}});
     vec![
@@ -106,6 +110,10 @@ fn cases() -> Vec<Inert> {
             json!({"keywords": {"list": ["fox", "owl"]}}),
             "keywords come from `list`, not from a CSV file",
         ),
+        metadata("embed_provider", [json!("fake"), json!("image")]),
+        metadata("creator", [json!("Zoë"), json!("Bob")]),
+        metadata("rights", [json!("all"), json!("none")]),
+        metadata("provenance", [json!("digital_capture"), json!("algorithmic_media")]),
         publish("name", [json!("{{ id }}"), json!("{{ n }}")]),
         publish("policy", [json!("overwrite"), json!("error")]),
         publish("sidecar", [json!("json"), json!("none")]),

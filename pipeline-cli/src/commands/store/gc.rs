@@ -9,11 +9,18 @@ use pipeline_core::storage::StoredArtifact;
 use pipeline_engine::Engine;
 use pipeline_engine::upkeep::GcOptions;
 
+use crate::home::Home;
 use crate::output::{Exit, Failure, Output, bytes, notice, timestamp};
 use crate::when;
 
-/// Removes files that no record names, and prints each.
-pub(super) async fn gc(engine: &Engine, grace: &str, dry_run: bool, output: &mut Output<'_>) -> Result<Exit, Failure> {
+/// Removes files that no record names, and prints each; with them go the thumbnails of pictures that are gone.
+pub(super) async fn gc(
+    engine: &Engine,
+    home: &Home,
+    grace: &str,
+    dry_run: bool,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     let grace = if grace == "0" || grace == "0s" { Duration::ZERO } else { when::span("--grace", grace)? };
     let mut stream = output.stream();
     let mut broken = None;
@@ -41,5 +48,11 @@ pub(super) async fn gc(engine: &Engine, grace: &str, dry_run: bool, output: &mut
         bytes(report.bytes),
         report.young
     ));
+    if !dry_run {
+        let thumbnails = engine.thumbnails("image", home.thumbnails())?.sweep().await?;
+        if thumbnails > 0 {
+            notice(&format!("{thumbnails} thumbnails removed with them"));
+        }
+    }
     Ok(Exit::Good)
 }

@@ -26,7 +26,7 @@ pub(crate) async fn run(
         StoreCommand::Stats(_) => stats::stats(engine, output).await,
         StoreCommand::Migrate { check, .. } => migrate::migrate(home, *check, output).await,
         StoreCommand::Verify { no_content, .. } => verify::verify(engine, !*no_content, output).await,
-        StoreCommand::Gc { grace, dry_run, .. } => gc::gc(engine, grace, *dry_run, output).await,
+        StoreCommand::Gc { grace, dry_run, .. } => gc::gc(engine, home, grace, *dry_run, output).await,
         StoreCommand::Backup { folder, keep, .. } => backup::backup(wired, home, folder, *keep, output).await,
         StoreCommand::Prune { older_than, logs_only: true, dry_run, yes, .. } => {
             prune::prune_logs(engine, older_than, *dry_run, *yes, output).await

@@ -2,6 +2,7 @@
 
 mod bands;
 mod decode;
+mod embed;
 mod encode;
 mod keep;
 mod limits;
@@ -14,6 +15,7 @@ mod thumbnail;
 
 pub use bands::Threads;
 pub use decode::{Decoded, decode, probe};
+pub use embed::embed;
 pub use encode::{encode, encode_as, target};
 pub use keep::Keepsake;
 pub use limits::Limits;

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result, chain};
 use pipeline_core::model::{Capability, MediaType};
 use pipeline_core::provider::{
-    Encoding, FailedPart, ImageFile, ImageInfo, ImageProcessor, ProcessPart, ProcessRequest, ProcessResponse,
-    ProviderInfo, Rendition, RenditionFile,
+    EmbedMetadataRequest, Encoding, FailedPart, ImageFile, ImageInfo, ImageProcessor, ProcessPart, ProcessRequest,
+    ProcessResponse, ProviderInfo, Rendition, RenditionFile,
 };
 
 use super::bands::Threads;
 use super::decode::decode;
+use super::embed::embed;
 use super::encode::{encode_as, target};
 use super::keep::Keepsake;
 use super::limits::Limits;
@@ -77,6 +78,10 @@ impl ImageProcessor for LocalImageProcessor {
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse> {
         let (limits, threads) = (self.limits, self.threads);
         self.pool.run(move || process_on(&request, limits, threads)).await
+    }
+
+    async fn embed(&self, request: EmbedMetadataRequest) -> Result<ImageFile> {
+        self.pool.run(move || embed(&request)).await
     }
 }
 

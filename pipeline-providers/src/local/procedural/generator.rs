@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::{Capability, MediaType};
 use pipeline_core::provider::{
-    GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent, ImageFile, ImageGenerator,
-    ProviderInfo, Usage,
+    DigitalSource, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent, ImageFile,
+    ImageGenerator, ProviderInfo, Usage,
 };
 use tokio::task::JoinSet;
 
@@ -102,6 +102,10 @@ impl ImageGenerator for Procedural {
 
     fn capabilities(&self) -> &ImageCapabilities {
         &self.capabilities
+    }
+
+    fn source(&self) -> DigitalSource {
+        DigitalSource::AlgorithmicMedia
     }
 
     async fn generate(&self, request: GenerateRequest) -> Result<GenerateResponse> {

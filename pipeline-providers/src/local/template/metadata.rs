@@ -5,10 +5,6 @@ use serde_json::{Value, json};
 use super::words::{capital, list, telling};
 use crate::local::procedural::random::Random;
 
-/// The fewest and the most words of a title.
-const TITLE: (usize, usize) = (8, 12);
-/// The fewest and the most characters of a description.
-const DESCRIPTION: (usize, usize) = (150, 250);
 /// The most characters of a tag.
 const LONGEST_TAG: usize = 40;
 
@@ -78,6 +74,23 @@ const GENERAL: &[&str] = &[
     "presentation",
 ];
 
+/// How long the texts are to be. Bounds that leave little room may be missed: whoever asked looks at the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rules {
+    /// The fewest and the most words of a title.
+    pub(super) title: (usize, usize),
+    /// The fewest and the most characters of a description.
+    pub(super) description: (usize, usize),
+    /// The most bytes of a tag.
+    pub(super) tag: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { title: (8, 12), description: (150, 250), tag: 64 }
+    }
+}
+
 /// What is known of the picture.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
@@ -85,6 +98,7 @@ pub(super) struct Facts {
     pub(super) keyword: String,
     pub(super) colors: Vec<String>,
     pub(super) tags: usize,
+    pub(super) rules: Rules,
 }
 
 impl Facts {
@@ -126,6 +140,7 @@ impl Facts {
     }
 
     fn title(&self, chance: &mut Random) -> String {
+        let (fewest, most) = self.rules.title;
         let mut words: Vec<String> = vec![chance.pick(LOOKS).to_owned()];
         words.extend(self.subject().iter().take(5).map(|word| capital(word)));
         words.extend(chance.pick(KINDS).split(' ').map(str::to_owned));
@@ -145,47 +160,52 @@ impl Facts {
         tail.push("for Walls and Screens".to_owned());
         for part in tail {
             let more = part.split(' ').count();
-            if words.len() + more <= TITLE.1 {
+            if words.len() + more <= most {
                 words.extend(part.split(' ').map(str::to_owned));
             }
         }
-        for word in [quality, "and", "Lasting", "Detail"] {
-            if words.len() < TITLE.0 {
-                words.push(word.to_owned());
+        for word in [quality, "and", "Lasting", "Detail"].into_iter().chain(QUALITIES.iter().copied().cycle()) {
+            if words.len() >= fewest {
+                break;
             }
+            words.push(word.to_owned());
         }
-        words.truncate(TITLE.1);
+        words.truncate(most);
         words.join(" ")
     }
 
     fn description(&self, chance: &mut Random) -> String {
+        let (fewest, most) = self.rules.description;
         let subject = fit(&self.subject(), 60).join(" ");
         let look = chance.pick(LOOKS).to_lowercase();
         let article = if look.starts_with(['a', 'e', 'i', 'o', 'u']) { "An" } else { "A" };
         let mut text = format!("{article} {look} picture of {subject}");
         let colors: Vec<_> = self.colors().into_iter().take(3).collect();
         if !colors.is_empty() {
-            add(&mut text, &format!(" in {}", list(&colors)), DESCRIPTION.1 - 1);
+            add(&mut text, &format!(" in {}", list(&colors)), most.saturating_sub(1));
         }
         let details = fit(&self.details().into_iter().take(4).collect::<Vec<_>>(), 60);
         if !details.is_empty() {
-            add(&mut text, &format!(", with {}", list(&details)), DESCRIPTION.1 - 1);
+            add(&mut text, &format!(", with {}", list(&details)), most.saturating_sub(1));
         }
         text.push('.');
-        add(&mut text, &format!(" {}", chance.pick(PURPOSES)), DESCRIPTION.1);
+        add(&mut text, &format!(" {}", chance.pick(PURPOSES)), most);
         let start = chance.below(FILLERS.len());
-        for filler in FILLERS.iter().cycle().skip(start).take(FILLERS.len()) {
-            if text.chars().count() < DESCRIPTION.0 {
-                add(&mut text, &format!(" {filler}"), DESCRIPTION.1);
+        let fillers = FILLERS.iter().cycle().skip(start).take(FILLERS.len()).map(|filler| format!(" {filler}"));
+        let longer = QUALITIES.iter().map(|quality| format!(" It has {}.", quality.to_lowercase()));
+        for filler in fillers.chain(longer) {
+            if text.chars().count() < fewest {
+                add(&mut text, &filler, most);
             }
         }
-        text
+        shorten(text, most)
     }
 
     fn tags(&self, chance: &mut Random) -> Vec<String> {
         let mut tags: Vec<String> = Vec::new();
         let mut put = |tag: String| {
-            if tags.len() < self.tags && !tag.is_empty() && tag.chars().count() <= LONGEST_TAG && !tags.contains(&tag) {
+            let fits = !tag.is_empty() && tag.chars().count() <= LONGEST_TAG && tag.len() <= self.rules.tag;
+            if tags.len() < self.tags && fits && !tags.contains(&tag) {
                 tags.push(tag);
             }
         };
@@ -205,6 +225,9 @@ impl Facts {
         }
         for number in 1..=self.tags {
             put(format!("variation {number}"));
+        }
+        for number in 1..=self.tags {
+            put(format!("no {number}"));
         }
         tags
     }
@@ -230,6 +253,16 @@ fn add(text: &mut String, part: &str, most: usize) {
     }
 }
 
+/// Ends a text that is too long after its last whole word.
+fn shorten(text: String, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text;
+    }
+    let head: String = text.chars().take(most.saturating_sub(1)).collect();
+    let head = head.rsplit_once(' ').map_or(head.as_str(), |(words, _)| words);
+    format!("{}.", head.trim_end_matches(|c: char| !c.is_alphanumeric()))
+}
+
 fn capital_each(text: &str) -> String {
     text.split(' ').map(capital).collect::<Vec<_>>().join(" ")
 }
@@ -247,21 +280,22 @@ mod tests {
         assert_eq!(answer, facts.write(seed));
         let title = answer["title"].as_str().unwrap();
         let words = title.split_whitespace().count();
-        assert!((8..=12).contains(&words), "{words}: {title}");
+        assert!((facts.rules.title.0..=facts.rules.title.1).contains(&words), "{words}: {title}");
         let description = answer["description"].as_str().unwrap();
         let length = description.chars().count();
-        assert!((150..=250).contains(&length), "{length}: {description}");
+        let (fewest, most) = facts.rules.description;
+        assert!((fewest..=most).contains(&length), "{length}: {description}");
         let tags: Vec<_> = answer["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
         assert_eq!(tags.len(), facts.tags);
         assert_eq!(tags.iter().collect::<HashSet<_>>().len(), facts.tags, "{tags:?}");
         for tag in tags {
-            assert!(!tag.trim().is_empty() && tag == tag.to_lowercase(), "{tag}");
+            assert!(!tag.trim().is_empty() && tag == tag.to_lowercase() && tag.len() <= facts.rules.tag, "{tag}");
         }
     }
 
     fn facts(keyword: &str, prompt: &str, colors: &[&str], tags: usize) -> Facts {
         let colors = colors.iter().map(|color| (*color).to_owned()).collect();
-        Facts { prompt: prompt.to_owned(), keyword: keyword.to_owned(), colors, tags }
+        Facts { prompt: prompt.to_owned(), keyword: keyword.to_owned(), colors, tags, rules: Rules::default() }
     }
 
     #[test]
@@ -275,6 +309,21 @@ mod tests {
                     for colors in [&[][..], &["teal"], &["teal", "burnt orange", "navy", "teal"]] {
                         check(&facts(keyword, prompt, colors, 15), seed);
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_rules_are_kept_where_they_leave_room() {
+        for seed in 0..50 {
+            for rules in [
+                Rules { title: (3, 5), description: (40, 80), tag: 64 },
+                Rules { title: (14, 20), description: (300, 400), tag: 64 },
+                Rules { title: (1, 1), description: (10, 60), tag: 8 },
+            ] {
+                for keyword in ["fox", "京都の紅葉", "🎨"] {
+                    check(&Facts { rules, ..facts(keyword, "a calm lake at dawn with reeds", &["teal"], 15) }, seed);
                 }
             }
         }
@@ -295,7 +344,7 @@ mod tests {
             keyword in ".{0,80}", prompt in ".{0,200}", colors in prop::collection::vec("[a-zA-Z é]{0,30}", 0..6),
             tags in 0_usize..160, seed: u64,
         ) {
-            check(&Facts { prompt, keyword, colors, tags }, seed);
+            check(&Facts { prompt, keyword, colors, tags, rules: Rules::default() }, seed);
         }
     }
 }

@@ -6,13 +6,15 @@ use pipeline_core::model::Capability;
 use pipeline_core::provider::{ProviderInfo, TextModel, TextRequest, TextResponse, TextTask, Usage};
 use serde_json::{Map, Value, json};
 
-use super::metadata::Facts;
+use super::metadata::{Facts, Rules};
 use super::prompt;
 
 /// How many tags are written when the request does not say.
 const TAGS: u64 = 15;
 /// The most tags that may be asked for.
 const MOST_TAGS: u64 = 200;
+/// The greatest bound that a rule may name.
+const MOST_BOUND: u64 = 10_000;
 
 /// Writes image prompts, titles, descriptions and tags from the words at hand: free, offline, the same for a seed.
 #[derive(Clone, Debug)]
@@ -79,7 +81,37 @@ fn facts(input: &Map<String, Value>) -> Result<Facts> {
         None | Some(Value::Null) => TAGS,
         Some(value) => value.as_u64().filter(|tags| *tags <= MOST_TAGS).ok_or_else(|| wrong("tags", accepted))?,
     };
-    Ok(Facts { prompt: text(input, "prompt")?, keyword: text(input, "keyword")?, colors, tags: tags as usize })
+    let rules = Rules::default();
+    let rules = Rules {
+        title: bounds(input, "title_words", rules.title)?,
+        description: bounds(input, "description_characters", rules.description)?,
+        tag: match input.get("tag_bytes") {
+            None | Some(Value::Null) => rules.tag,
+            Some(value) => number(value).ok_or_else(|| wrong("tag_bytes", "a whole number up to 10000, or null"))?,
+        },
+    };
+    let (prompt, keyword) = (text(input, "prompt")?, text(input, "keyword")?);
+    Ok(Facts { prompt, keyword, colors, tags: tags as usize, rules })
+}
+
+/// Reads two bounds, each of which may be absent; `usual` says what is written then.
+fn bounds(input: &Map<String, Value>, name: &'static str, usual: (usize, usize)) -> Result<(usize, usize)> {
+    let (least, most) = match input.get(name) {
+        None | Some(Value::Null) => return Ok(usual),
+        Some(Value::Array(pair)) => match pair.as_slice() {
+            [least, most] if [least, most].iter().all(|bound| bound.is_null() || number(bound).is_some()) => {
+                (number(least), number(most))
+            }
+            _ => return Err(wrong(name, "two whole numbers up to 10000, or null for either")),
+        },
+        Some(_) => return Err(wrong(name, "two whole numbers up to 10000, or null for either")),
+    };
+    let least = least.unwrap_or(usual.0.min(most.unwrap_or(usual.0)));
+    Ok((least, most.unwrap_or(usual.1.max(least))))
+}
+
+fn number(value: &Value) -> Option<usize> {
+    value.as_u64().filter(|number| *number <= MOST_BOUND).and_then(|number| usize::try_from(number).ok())
 }
 
 /// Reads a text; absent is empty, a number of a table is its digits.
@@ -152,11 +184,30 @@ mod tests {
         let tags = |answer: Value| answer["tags"].as_array().unwrap().len();
         assert_eq!(tags(ask(json!({ "keyword": "fox" })).await.unwrap()), 15);
         assert_eq!(tags(ask(json!({ "keyword": "fox", "tags": 49, "colors": ["teal"] })).await.unwrap()), 49);
-        for bad in
-            [json!({ "tags": -1 }), json!({ "tags": 1000 }), json!({ "colors": "teal" }), json!({ "prompt": [] })]
-        {
+        for bad in [
+            json!({ "tags": -1 }),
+            json!({ "tags": 1000 }),
+            json!({ "colors": "teal" }),
+            json!({ "prompt": [] }),
+            json!({ "title_words": 5 }),
+            json!({ "description_characters": [1, -1] }),
+            json!({ "tag_bytes": "x" }),
+        ] {
             assert_eq!(ask(bad).await.unwrap_err().kind(), ErrorKind::Invalid);
         }
+    }
+
+    #[tokio::test]
+    async fn the_rules_of_the_request_are_followed_and_absent_ones_are_the_usual() {
+        let ask = |input| answer(request(TextTask::ImageMetadata, "", &input, None, 1));
+        let words = |answer: &Value| answer["title"].as_str().unwrap().split(' ').count();
+        let short = json!({"keyword": "fox", "title_words": [3, 4], "description_characters": [null, 60]});
+        let short = ask(short).await.unwrap();
+        assert!((3..=4).contains(&words(&short)), "{short}");
+        assert!(short["description"].as_str().unwrap().chars().count() <= 60, "{short}");
+        let open = ask(json!({"keyword": "fox", "title_words": [null, null], "tag_bytes": null})).await.unwrap();
+        assert_eq!(open, ask(json!({"keyword": "fox"})).await.unwrap());
+        assert!(words(&ask(json!({"keyword": "fox", "title_words": [20, null]})).await.unwrap()) >= 20);
     }
 
     #[tokio::test]

@@ -1,0 +1,114 @@
+//! PNG: the chunks `eXIf` and, with XMP in it, `iTXt`.
+//!
+//! Sources: PNG third edition, sections 11.3.3.3 and 11.3.4; XMP specification part 3 section 1.1.5.
+
+use crc32fast::Hasher;
+use pipeline_core::error::Result;
+use pipeline_core::model::MediaType;
+use pipeline_core::provider::Dimensions;
+
+use super::exif;
+use super::facts::{Density, Facts, Frame};
+use super::file::damaged;
+use super::xmp;
+
+const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// The keyword of a text that is XMP, uncompressed, without language and translation.
+const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
+/// The most a block may have: a chunk could hold 2 GiB, but nobody reads that.
+const MOST: usize = 4 << 20;
+
+/// A chunk, and all its bytes from the length to the checksum.
+#[derive(Clone, Copy, Debug)]
+struct Chunk<'a> {
+    kind: [u8; 4],
+    content: &'a [u8],
+    whole: &'a [u8],
+}
+
+/// Writes the two blocks before the picture data, in place of those that were there.
+pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
+    let chunks = split(bytes).ok_or_else(|| damaged(MediaType::Png, "chunks"))?;
+    let header = chunks.first().filter(|chunk| &chunk.kind == b"IHDR").and_then(|chunk| size(chunk.content));
+    let size = header.ok_or_else(|| damaged(MediaType::Png, "IHDR"))?;
+    if !chunks.iter().any(|chunk| &chunk.kind == b"IDAT") || chunks.last().is_none_or(|last| &last.kind != b"IEND") {
+        return Err(damaged(MediaType::Png, "IDAT, IEND"));
+    }
+    let of = |kind: &'static [u8; 4]| chunks.iter().filter(move |chunk| &chunk.kind == kind).map(|chunk| chunk.content);
+    let frame =
+        Frame { size, jpeg: false, profile: of(b"iCCP").next().is_some(), density: of(b"pHYs").find_map(density) };
+    let exif = exif::block(of(b"eXIf").next(), facts, frame, MOST)?;
+    let xmp = xmp::packet(of(b"iTXt").find_map(|text| text.strip_prefix(XMP)), facts, MOST)?;
+    let mut out = Vec::with_capacity(bytes.len() + exif.len() + xmp.len() + 64);
+    out.extend_from_slice(SIGNATURE);
+    let mut written = false;
+    for chunk in &chunks {
+        if &chunk.kind == b"IDAT" && !written {
+            put(&mut out, *b"eXIf", &[&exif]);
+            put(&mut out, *b"iTXt", &[XMP, xmp.as_bytes()]);
+            written = true;
+        }
+        if !ours(chunk) {
+            out.extend_from_slice(chunk.whole);
+        }
+    }
+    Ok(out)
+}
+
+/// Tells whether a chunk is a block that is written anew. Texts that hold such a block in older programs' ways count too:
+/// left where they are they would contradict it.
+fn ours(chunk: &Chunk<'_>) -> bool {
+    let keyword = chunk.content.split(|byte| *byte == 0).next().unwrap_or_default();
+    match &chunk.kind {
+        b"eXIf" => true,
+        b"iTXt" | b"tEXt" | b"zTXt" => {
+            [b"XML:com.adobe.xmp".as_slice(), b"Raw profile type xmp", b"Raw profile type iptc"].contains(&keyword)
+        }
+        _ => false,
+    }
+}
+
+/// Adds a chunk; the parts together are far below what its length can say.
+fn put(out: &mut Vec<u8>, kind: [u8; 4], parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    let mut checksum = Hasher::new();
+    for part in [&kind[..]].iter().chain(parts) {
+        checksum.update(part);
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(&checksum.finalize().to_be_bytes());
+}
+
+/// Splits a file up to its end chunk; what follows that is dropped. `None` when a chunk is cut off.
+fn split(bytes: &[u8]) -> Option<Vec<Chunk<'_>>> {
+    let mut rest = bytes.strip_prefix(SIGNATURE)?;
+    let mut chunks = Vec::new();
+    while !rest.is_empty() {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let (kind, after) = after.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let content = after.get(..length)?;
+        let (whole, after) = rest.split_at_checked(length.checked_add(12)?)?;
+        chunks.push(Chunk { kind: *kind, content, whole });
+        rest = after;
+        if kind == b"IEND" {
+            break;
+        }
+    }
+    Some(chunks)
+}
+
+fn size(header: &[u8]) -> Option<Dimensions> {
+    let (width, rest) = header.split_first_chunk::<4>()?;
+    let (height, _) = rest.split_first_chunk::<4>()?;
+    Some(Dimensions { width: u32::from_be_bytes(*width), height: u32::from_be_bytes(*height) })
+}
+
+/// Reads how close the pixels lie, which PNG counts in metres; `None` when it only says their aspect.
+fn density(content: &[u8]) -> Option<Density> {
+    let (x, rest) = content.split_first_chunk::<4>()?;
+    let (y, unit) = rest.split_first_chunk::<4>()?;
+    let of = |number: &[u8; 4]| (u32::from_be_bytes(*number), 100);
+    Some(Density { x: of(x), y: of(y), unit: 3 }).filter(|d| unit == [1] && d.x.0 > 0 && d.y.0 > 0)
+}

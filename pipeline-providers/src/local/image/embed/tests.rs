@@ -1,0 +1,366 @@
+//! What is embedded is found again, once, and nothing else changes.
+
+use std::io::Cursor;
+
+use bytes::Bytes;
+use exif::{Context, Field, In, Reader, Tag, Value, experimental::Writer};
+use pipeline_core::error::ErrorKind;
+use pipeline_core::model::MediaType;
+use pipeline_core::provider::{DigitalSource, Dimensions, EmbedMetadataRequest, ImageFile};
+use proptest::prelude::*;
+
+use super::super::{Limits, Orientation, Picture, decode, encode};
+use super::embed;
+
+const FORMATS: [MediaType; 3] = [MediaType::Jpeg, MediaType::Png, MediaType::WebP];
+const TITLE: &str = "Café au lait – morning & <steam> 京都 🦊";
+const XMP: &str = "XML:com.adobe.xmp";
+
+fn picture(alpha: bool) -> Picture {
+    let size = Dimensions { width: 37, height: 23 };
+    let pixel = |n: u32| [(n * 7) as u8, (n * 3) as u8, (n / 5) as u8];
+    if alpha {
+        let pixels = (0..37 * 23).flat_map(|n| [pixel(n)[0], pixel(n)[1], pixel(n)[2], (n % 256) as u8]);
+        return Picture::rgba(size, pixels.collect()).unwrap();
+    }
+    Picture::rgb(size, (0..37 * 23).flat_map(pixel).collect()).unwrap()
+}
+
+fn request(image: ImageFile) -> EmbedMetadataRequest {
+    EmbedMetadataRequest {
+        image,
+        title: TITLE.to_owned(),
+        description: "A cup of espresso, naïve latte art.\nTwo lines.".to_owned(),
+        keywords: ["coffee", "früh", "京都"].map(str::to_owned).to_vec(),
+        creator: Some("Zoë Ångström".to_owned()),
+        rights: Some("© 2026 Zoë Ångström".to_owned()),
+        source: Some(DigitalSource::TrainedAlgorithmicMedia),
+    }
+}
+
+fn file(media_type: MediaType) -> ImageFile {
+    encode(&picture(false), media_type, 90).unwrap()
+}
+
+fn has(bytes: &[u8], text: &str) -> bool {
+    count(bytes, text) > 0
+}
+
+fn count(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+}
+
+fn exif(bytes: &[u8], tag: Tag) -> Option<Value> {
+    let exif = Reader::new().read_from_container(&mut Cursor::new(bytes)).unwrap();
+    exif.get_field(tag, In::PRIMARY).map(|field| field.value.clone())
+}
+
+fn ascii(bytes: &[u8], tag: Tag) -> String {
+    match exif(bytes, tag) {
+        Some(Value::Ascii(texts)) => String::from_utf8(texts.concat()).unwrap(),
+        other => panic!("{tag}: {other:?}"),
+    }
+}
+
+/// The texts of a property of the packet in a file.
+fn property(bytes: &[u8], name: &str) -> Vec<String> {
+    let from = bytes.windows(10).position(|window| window == b"<x:xmpmeta").unwrap();
+    let to = bytes.windows(12).position(|window| window == b"</x:xmpmeta>").unwrap() + 12;
+    let packet = std::str::from_utf8(&bytes[from..to]).unwrap().to_owned();
+    let document = roxmltree::Document::parse(&packet).unwrap();
+    let found = document.descendants().filter(|node| node.tag_name().name() == name);
+    let texts = found.flat_map(|node| node.descendants().filter(|node| node.is_text()).collect::<Vec<_>>());
+    texts.filter_map(|node| node.text().map(str::to_owned)).collect()
+}
+
+#[test]
+fn every_text_is_found_in_every_block_of_every_format() {
+    for format in FORMATS {
+        let made = embed(&request(file(format))).unwrap();
+        assert_eq!(made.media_type, format);
+        assert_eq!(property(&made.bytes, "title"), [TITLE], "{format}");
+        assert_eq!(property(&made.bytes, "description"), ["A cup of espresso, naïve latte art. Two lines."]);
+        assert_eq!(property(&made.bytes, "subject"), ["coffee", "früh", "京都"]);
+        assert_eq!(property(&made.bytes, "creator"), ["Zoë Ångström"]);
+        assert_eq!(property(&made.bytes, "rights"), ["© 2026 Zoë Ångström"]);
+        assert_eq!(property(&made.bytes, "DigitalSourceType"), [DigitalSource::TrainedAlgorithmicMedia.uri()]);
+        assert_eq!(ascii(&made.bytes, Tag::ImageDescription), "A cup of espresso, naïve latte art. Two lines.");
+        assert_eq!(ascii(&made.bytes, Tag::Artist), "Zoë Ångström");
+        assert_eq!(ascii(&made.bytes, Tag::Copyright), "© 2026 Zoë Ångström");
+        let Some(Value::Byte(title)) = exif(&made.bytes, Tag(Context::Tiff, 0x9c9b)) else { panic!("{format}") };
+        let title: Vec<u16> = title.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+        assert_eq!(String::from_utf16(&title).unwrap(), format!("{TITLE}\0"));
+        for (tag, side) in [(Tag::PixelXDimension, 37), (Tag::PixelYDimension, 23)] {
+            assert_eq!(exif(&made.bytes, tag).unwrap().get_uint(0), Some(side), "{format}");
+        }
+    }
+    let jpeg = embed(&request(file(MediaType::Jpeg))).unwrap().bytes;
+    assert!(has(&jpeg, "Photoshop 3.0\0") && has(&jpeg, "\u{1c}\u{2}\u{19}\0\u{6}coffee"), "IPTC");
+}
+
+#[test]
+fn pixels_and_everything_else_stay_byte_for_byte() {
+    for format in FORMATS {
+        for alpha in [false, true] {
+            if alpha && format == MediaType::Jpeg {
+                continue;
+            }
+            let before = encode(&picture(alpha), format, 90).unwrap();
+            let after = embed(&request(before.clone())).unwrap();
+            let pixels = |file: &ImageFile| decode(&file.bytes, Limits::DEFAULT).unwrap();
+            assert_eq!(pixels(&before).picture, pixels(&after).picture, "{format} {alpha}");
+            assert_eq!(pixels(&after).orientation, Orientation::UPRIGHT);
+        }
+    }
+}
+
+#[test]
+fn embedding_again_replaces_and_the_same_request_gives_the_same_bytes() {
+    for format in FORMATS {
+        let once = embed(&request(file(format))).unwrap();
+        assert_eq!(once, embed(&request(file(format))).unwrap());
+        assert_eq!(once, embed(&request(once.clone())).unwrap(), "{format}");
+        let other = EmbedMetadataRequest {
+            title: "Another".to_owned(),
+            keywords: vec!["tea".to_owned()],
+            ..request(once.clone())
+        };
+        let twice = embed(&other).unwrap();
+        assert_eq!(property(&twice.bytes, "title"), ["Another"]);
+        assert_eq!(property(&twice.bytes, "subject"), ["tea"]);
+        for gone in ["coffee", "Café"] {
+            assert!(!has(&twice.bytes, gone), "{format}: {gone}");
+        }
+        assert_eq!(count(&twice.bytes, "<x:xmpmeta"), 1);
+    }
+}
+
+#[test]
+fn what_the_request_does_not_name_stays() {
+    for format in FORMATS {
+        let before = embed(&request(file(format))).unwrap();
+        let silent = EmbedMetadataRequest { creator: None, rights: None, source: None, ..request(before) };
+        let after = embed(&silent).unwrap();
+        assert_eq!(property(&after.bytes, "creator"), ["Zoë Ångström"], "{format}");
+        assert_eq!(property(&after.bytes, "DigitalSourceType"), [DigitalSource::TrainedAlgorithmicMedia.uri()]);
+        assert_eq!(ascii(&after.bytes, Tag::Copyright), "© 2026 Zoë Ångström");
+        assert_eq!(after, embed(&EmbedMetadataRequest { image: after.clone(), ..silent }).unwrap());
+    }
+}
+
+/// A file that has orientation, place and camera in EXIF, and a photographer's notes in XMP.
+fn photograph(format: MediaType) -> ImageFile {
+    let field = |tag, value| Field { tag, ifd_num: In::PRIMARY, value };
+    let text = |text: &str| Value::Ascii(vec![text.as_bytes().to_vec()]);
+    let fields = [
+        field(Tag::Orientation, Value::Short(vec![6])),
+        field(Tag::Model, text("A camera")),
+        field(Tag::GPSLatitudeRef, text("N")),
+        field(Tag::ImageWidth, Value::Long(vec![9999])),
+    ];
+    let mut writer = Writer::new();
+    fields.iter().for_each(|field| writer.push_field(field));
+    let mut block = Cursor::new(Vec::new());
+    writer.write(&mut block, false).unwrap();
+    let packet = "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
+        <rdf:Description rdf:about=\"\" xmlns:crs=\"http://ns.adobe.com/camera-raw-settings/1.0/\" \
+        xmlns:dc=\"http://purl.org/dc/elements/1.1/\" crs:Exposure2012=\"+0.5 &amp; more\">\
+        <dc:title><rdf:Alt><rdf:li xml:lang=\"x-default\">Old</rdf:li></rdf:Alt></dc:title>\
+        <crs:Look><rdf:Bag><rdf:li>warm</rdf:li></rdf:Bag></crs:Look></rdf:Description></rdf:RDF></x:xmpmeta>";
+    let bytes = file(format).bytes;
+    let block = block.into_inner();
+    let bytes = match format {
+        MediaType::Jpeg => {
+            let segment = |name: &[u8], content: &[u8]| {
+                let length = (name.len() + content.len() + 2) as u16;
+                [&[0xff, 0xe1], &length.to_be_bytes()[..], name, content].concat()
+            };
+            let exif = segment(b"Exif\0\0", &block);
+            let xmp = segment(b"http://ns.adobe.com/xap/1.0/\0", packet.as_bytes());
+            [&bytes[..2], &exif, &xmp, &bytes[2..]].concat()
+        }
+        MediaType::Png => {
+            let chunk = |kind: &[u8], content: &[u8]| {
+                let sum = crc32fast::hash(&[kind, content].concat()).to_be_bytes();
+                [&(content.len() as u32).to_be_bytes()[..], kind, content, &sum].concat()
+            };
+            let exif = chunk(b"eXIf", &block);
+            let xmp = chunk(b"iTXt", &[XMP.as_bytes(), &[0; 5], packet.as_bytes()].concat());
+            [&bytes[..33], &exif, &xmp, &bytes[33..]].concat()
+        }
+        _ => {
+            let chunk = |kind: &[u8], content: &[u8]| {
+                let padding = vec![0; content.len() % 2];
+                [kind, &(content.len() as u32).to_le_bytes()[..], content, &padding].concat()
+            };
+            let header = [&[0x0c, 0, 0, 0][..], &36_u32.to_le_bytes()[..3], &22_u32.to_le_bytes()[..3]].concat();
+            let chunks = [
+                &b"WEBP"[..],
+                &chunk(b"VP8X", &header),
+                &bytes[12..],
+                &chunk(b"EXIF", &block),
+                &chunk(b"XMP ", packet.as_bytes()),
+            ]
+            .concat();
+            [&b"RIFF"[..], &(chunks.len() as u32).to_le_bytes(), &chunks].concat()
+        }
+    };
+    ImageFile { bytes: Bytes::from(bytes), media_type: format }
+}
+
+#[test]
+fn what_stands_in_the_blocks_for_other_purposes_stays() {
+    for format in FORMATS {
+        let before = photograph(format);
+        let after = embed(&request(before.clone())).unwrap();
+        let turned = |file: &ImageFile| decode(&file.bytes, Limits::DEFAULT).unwrap();
+        assert_eq!(turned(&before).orientation, Orientation::new(6).unwrap(), "{format}");
+        assert_eq!(turned(&after).orientation, Orientation::new(6).unwrap(), "{format}: the picture would turn");
+        assert_eq!(turned(&before).picture, turned(&after).picture);
+        assert_eq!(ascii(&after.bytes, Tag::Model), "A camera");
+        assert_eq!(ascii(&after.bytes, Tag::GPSLatitudeRef), "N");
+        assert!(exif(&after.bytes, Tag::ImageWidth).is_none(), "a size that is not the picture's");
+        assert_eq!(property(&after.bytes, "title"), [TITLE]);
+        assert_eq!(property(&after.bytes, "Look"), ["warm"]);
+        assert_eq!(property(&after.bytes, "Exposure2012"), ["+0.5 & more"]);
+        assert_eq!(after, embed(&request(after.clone())).unwrap(), "{format}");
+    }
+}
+
+#[test]
+fn a_colour_profile_stays_and_the_colour_space_points_to_it() {
+    let profile = vec![7_u8; 300];
+    let segment = [b"ICC_PROFILE\0\x01\x01", &profile[..]].concat();
+    let bytes = file(MediaType::Jpeg).bytes;
+    let length = (segment.len() as u16 + 2).to_be_bytes();
+    let bytes = [&bytes[..2], &[0xff, 0xe2], &length, &segment, &bytes[2..]].concat();
+    let after = embed(&request(ImageFile { bytes: bytes.into(), media_type: MediaType::Jpeg })).unwrap();
+    assert!(after.bytes.windows(segment.len()).any(|window| window == segment));
+    assert_eq!(exif(&after.bytes, Tag::ColorSpace).unwrap().get_uint(0), Some(0xffff));
+    let plain = embed(&request(file(MediaType::Jpeg))).unwrap();
+    assert_eq!(exif(&plain.bytes, Tag::ColorSpace).unwrap().get_uint(0), Some(1));
+}
+
+#[test]
+fn the_density_of_the_file_is_that_of_its_exif_block() {
+    let bytes = file(MediaType::Jpeg).bytes;
+    let jfif = b"\xff\xe0\0\x10JFIF\0\x01\x01\x01\x01\x2c\x01\x2c\0\0";
+    let begins = bytes.windows(4).position(|window| window == b"JFIF").map_or(2, |at| at + 14);
+    let bytes = [&bytes[..2], jfif, &bytes[begins..]].concat();
+    let after = embed(&request(ImageFile { bytes: bytes.into(), media_type: MediaType::Jpeg })).unwrap();
+    let Some(Value::Rational(x)) = exif(&after.bytes, Tag::XResolution) else { panic!() };
+    assert_eq!((x[0].num, x[0].denom), (300, 1));
+    assert_eq!(exif(&after.bytes, Tag::ResolutionUnit).unwrap().get_uint(0), Some(2));
+}
+
+#[test]
+fn iptc_takes_the_beginning_of_a_long_text_and_the_others_all_of_it() {
+    let title = format!("{}京", "x".repeat(63));
+    let long = EmbedMetadataRequest { title: title.clone(), ..request(file(MediaType::Jpeg)) };
+    let made = embed(&long).unwrap().bytes;
+    assert_eq!(property(&made, "title"), [title]);
+    let head = ["\u{1c}\u{2}\u{5}\0\u{3f}", &"x".repeat(63), "\u{1c}\u{2}\u{19}"].concat();
+    assert!(has(&made, &head), "63 bytes, no half character, and the next dataset");
+}
+
+#[test]
+fn more_than_a_jpeg_can_hold_is_refused_and_a_png_holds_it() {
+    let long = |format| EmbedMetadataRequest { description: "x".repeat(66_000), ..request(file(format)) };
+    let error = embed(&long(MediaType::Jpeg)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("accepted=at most 65"), "{error}");
+    assert_eq!(property(&embed(&long(MediaType::Png)).unwrap().bytes, "description")[0].len(), 66_000);
+}
+
+#[test]
+fn a_format_without_a_place_for_it_is_refused_with_what_is_accepted() {
+    for bytes in [&b"GIF89a........"[..], b"II*\0....", b"plain text", b""] {
+        let image = ImageFile { bytes: Bytes::copy_from_slice(bytes), media_type: MediaType::Png };
+        let error = embed(&request(image)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("accepted=jpeg, png, webp"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_cut_before_its_pixels_is_corrupt() {
+    for format in FORMATS {
+        let whole = photograph(format).bytes;
+        let pixels = whole.windows(4).position(|w| w == b"IDAT" || w == b"VP8 " || w[..2] == [0xff, 0xda]).unwrap();
+        for end in 12..pixels {
+            let image = ImageFile { bytes: whole.slice(..end), media_type: format };
+            assert_eq!(embed(&request(image)).unwrap_err().kind(), ErrorKind::Corrupt, "{format} cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn files_made_to_be_slow_or_deep_are_neither() {
+    // A million empty chunks; a packet of a hundred thousand levels; a table whose every entry is the whole block.
+    let png = file(MediaType::Png).bytes;
+    let mut tiny = b"\0\0\0\0tEXt".to_vec();
+    tiny.extend(crc32fast::hash(b"tEXt").to_be_bytes());
+    let bytes = [&png[..33], &tiny.repeat(1_000_000), &png[33..]].concat();
+    let after = embed(&request(ImageFile { bytes: bytes.into(), media_type: MediaType::Png })).unwrap();
+    assert!(after.bytes.len() > 12_000_000);
+    let deep = format!("<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">{}", "<a>".repeat(100_000));
+    let facts = super::facts::Facts::of(&request(file(MediaType::Png)));
+    assert_eq!(super::xmp::packet(Some(deep.as_bytes()), &facts, 1 << 20).unwrap().matches("<x:xmpmeta").count(), 1);
+    let mut block = b"II*\0\x08\0\0\0\xff\xff".to_vec();
+    for tag in 0..60_000_u16 {
+        block.extend([tag.to_le_bytes(), 7_u16.to_le_bytes()].concat());
+        block.extend([900_000_u32.to_le_bytes(), 8_u32.to_le_bytes()].concat());
+    }
+    block.resize(1 << 20, 0);
+    let frame =
+        super::facts::Frame { size: Dimensions { width: 1, height: 1 }, jpeg: false, profile: false, density: None };
+    assert!(super::exif::block(Some(&block), &facts, frame, 4 << 20).unwrap().len() <= 4 << 20);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn damaged_files_never_panic_and_never_grow_beyond_what_was_added(
+        format in prop::sample::select(FORMATS.to_vec()),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = photograph(format).bytes.to_vec();
+        for (at, value) in changes {
+            let at = at.index(bytes.len().min(1500));
+            bytes[at] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let before = bytes.len();
+        let image = ImageFile { bytes: bytes.into(), media_type: format };
+        if let Ok(made) = embed(&request(image)) {
+            prop_assert!(made.bytes.len() < before * 3 + 20_000);
+        }
+    }
+
+    #[test]
+    fn any_texts_are_found_again(
+        title in any::<String>(), keywords in prop::collection::vec("\\PC{1,40}", 0..10), creator in any::<String>(),
+    ) {
+        let tidy = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for format in FORMATS {
+            let asked = EmbedMetadataRequest {
+                title: title.clone(),
+                keywords: keywords.clone(),
+                creator: Some(creator.clone()),
+                ..request(file(format))
+            };
+            let made = embed(&asked).unwrap();
+            let wanted: Vec<String> = keywords
+                .iter()
+                .map(|word| tidy(&word.replace(|c: char| c.is_control() || c == '\u{fffe}' || c == '\u{ffff}', " ")))
+                .filter(|word| !word.is_empty())
+                .collect();
+            prop_assert_eq!(property(&made.bytes, "subject"), wanted);
+            prop_assert_eq!(&made, &embed(&EmbedMetadataRequest { image: made.clone(), ..asked }).unwrap());
+        }
+    }
+}
