@@ -202,9 +202,9 @@ impl Stage for ImageQc {
             .input(PortSpec::field("height", json!({"type": "integer"})).optional())
             .output(PortSpec::field("blank", json!({"type": "boolean"})).optional())
             .output(PortSpec::field("duplicate_of", json!({"type": "string"})).optional());
-        MEASURES.iter().fold(spec, |spec, measure| {
-            spec.output(PortSpec::field(*measure, json!({"type": "number"})).optional())
-        })
+        MEASURES
+            .iter()
+            .fold(spec, |spec, measure| spec.output(PortSpec::field(*measure, json!({"type": "number"})).optional()))
     }
 
     async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {

@@ -7,9 +7,9 @@ use pipeline::providers::local::measures::measure;
 use pipeline_core::Result;
 use pipeline_core::provider::Dimensions;
 
+use super::draws;
 use super::measured::{MEASURES, value};
 use super::spoil::SPOILS;
-use super::draws;
 
 const SIZE: Dimensions = Dimensions { width: 480, height: 320 };
 /// How many scenes the table is about.
@@ -67,8 +67,7 @@ pub fn made_table() -> Result<String> {
     row("as made", &scenes)?;
     for spoil in SPOILS {
         let Some(strength) = spoil.strengths.last() else { continue };
-        let spoilt: Vec<Picture> =
-            scenes.iter().map(|scene| spoil.apply(scene, *strength)).collect::<Result<_>>()?;
+        let spoilt: Vec<Picture> = scenes.iter().map(|scene| spoil.apply(scene, *strength)).collect::<Result<_>>()?;
         row(&format!("{} {strength}", spoil.name), &spoilt)?;
     }
     Ok(table)

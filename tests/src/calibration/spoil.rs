@@ -142,11 +142,11 @@ fn grey(picture: &Picture) -> Result<Picture> {
     Picture::rgb(picture.size(), picture.pixels().as_chunks::<3>().0.iter().flat_map(grey).collect())
 }
 
-/// Adds the same normal noise, nearly (the sum of twelve even draws), to every channel on its own.
+/// Adds the same noise, nearly normal (the sum of four even draws), to every channel on its own.
 fn noise(picture: &Picture, deviation: f64) -> Result<Picture> {
     let mut draw = draws(9);
     let add = |&value: &u8| {
-        let normal = (0..12).map(|_| draw()).sum::<f64>() - 6.0;
+        let normal = ((0..4).map(|_| draw()).sum::<f64>() - 2.0) * 3.0_f64.sqrt();
         (f64::from(value) + normal * deviation).round().clamp(0.0, 255.0) as u8
     };
     Picture::rgb(picture.size(), picture.pixels().iter().map(add).collect())
@@ -165,25 +165,26 @@ fn motion(picture: &Picture, pixels: f64) -> Result<Picture> {
 }
 
 /// Weighs the pixels along one direction around each one; edges are continued.
-fn convolve(picture: &Picture, weights: &[f32], across: i64, down: i64) -> Result<Picture> {
-    let (width, height) = (picture.width() as i64, picture.height() as i64);
-    let reach = weights.len() as i64 / 2;
+fn convolve(picture: &Picture, weights: &[f32], across: usize, down: usize) -> Result<Picture> {
+    let reach = weights.len() / 2;
     let total: f32 = weights.iter().sum();
-    let source = picture.pixels();
-    let mut pixels = Vec::with_capacity(source.len());
-    for y in 0..height {
-        for x in 0..width {
-            let mut sums = [0.0_f32; 3];
-            for (step, weight) in weights.iter().enumerate() {
-                let step = step as i64 - reach;
-                let (x, y) = ((x + across * step).clamp(0, width - 1), (y + down * step).clamp(0, height - 1));
-                let at = ((y * width + x) * 3) as usize;
-                for (sum, value) in sums.iter_mut().zip(&source[at..at + 3]) {
-                    *sum += weight * f32::from(*value);
-                }
-            }
-            pixels.extend(sums.map(|sum| (sum / total).round() as u8));
+    let stride = picture.width() * 3;
+    let rows: Vec<&[u8]> = picture.pixels().chunks_exact(stride).collect();
+    let mut pixels = Vec::with_capacity(picture.pixels().len());
+    let mut sums = vec![0.0_f32; stride];
+    for y in 0..picture.height() {
+        sums.fill(0.0);
+        // Each row, continued on both sides, is added once for every weight, shifted.
+        let continued = |row: &[u8]| {
+            [row[..3].repeat(reach * across), row.to_vec(), row[stride - 3..].repeat(reach * across)].concat()
+        };
+        let own = continued(rows[y]);
+        for (step, weight) in weights.iter().enumerate() {
+            let row =
+                if down > 0 { rows[(y + step).saturating_sub(reach).min(rows.len() - 1)] } else { &own[step * 3..] };
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * f32::from(*value));
         }
+        pixels.extend(sums.iter().map(|sum| (sum / total).round() as u8));
     }
     Picture::rgb(picture.size(), pixels)
 }

@@ -226,8 +226,21 @@ async fn every_measure_can_be_asked_for_in_a_condition() {
     let bench = Bench::new();
     let picture = bench.picture("picture.png", &scene(128, 128));
     let measures = [
-        "sharpness", "brightness", "contrast", "noise", "clipping", "clipped_shadows", "clipped_highlights", "entropy",
-        "colorfulness", "blockiness", "brisque", "letterbox", "megapixels", "aspect", "aspect_error",
+        "sharpness",
+        "brightness",
+        "contrast",
+        "noise",
+        "clipping",
+        "clipped_shadows",
+        "clipped_highlights",
+        "entropy",
+        "colorfulness",
+        "blockiness",
+        "brisque",
+        "letterbox",
+        "megapixels",
+        "aspect",
+        "aspect_error",
     ];
     let terms: Vec<String> = measures.iter().map(|name| format!("qc.{name} >= 0.0")).collect();
     let run = |condition: String| {

@@ -109,9 +109,8 @@ struct Seen<'a>(Option<[&'a [bool]; 3]>);
 
 impl<'a> Seen<'a> {
     fn at(plane: &Plane, visible: Option<&'a [bool]>, y: usize) -> Self {
-        let line = |visible: &'a [bool], y: usize| {
-            visible.get(y * plane.width..(y + 1) * plane.width).unwrap_or_default()
-        };
+        let line =
+            |visible: &'a [bool], y: usize| visible.get(y * plane.width..(y + 1) * plane.width).unwrap_or_default();
         Self(visible.map(|visible| [0, 1, 2].map(|down| line(visible, y + down))))
     }
 

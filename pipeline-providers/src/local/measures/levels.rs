@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn black_and_white_pixels_are_counted_apart_and_nearly_so_ones_with_them() {
-        let found = of(4, 2, [[0; 3], [2; 3], [3; 3], [255; 3], [253, 255, 254], [252; 3], [0, 0, 9], [255, 255, 0]].concat());
+        let found =
+            of(4, 2, [[0; 3], [2; 3], [3; 3], [255; 3], [253, 255, 254], [252; 3], [0, 0, 9], [255, 255, 0]].concat());
         assert_eq!((found.shadows, found.highlights), (0.25, 0.25));
     }
 

@@ -34,7 +34,11 @@ impl Plane {
     /// Returns each row with the two below it, and its number.
     pub(super) fn triples(&self) -> impl Iterator<Item = (usize, [&[u8]; 3])> {
         let below = |by: usize| self.rows().skip(by);
-        self.rows().zip(below(1)).zip(below(2)).enumerate().map(|(y, ((top, middle), bottom))| (y, [top, middle, bottom]))
+        self.rows()
+            .zip(below(1))
+            .zip(below(2))
+            .enumerate()
+            .map(|(y, ((top, middle), bottom))| (y, [top, middle, bottom]))
     }
 }
 

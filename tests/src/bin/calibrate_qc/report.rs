@@ -56,7 +56,9 @@ impl Report {
 
     pub(crate) fn print_distributions(&self) {
         const SHARES: [f64; 9] = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0];
-        println!("\n### Distributions\n\n| measure | of | least | 1 % | 5 % | 25 % | median | 75 % | 95 % | 99 % | most |");
+        println!(
+            "\n### Distributions\n\n| measure | of | least | 1 % | 5 % | 25 % | median | 75 % | 95 % | 99 % | most |"
+        );
         println!("|---|---|{}", "---|".repeat(SHARES.len()));
         for name in MEASURES {
             for (group, found) in [("photographs", &self.photos), ("others", &self.others)] {
@@ -74,7 +76,8 @@ impl Report {
             let spoil = &SPOILS[*fault];
             let cells = MEASURES.map(|name| {
                 let values = sorted(found, name);
-                let [low, middle, high] = [0.1, 0.5, 0.9].map(|share| quantile(&values, share).map_or_else(String::new, plain));
+                let [low, middle, high] =
+                    [0.1, 0.5, 0.9].map(|share| quantile(&values, share).map_or_else(String::new, plain));
                 format!("{middle} ({low} to {high})")
             });
             println!("| {} | {} | {} |", spoil.name, spoil.strengths[*at], cells.join(" | "));
@@ -90,19 +93,36 @@ impl Report {
                 let good = sorted(&self.photos, name);
                 let least = finds_least(name, spoil.name);
                 let strengths: Vec<String> = spoil.strengths.iter().map(f64::to_string).collect();
-                println!("\n{} ({}) by {name}, {}\n", spoil.name, spoil.unit, if least { "at least" } else { "at most" });
-                println!("| good refused | threshold | {} |\n|---|---|{}", strengths.join(" | "), "---|".repeat(strengths.len()));
+                println!(
+                    "\n{} ({}) by {name}, {}\n",
+                    spoil.name,
+                    spoil.unit,
+                    if least { "at least" } else { "at most" }
+                );
+                println!(
+                    "| good refused | threshold | {} |\n|---|---|{}",
+                    strengths.join(" | "),
+                    "---|".repeat(strengths.len())
+                );
                 for refused in REFUSED {
-                    let Some(threshold) = quantile(&good, if least { refused } else { 1.0 - refused }) else { continue };
+                    let Some(threshold) = quantile(&good, if least { refused } else { 1.0 - refused }) else {
+                        continue;
+                    };
                     let cells: Vec<String> = (0..spoil.strengths.len())
                         .map(|at| {
                             let found = &self.spoilt[&(fault, at)];
                             let caught = found.iter().filter_map(|found| value(found, name));
-                            let caught = caught.filter(|found| if least { *found < threshold } else { *found > threshold });
+                            let caught =
+                                caught.filter(|found| if least { *found < threshold } else { *found > threshold });
                             percent(caught.count(), found.len())
                         })
                         .collect();
-                    println!("| {} | {} | {} |", percent((refused * 1e3) as usize, 1000), plain(threshold), cells.join(" | "));
+                    println!(
+                        "| {} | {} | {} |",
+                        percent((refused * 1e3) as usize, 1000),
+                        plain(threshold),
+                        cells.join(" | ")
+                    );
                 }
             }
         }
@@ -125,7 +145,8 @@ impl Report {
                 !codes.is_empty()
             });
             let refused = refused.count();
-            let causes: Vec<String> = counts.iter().map(|(code, count)| format!("{code} {}", percent(*count, found.len()))).collect();
+            let causes: Vec<String> =
+                counts.iter().map(|(code, count)| format!("{code} {}", percent(*count, found.len()))).collect();
             println!("| {name} | {} | {} |", percent(refused, found.len()), causes.join(", "));
         };
         row("photographs", &self.photos);

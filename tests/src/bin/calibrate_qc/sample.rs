@@ -31,7 +31,10 @@ pub(crate) fn load(folder: &Path, side: u32) -> Vec<Sample> {
 
 /// Prints names, digests and sizes.
 pub(crate) fn print_list(title: &str, samples: &[Sample]) {
-    println!("\n### {} {title}\n\n| file | SHA-256, first 8 bytes | bytes | looked at as |\n|---|---|---|---|", samples.len());
+    println!(
+        "\n### {} {title}\n\n| file | SHA-256, first 8 bytes | bytes | looked at as |\n|---|---|---|---|",
+        samples.len()
+    );
     for Sample { name, digest, bytes, picture } in samples {
         println!("| `{name}` | `{digest}` | {bytes} | {} |", picture.size());
     }

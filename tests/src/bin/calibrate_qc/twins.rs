@@ -14,20 +14,33 @@ pub(crate) fn print(photos: &[Sample]) {
     let prints: Vec<u64> = photos.iter().map(|photo| fingerprint(&photo.picture)).collect();
     let mut pairs = Vec::new();
     for (index, one) in prints.iter().enumerate() {
-        pairs.extend(prints[index + 1..].iter().enumerate().map(|(step, other)| ((one ^ other).count_ones(), index, index + 1 + step)));
+        pairs.extend(
+            prints[index + 1..]
+                .iter()
+                .enumerate()
+                .map(|(step, other)| ((one ^ other).count_ones(), index, index + 1 + step)),
+        );
     }
     pairs.sort_unstable();
     let heads = DISTANCES.map(|distance| distance.to_string()).join(" | ");
-    println!("\n### Near-duplicates: at a distance of at most\n\n| pictures | {heads} |\n|---|{}", "---|".repeat(DISTANCES.len()));
+    println!(
+        "\n### Near-duplicates: at a distance of at most\n\n| pictures | {heads} |\n|---|{}",
+        "---|".repeat(DISTANCES.len())
+    );
     let matches = DISTANCES.map(|distance| pairs.iter().filter(|(apart, ..)| *apart <= distance).count());
-    println!("| matches among {} pairs of different photographs | {} |", pairs.len(), matches.map(|count| count.to_string()).join(" | "));
+    println!(
+        "| matches among {} pairs of different photographs | {} |",
+        pairs.len(),
+        matches.map(|count| count.to_string()).join(" | ")
+    );
     for (name, change) in CHANGES {
         let apart: Vec<u32> = photos
             .iter()
             .zip(&prints)
             .map(|(photo, print)| (fingerprint(&change(&photo.picture).unwrap()) ^ print).count_ones())
             .collect();
-        let missed = DISTANCES.map(|distance| percent(apart.iter().filter(|apart| **apart > distance).count(), apart.len()));
+        let missed =
+            DISTANCES.map(|distance| percent(apart.iter().filter(|apart| **apart > distance).count(), apart.len()));
         println!("| missed: {name} | {} |", missed.join(" | "));
     }
     println!("\nNearest different photographs:\n");

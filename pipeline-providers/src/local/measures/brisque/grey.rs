@@ -33,7 +33,9 @@ impl Grey {
         let (across, down) = (Taps::halving(self.width), Taps::halving(self.height));
         let mut narrow = Vec::with_capacity(across.0.len() * self.height);
         for row in self.rows() {
-            narrow.extend(across.0.iter().map(|taps| taps.iter().map(|(at, weight)| pixel(row, *at) * weight).sum::<f32>()));
+            narrow.extend(
+                across.0.iter().map(|taps| taps.iter().map(|(at, weight)| pixel(row, *at) * weight).sum::<f32>()),
+            );
         }
         let width = across.0.len();
         let mut values = vec![0.0; width * down.0.len()];

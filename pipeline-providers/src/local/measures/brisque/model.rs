@@ -25,7 +25,12 @@ pub(super) fn score(features: &[f32; COUNT]) -> f64 {
     let mut sum = -rho;
     let mut numbers = MODEL.as_chunks::<4>().0.iter().skip(2 * COUNT + 2).map(|bytes| f32::from_le_bytes(*bytes));
     while let Some(coefficient) = numbers.next() {
-        let distance: f64 = scaled.iter().zip(numbers.by_ref()).map(|(value, support)| f64::from(value - support)).map(|off| off * off).sum();
+        let distance: f64 = scaled
+            .iter()
+            .zip(numbers.by_ref())
+            .map(|(value, support)| f64::from(value - support))
+            .map(|off| off * off)
+            .sum();
         sum += f64::from(coefficient) * libm::exp(-gamma * distance);
     }
     sum.clamp(0.0, 100.0)

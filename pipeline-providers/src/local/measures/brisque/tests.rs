@@ -21,8 +21,8 @@ fn a_picture_without_structure_or_with_few_pixels_has_no_score() {
 #[test]
 fn the_size_of_a_large_picture_is_brought_down_first() {
     let large = Picture::rgb(
-        Dimensions { width: 2_048, height: 64 },
-        photo(3).pixels().iter().cycle().take(2_048 * 64 * 3).copied().collect(),
+        Dimensions { width: 2_048, height: 256 },
+        photo(3).pixels().iter().cycle().take(2_048 * 256 * 3).copied().collect(),
     )
     .unwrap();
     assert_eq!(score(&large), score(&shrink_to(&large, SIDE).unwrap()));
