@@ -2,6 +2,7 @@
 //! throwaway S3, readers of pictures that nobody here wrote, a vendor that misbehaves on request, a receiver of webhooks, a proxy that does the same to any connection, and a tap that does it between the
 //! engine and its store.
 
+pub mod calibration;
 pub mod cluster;
 pub mod conformance;
 pub mod moto;

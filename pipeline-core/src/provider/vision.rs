@@ -14,7 +14,9 @@ use crate::model::Verdict;
 use super::call::{CallContext, ProviderInfo, Usage};
 use super::image::{Dimensions, ImageFile};
 
-/// Thresholds of measured quality. A rule that is `None` is not applied.
+/// Thresholds of measured quality. A rule that is `None` is not applied, nor is one whose measure the picture lacks.
+///
+/// The defaults come from photographs and what was done to them: `docs/qc-calibration.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct QualityRules {
@@ -24,18 +26,32 @@ pub struct QualityRules {
     pub min_brightness: Option<f64>,
     /// Greatest mean brightness, 0 to 255.
     pub max_brightness: Option<f64>,
-    /// Greatest share of pixels that are pure black or pure white, 0 to 1.
+    /// Greatest share of pixels that are black or white, 0 to 1.
     pub max_clipping: Option<f64>,
+    /// Greatest share of black pixels (no channel above 2), 0 to 1.
+    pub max_clipped_shadows: Option<f64>,
+    /// Greatest share of white pixels (no channel below 253), 0 to 1.
+    pub max_clipped_highlights: Option<f64>,
     /// Least contrast: standard deviation of the brightness, 0 to 128.
     pub min_contrast: Option<f64>,
-    /// Greatest noise: Immerkær's estimate of its standard deviation, brightness levels.
+    /// Least entropy of the brightness levels, 0 to 8 bits.
+    pub min_entropy: Option<f64>,
+    /// Least colourfulness after Hasler and Süsstrunk: 0 for grey, about 110 for extremely colourful.
+    pub min_colorfulness: Option<f64>,
+    /// Greatest noise: Immerkær's estimate of its standard deviation where the picture is quiet, brightness levels.
     pub max_noise: Option<f64>,
+    /// Greatest blockiness: how much the grid of JPEG compression stands out, 0 to 1.
+    pub max_blockiness: Option<f64>,
+    /// Greatest BRISQUE score, 0 (as a natural photograph) to 100.
+    pub max_brisque: Option<f64>,
     /// Whether a picture of one colour is refused.
     pub reject_blank: bool,
     /// Greatest share of the height or width taken by even bars at the edges, 0 to 1.
     pub max_letterbox: Option<f64>,
     /// Least length of the shorter side, in pixels.
     pub min_side: Option<u32>,
+    /// Least number of pixels, in millions.
+    pub min_megapixels: Option<f64>,
     /// Greatest relative difference between the aspect asked for and the aspect found, 0 to 1.
     pub max_aspect_error: Option<f64>,
 }
@@ -47,11 +63,18 @@ impl Default for QualityRules {
             min_brightness: Some(20.0),
             max_brightness: Some(240.0),
             max_clipping: Some(0.35),
+            max_clipped_shadows: None,
+            max_clipped_highlights: None,
             min_contrast: Some(8.0),
+            min_entropy: None,
+            min_colorfulness: None,
             max_noise: Some(15.0),
+            max_blockiness: None,
+            max_brisque: None,
             reject_blank: true,
             max_letterbox: Some(0.2),
             min_side: Some(256),
+            min_megapixels: None,
             max_aspect_error: Some(0.02),
         }
     }

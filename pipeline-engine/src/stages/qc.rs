@@ -29,15 +29,33 @@ pub struct QcSettings {
     /// Greatest mean brightness, 0 to 255.
     #[schemars(range(min = 0.0, max = 255.0))]
     pub max_brightness: Option<f64>,
-    /// Greatest share of pure black or pure white pixels, 0 to 1.
+    /// Greatest share of black and white pixels together, 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_clipping: Option<f64>,
+    /// Greatest share of black pixels (no channel above 2), 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_clipped_shadows: Option<f64>,
+    /// Greatest share of white pixels (no channel below 253), 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_clipped_highlights: Option<f64>,
     /// Least contrast: standard deviation of the brightness.
     #[schemars(range(min = 0.0, max = 128.0))]
     pub min_contrast: Option<f64>,
-    /// Greatest noise, in brightness levels.
+    /// Least entropy of the brightness levels, 0 to 8 bits.
+    #[schemars(range(min = 0.0, max = 8.0))]
+    pub min_entropy: Option<f64>,
+    /// Least colourfulness: 0 for grey, about 45 for quite and 110 for extremely colourful pictures.
+    #[schemars(range(min = 0.0))]
+    pub min_colorfulness: Option<f64>,
+    /// Greatest noise where the picture is quiet: its standard deviation in brightness levels.
     #[schemars(range(min = 0.0))]
     pub max_noise: Option<f64>,
+    /// Greatest blockiness: how much the grid of JPEG compression stands out, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_blockiness: Option<f64>,
+    /// Greatest BRISQUE score: 0 is as a natural photograph, 100 far from one.
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub max_brisque: Option<f64>,
     /// Whether a picture of one colour is refused.
     pub reject_blank: bool,
     /// Greatest share of the height or width taken by even bars at the edges, 0 to 1.
@@ -46,6 +64,9 @@ pub struct QcSettings {
     /// Least length of the shorter side, in pixels.
     #[schemars(range(min = 1))]
     pub min_side: Option<u32>,
+    /// Least number of pixels, in millions.
+    #[schemars(range(min = 0.0))]
+    pub min_megapixels: Option<f64>,
     /// Greatest relative difference between the aspect asked for and the aspect found, 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_aspect_error: Option<f64>,
@@ -63,11 +84,18 @@ impl Default for QcSettings {
             min_brightness,
             max_brightness,
             max_clipping,
+            max_clipped_shadows,
+            max_clipped_highlights,
             min_contrast,
+            min_entropy,
+            min_colorfulness,
             max_noise,
+            max_blockiness,
+            max_brisque,
             reject_blank,
             max_letterbox,
             min_side,
+            min_megapixels,
             max_aspect_error,
         } = QualityRules::default();
         Self {
@@ -76,11 +104,18 @@ impl Default for QcSettings {
             min_brightness,
             max_brightness,
             max_clipping,
+            max_clipped_shadows,
+            max_clipped_highlights,
             min_contrast,
+            min_entropy,
+            min_colorfulness,
             max_noise,
+            max_blockiness,
+            max_brisque,
             reject_blank,
             max_letterbox,
             min_side,
+            min_megapixels,
             max_aspect_error,
             reject_duplicates: true,
             duplicate_distance: 4,
@@ -95,11 +130,18 @@ impl QcSettings {
             min_brightness: self.min_brightness,
             max_brightness: self.max_brightness,
             max_clipping: self.max_clipping,
+            max_clipped_shadows: self.max_clipped_shadows,
+            max_clipped_highlights: self.max_clipped_highlights,
             min_contrast: self.min_contrast,
+            min_entropy: self.min_entropy,
+            min_colorfulness: self.min_colorfulness,
             max_noise: self.max_noise,
+            max_blockiness: self.max_blockiness,
+            max_brisque: self.max_brisque,
             reject_blank: self.reject_blank,
             max_letterbox: self.max_letterbox,
             min_side: self.min_side,
+            min_megapixels: self.min_megapixels,
             max_aspect_error: self.max_aspect_error,
         }
     }
@@ -124,6 +166,26 @@ impl StageSettings for QcSettings {
     }
 }
 
+/// The numbers that a model may answer with. Width and height are not among them: those of the picture's maker are meant
+/// where a later stage asks for them.
+const MEASURES: [&str; 15] = [
+    "sharpness",
+    "brightness",
+    "contrast",
+    "noise",
+    "clipping",
+    "clipped_shadows",
+    "clipped_highlights",
+    "entropy",
+    "colorfulness",
+    "blockiness",
+    "brisque",
+    "letterbox",
+    "megapixels",
+    "aspect",
+    "aspect_error",
+];
+
 /// The stage kind `image.qc`.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageQc;
@@ -131,21 +193,18 @@ pub struct ImageQc;
 #[async_trait]
 impl Stage for ImageQc {
     fn spec(&self) -> StageSpec {
-        let number = || json!({"type": "number"});
-        StageSpec::new("image.qc", "Judges a picture's quality", SettingsSchema::of::<QcSettings>())
+        let spec = StageSpec::new("image.qc", "Judges a picture's quality", SettingsSchema::of::<QcSettings>())
             .check()
             .self_contained()
             .provider(Capability::Vision)
             .input(PortSpec::file("image"))
             .input(PortSpec::field("width", json!({"type": "integer"})).optional())
             .input(PortSpec::field("height", json!({"type": "integer"})).optional())
-            .output(PortSpec::field("sharpness", number()).optional())
-            .output(PortSpec::field("brightness", number()).optional())
-            .output(PortSpec::field("contrast", number()).optional())
-            .output(PortSpec::field("noise", number()).optional())
-            .output(PortSpec::field("clipping", number()).optional())
-            .output(PortSpec::field("letterbox", number()).optional())
-            .output(PortSpec::field("duplicate_of", json!({"type": "string"})).optional())
+            .output(PortSpec::field("blank", json!({"type": "boolean"})).optional())
+            .output(PortSpec::field("duplicate_of", json!({"type": "string"})).optional());
+        MEASURES
+            .iter()
+            .fold(spec, |spec, measure| spec.output(PortSpec::field(*measure, json!({"type": "number"})).optional()))
     }
 
     async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {

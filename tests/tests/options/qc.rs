@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use pipeline::engine::JobRequest;
 use pipeline::providers::local::image::Picture;
 use pipeline_core::model::ItemStatus::{Rejected, Succeeded};
+use pipeline_core::settings::{Layer, Origin};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Run};
@@ -16,11 +18,18 @@ observed! { "image.qc" => {
     "min_brightness" => brightness_below_the_least_is_too_dark,
     "max_brightness" => brightness_above_the_most_is_too_bright,
     "max_clipping" => clipping_above_the_most_is_refused,
+    "max_clipped_shadows" => black_pixels_above_the_most_are_refused,
+    "max_clipped_highlights" => white_pixels_above_the_most_are_refused,
     "min_contrast" => contrast_below_the_least_is_refused,
+    "min_entropy" => entropy_below_the_least_is_refused,
+    "min_colorfulness" => colourfulness_below_the_least_is_refused,
     "max_noise" => noise_above_the_most_is_refused,
+    "max_blockiness" => blockiness_above_the_most_is_refused,
+    "max_brisque" => a_score_above_the_most_is_refused,
     "reject_blank" => a_picture_of_one_colour_is_refused,
     "max_letterbox" => bars_above_the_most_are_refused,
     "min_side" => a_side_below_the_least_is_too_small,
+    "min_megapixels" => fewer_pixels_than_the_least_are_refused,
     "max_aspect_error" => an_aspect_off_by_more_than_the_most_is_refused,
     "reject_duplicates" => the_second_of_two_equal_pictures_is_refused,
     "duplicate_distance" => the_distance_says_how_near_a_duplicate_is,
@@ -32,8 +41,10 @@ const KINDS: &[&str] = &["source.files", "image.qc"];
 fn only(rules: &Value) -> Value {
     let mut qc = json!({
         "min_sharpness": null, "min_brightness": null, "max_brightness": null, "max_clipping": null,
-        "min_contrast": null, "max_noise": null, "reject_blank": false, "max_letterbox": null, "min_side": null,
-        "max_aspect_error": null, "reject_duplicates": false,
+        "max_clipped_shadows": null, "max_clipped_highlights": null, "min_contrast": null, "min_entropy": null,
+        "min_colorfulness": null, "max_noise": null, "max_blockiness": null, "max_brisque": null, "reject_blank": false,
+        "max_letterbox": null, "min_side": null, "min_megapixels": null, "max_aspect_error": null,
+        "reject_duplicates": false,
     });
     for (key, value) in rules.as_object().into_iter().flatten() {
         qc[key.as_str()] = value.clone();
@@ -89,6 +100,41 @@ async fn clipping_above_the_most_is_refused() {
     measured(&half_black, "max_clipping", "clipping", -0.01, "clipped").await;
 }
 
+/// A quarter black, an eighth white, the rest neither.
+fn clipped() -> Picture {
+    rgb(128, 128, |x, y| match y {
+        0..32 => [0; 3],
+        32..48 => [255; 3],
+        _ => [90, (x + 60) as u8, 90],
+    })
+}
+
+async fn black_pixels_above_the_most_are_refused() {
+    measured(&clipped(), "max_clipped_shadows", "clipped_shadows", -0.01, "clipped_shadows").await;
+}
+
+async fn white_pixels_above_the_most_are_refused() {
+    measured(&clipped(), "max_clipped_highlights", "clipped_highlights", -0.01, "clipped_highlights").await;
+}
+
+async fn entropy_below_the_least_is_refused() {
+    measured(&scene(128, 128), "min_entropy", "entropy", 0.1, "low_entropy").await;
+}
+
+async fn colourfulness_below_the_least_is_refused() {
+    measured(&scene(128, 128), "min_colorfulness", "colorfulness", 0.5, "colorless").await;
+}
+
+async fn blockiness_above_the_most_is_refused() {
+    let blocks = rgb(128, 128, |x, y| [100 + ((x / 8 * 5 + y / 8 * 3) % 7) as u8 * 3; 3]);
+    measured(&blocks, "max_blockiness", "blockiness", -0.01, "blocky").await;
+}
+
+async fn a_score_above_the_most_is_refused() {
+    let noisy = rgb(128, 128, |x, y| [100 + ((x * 7919 + y * 104_729) % 97) as u8; 3]);
+    measured(&noisy, "max_brisque", "brisque", -0.5, "unnatural").await;
+}
+
 async fn contrast_below_the_least_is_refused() {
     measured(&scene(128, 128), "min_contrast", "contrast", 0.5, "low_contrast").await;
 }
@@ -118,6 +164,10 @@ async fn a_side_below_the_least_is_too_small() {
     assert_passes(&judge(Value::Null).await);
     assert_passes(&judge(json!(128)).await);
     assert_refused(&judge(json!(129)).await, "too_small");
+}
+
+async fn fewer_pixels_than_the_least_are_refused() {
+    measured(&scene(160, 128), "min_megapixels", "megapixels", 0.001, "too_few_pixels").await;
 }
 
 async fn an_aspect_off_by_more_than_the_most_is_refused() {
@@ -169,4 +219,42 @@ async fn the_distance_says_how_near_a_duplicate_is() {
     };
     assert_eq!(judge(2).await.statuses(), [Succeeded, Succeeded]);
     assert_one_is_a_duplicate(&judge(3).await);
+}
+
+#[tokio::test]
+async fn every_measure_can_be_asked_for_in_a_condition() {
+    let bench = Bench::new();
+    let picture = bench.picture("picture.png", &scene(128, 128));
+    let measures = [
+        "sharpness",
+        "brightness",
+        "contrast",
+        "noise",
+        "clipping",
+        "clipped_shadows",
+        "clipped_highlights",
+        "entropy",
+        "colorfulness",
+        "blockiness",
+        "brisque",
+        "letterbox",
+        "megapixels",
+        "aspect",
+        "aspect_error",
+    ];
+    let terms: Vec<String> = measures.iter().map(|name| format!("qc.{name} >= 0.0")).collect();
+    let run = |condition: String| {
+        let text = format!(
+            "name = \"test\"\n[stages.files]\nkind = \"source.files\"\n[stages.qc]\nkind = \"image.qc\"\nneeds = [\"files\"]\n\
+             [stages.process]\nkind = \"image.process\"\nneeds = [\"qc\"]\nwhen = '{condition}'\n"
+        );
+        let rules = Layer::new(Origin::Program, only(&json!({})));
+        bench.submit(JobRequest::toml("test.toml", &text).layer(rules).input(picture.to_string_lossy()))
+    };
+    let whole = run(format!("{} && !qc.blank", terms.join(" && "))).await.unwrap();
+    assert_eq!(whole.statuses(), [Succeeded]);
+    assert_eq!(whole.result(0, "process").stage, "process");
+    let none = run("qc.aspect > 1.0".to_owned()).await.unwrap();
+    assert_eq!(none.statuses(), [pipeline_core::model::ItemStatus::Filtered]);
+    assert!(run("qc.beauty > 1.0".to_owned()).await.unwrap_err().to_string().contains("beauty"));
 }

@@ -6,9 +6,10 @@ use pipeline_core::provider::{Dimensions, QualityRules};
 
 use super::measure::Measurements;
 
-/// Judges measurements by rules; every rule that is broken is a reason. A value equal to the threshold is good.
+/// Judges measurements by rules; every rule that is broken is a reason. A value equal to the threshold is good, and a
+/// measure that is absent breaks no rule.
 ///
-/// A blank picture is also without sharpness and contrast; when blank pictures are refused those two are not repeated.
+/// A blank picture is also without sharpness, contrast and entropy; when blank pictures are refused those are not repeated.
 ///
 /// # Errors
 /// `Invalid` for a threshold that is not a number, negative, or beyond what can be measured.
@@ -24,8 +25,11 @@ pub fn judge(found: &Measurements, rules: &QualityRules, requested: Option<Dimen
     if !blank {
         least("blurry", "blurry: sharpness", found.sharpness, rules.min_sharpness);
         least("low_contrast", "too little contrast: brightness spreads by", found.contrast, rules.min_contrast);
+        least("low_entropy", "too few tones: bits of entropy", found.entropy, rules.min_entropy);
     }
     least("too_dark", "too dark: mean brightness", found.brightness, rules.min_brightness);
+    least("colorless", "too little colour: colourfulness", found.colorfulness, rules.min_colorfulness);
+    least("too_few_pixels", "too small: megapixels", found.megapixels, rules.min_megapixels);
 
     let mut most = |code: &str, what: &str, found: f64, most: Option<f64>, percent: bool| {
         if let Some(most) = most.filter(|most| found > *most) {
@@ -33,10 +37,15 @@ pub fn judge(found: &Measurements, rules: &QualityRules, requested: Option<Dimen
             reasons.push(Reason::new(code, format!("{what} {} (at most {})", text(found), text(most))));
         }
     };
+    let (shadows, highlights) = (found.clipped_shadows, found.clipped_highlights);
     most("too_bright", "too bright: mean brightness", found.brightness, rules.max_brightness, false);
-    most("clipped", "clipped: pure black or white pixels", found.clipping, rules.max_clipping, true);
+    most("clipped", "clipped: black or white pixels", found.clipping, rules.max_clipping, true);
+    most("clipped_shadows", "clipped shadows: black pixels", shadows, rules.max_clipped_shadows, true);
+    most("clipped_highlights", "clipped highlights: white pixels", highlights, rules.max_clipped_highlights, true);
     most("noisy", "noisy: noise", found.noise, rules.max_noise, false);
+    most("blocky", "blocky: the grid of compression stands out by", found.blockiness, rules.max_blockiness, true);
     most("letterbox", "letterboxed: bars take", found.letterbox, rules.max_letterbox, true);
+    most("unnatural", "unnatural: BRISQUE", found.brisque.unwrap_or_default(), rules.max_brisque, false);
 
     if blank {
         reasons.push(Reason::new("blank", "blank: the picture is of one colour (at least two are needed)"));
@@ -72,9 +81,16 @@ fn check(rules: &QualityRules) -> Result<()> {
         ("min_brightness", rules.min_brightness, 255.0),
         ("max_brightness", rules.max_brightness, 255.0),
         ("max_clipping", rules.max_clipping, 1.0),
+        ("max_clipped_shadows", rules.max_clipped_shadows, 1.0),
+        ("max_clipped_highlights", rules.max_clipped_highlights, 1.0),
         ("min_contrast", rules.min_contrast, 128.0),
+        ("min_entropy", rules.min_entropy, 8.0),
+        ("min_colorfulness", rules.min_colorfulness, f64::MAX),
         ("max_noise", rules.max_noise, f64::MAX),
+        ("max_blockiness", rules.max_blockiness, 1.0),
+        ("max_brisque", rules.max_brisque, 100.0),
         ("max_letterbox", rules.max_letterbox, 1.0),
+        ("min_megapixels", rules.min_megapixels, f64::MAX),
         ("max_aspect_error", rules.max_aspect_error, 1.0),
     ];
     for (rule, threshold, most) in thresholds {
@@ -99,16 +115,24 @@ mod tests {
         contrast: 50.0,
         noise: 3.0,
         clipping: 0.01,
+        clipped_shadows: 0.01,
+        clipped_highlights: 0.0,
+        entropy: 7.0,
+        colorfulness: 40.0,
+        blockiness: 0.01,
+        brisque: Some(20.0),
         blank: false,
         letterbox: 0.0,
         width: 1024,
         height: 1024,
+        megapixels: 1.0486,
+        aspect: 1.0,
         aspect_error: 0.0,
     };
 
-    fn reasons(found: &Measurements) -> Vec<(String, String)> {
+    fn reasons(found: &Measurements, rules: &QualityRules) -> Vec<(String, String)> {
         let requested = Some(Dimensions { width: 1024, height: 1024 });
-        match judge(found, &QualityRules::default(), requested).unwrap() {
+        match judge(found, rules, requested).unwrap() {
             Verdict::Fail { reasons } => reasons.into_iter().map(|reason| (reason.code, reason.message)).collect(),
             _ => Vec::new(),
         }
@@ -121,24 +145,57 @@ mod tests {
 
     #[test]
     fn each_rule_gives_its_own_reason_and_no_other() {
+        let rules = QualityRules {
+            max_clipped_shadows: Some(0.2),
+            max_clipped_highlights: Some(0.2),
+            min_entropy: Some(3.0),
+            min_colorfulness: Some(5.0),
+            max_blockiness: Some(0.2),
+            max_brisque: Some(60.0),
+            min_megapixels: Some(0.5),
+            ..QualityRules::default()
+        };
         let cases = [
-            (Measurements { sharpness: 4.25, ..GOOD }, "blurry", "blurry: sharpness 4.25 (at least "),
-            (Measurements { brightness: 12.0, ..GOOD }, "too_dark", "too dark: mean brightness 12 (at least 20)"),
-            (Measurements { brightness: 250.0, ..GOOD }, "too_bright", "too bright: mean brightness 250 (at most "),
-            (Measurements { clipping: 0.9, ..GOOD }, "clipped", "clipped: pure black or white pixels 90% (at most "),
-            (Measurements { contrast: 2.0, ..GOOD }, "low_contrast", "too little contrast: brightness spreads by 2 "),
+            (Measurements { sharpness: 1.25, ..GOOD }, "blurry", "blurry: sharpness 1.25 (at least "),
+            (Measurements { brightness: 2.0, ..GOOD }, "too_dark", "too dark: mean brightness 2 (at least "),
+            (Measurements { brightness: 254.0, ..GOOD }, "too_bright", "too bright: mean brightness 254 (at most "),
+            (Measurements { clipping: 0.95, ..GOOD }, "clipped", "clipped: black or white pixels 95% (at most "),
+            (
+                Measurements { clipped_shadows: 0.3, ..GOOD },
+                "clipped_shadows",
+                "clipped shadows: black pixels 30% (at most 20%)",
+            ),
+            (
+                Measurements { clipped_highlights: 0.205, ..GOOD },
+                "clipped_highlights",
+                "clipped highlights: white pixels 20.5% (at most 20%)",
+            ),
+            (Measurements { contrast: 1.0, ..GOOD }, "low_contrast", "too little contrast: brightness spreads by 1 "),
+            (Measurements { entropy: 2.5, ..GOOD }, "low_entropy", "too few tones: bits of entropy 2.5 (at least 3)"),
+            (
+                Measurements { colorfulness: 0.5, ..GOOD },
+                "colorless",
+                "too little colour: colourfulness 0.5 (at least 5)",
+            ),
             (Measurements { noise: 40.0, ..GOOD }, "noisy", "noisy: noise 40 (at most "),
+            (
+                Measurements { blockiness: 0.5, ..GOOD },
+                "blocky",
+                "blocky: the grid of compression stands out by 50% (at most 20%)",
+            ),
+            (Measurements { brisque: Some(75.0), ..GOOD }, "unnatural", "unnatural: BRISQUE 75 (at most 60)"),
             (Measurements { letterbox: 0.25, ..GOOD }, "letterbox", "letterboxed: bars take 25% (at most "),
             (Measurements { width: 100, ..GOOD }, "too_small", "too small: shorter side 100 pixels (at least 256)"),
+            (Measurements { megapixels: 0.25, ..GOOD }, "too_few_pixels", "too small: megapixels 0.25 (at least 0.5)"),
             (
                 Measurements { width: 2048, aspect_error: 1.0, ..GOOD },
                 "wrong_aspect",
                 "wrong aspect: 2048x1024 is 100% off the requested 1024x1024 (at most 2%)",
             ),
-            (Measurements { blank: true, contrast: 0.0, sharpness: 0.0, ..GOOD }, "blank", "blank: "),
+            (Measurements { blank: true, contrast: 0.0, sharpness: 0.0, entropy: 0.0, ..GOOD }, "blank", "blank: "),
         ];
         for (found, code, message) in cases {
-            let reasons = reasons(&found);
+            let reasons = reasons(&found, &rules);
             assert_eq!(reasons.len(), 1, "{code}: {reasons:?}");
             assert_eq!(reasons[0].0, code);
             assert!(reasons[0].1.starts_with(message), "{}", reasons[0].1);
@@ -152,15 +209,29 @@ mod tests {
             min_brightness: None,
             max_brightness: None,
             max_clipping: None,
+            max_clipped_shadows: None,
+            max_clipped_highlights: None,
             min_contrast: None,
+            min_entropy: None,
+            min_colorfulness: None,
             max_noise: None,
+            max_blockiness: None,
+            max_brisque: None,
             reject_blank: false,
             max_letterbox: None,
             min_side: None,
+            min_megapixels: None,
             max_aspect_error: None,
         };
         let awful = Measurements { sharpness: 0.0, brightness: 0.0, contrast: 0.0, blank: true, width: 1, ..GOOD };
         assert_eq!(judge(&awful, &none, None).unwrap(), Verdict::Pass);
+    }
+
+    #[test]
+    fn a_measure_that_is_absent_breaks_no_rule() {
+        let rules = QualityRules { max_brisque: Some(0.0), ..QualityRules::default() };
+        assert!(!reasons(&GOOD, &rules).is_empty());
+        assert!(reasons(&Measurements { brisque: None, ..GOOD }, &rules).is_empty());
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Measured quality: numbers about a picture, the verdict that rules draw from them, and a fingerprint.
 
+mod blocks;
+mod brisque;
+mod detail;
 mod fingerprint;
 mod judge;
 mod letterbox;
+mod levels;
 mod measure;
 mod plane;
 mod provider;

@@ -30,6 +30,16 @@ impl Plane {
     pub(super) fn rows(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
         self.values.chunks_exact(self.width)
     }
+
+    /// Returns each row with the two below it, and its number.
+    pub(super) fn triples(&self) -> impl Iterator<Item = (usize, [&[u8]; 3])> {
+        let below = |by: usize| self.rows().skip(by);
+        self.rows()
+            .zip(below(1))
+            .zip(below(2))
+            .enumerate()
+            .map(|(y, ((top, middle), bottom))| (y, [top, middle, bottom]))
+    }
 }
 
 /// Integer weights that sum to 65 536.

@@ -107,7 +107,9 @@ fn brightness_contrast_and_clipping_are_those_of_the_pixels() {
     let pixels: Vec<u8> = (0..100 * 100).flat_map(|n| [if n % 100 < 25 { 0 } else { 200 }; 3]).collect();
     let found = of(&Picture::rgb(Dimensions { width: 100, height: 100 }, pixels).unwrap());
     assert_eq!((found.brightness, found.clipping), (150.0, 0.25));
-    assert_eq!(found.contrast, 86.6025);
+    assert_eq!((found.clipped_shadows, found.clipped_highlights), (0.25, 0.0));
+    assert_eq!((found.contrast, found.colorfulness, found.entropy), (86.6025, 0.0, 0.8113));
+    assert_eq!((found.megapixels, found.aspect), (0.01, 1.0));
 }
 
 #[test]

@@ -40,10 +40,18 @@ async fn a_good_picture_passes_with_all_measures_and_a_fingerprint() {
         "contrast",
         "noise",
         "clipping",
+        "clipped_shadows",
+        "clipped_highlights",
+        "entropy",
+        "colorfulness",
+        "blockiness",
+        "brisque",
         "blank",
         "letterbox",
         "width",
         "height",
+        "megapixels",
+        "aspect",
         "aspect_error",
     ];
     assert_eq!(names, expected);
