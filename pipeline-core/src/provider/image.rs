@@ -194,6 +194,17 @@ pub enum ProcessStep {
         /// Red, green, blue.
         background: [u8; 3],
     },
+    /// Mends the edge and the pieces of a cut-out, in the order of the fields; an opaque picture is left as it is.
+    CleanMatte {
+        /// Pieces smaller than this share of the largest one are taken out, 0 to 1.
+        specks: f32,
+        /// Holes smaller than this share of the largest piece are filled, 0 to 1.
+        holes: f32,
+        /// How far the edge is softened to both sides, in pixels, 0 to 100.
+        feather: u32,
+        /// Whether half-transparent pixels take the colour of the opaque ones near them.
+        decontaminate: bool,
+    },
 }
 
 /// A picture to be transformed.
@@ -264,8 +275,10 @@ pub struct RemoveBackgroundRequest {
 /// A picture with a transparent background.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RemoveBackgroundResponse {
-    /// The picture, in a format with transparency.
+    /// The picture, in a format with transparency, as large as the one asked about and turned upright.
     pub image: ImageFile,
+    /// How sure the provider is that subject and background are told apart, 0 to 1, when it says so.
+    pub confidence: Option<f32>,
     /// What it used.
     pub usage: Usage,
 }
@@ -277,6 +290,10 @@ pub trait BackgroundRemover: fmt::Debug + Send + Sync + 'static {
     fn info(&self) -> &ProviderInfo;
 
     /// Cuts out the background of one picture.
+    ///
+    /// # Errors
+    /// `Corrupt` for a damaged picture; `Unsupported` for a format or size it cannot read, and for a picture in which it
+    /// cannot tell the subject from the background: a cut-out is never a guess.
     async fn remove_background(&self, request: RemoveBackgroundRequest) -> Result<RemoveBackgroundResponse>;
 }
 

@@ -53,6 +53,7 @@ impl Stage for ImageMetadata {
         .input(PortSpec::file("image"))
         .input(PortSpec::field("prompt", text()).optional())
         .input(PortSpec::field("keyword", text()).optional())
+        .input(PortSpec::field("labels", json!({"type": "array", "items": {"type": "string"}})).optional())
         .output(PortSpec::field("title", text()))
         .output(PortSpec::field("description", text()))
         .output(PortSpec::field("tags", json!({"type": "array", "items": {"type": "string"}})));
@@ -70,13 +71,24 @@ impl Stage for ImageMetadata {
         let image = ImageFile { bytes, media_type: artifact.media_type };
         let processor = context.providers().image_processor(&settings.colors_provider)?;
         let seen = context.journal().step(Step::Inspect, "the picture's colours", processor.inspect(image)).await?;
+        // What a model has seen in the picture, the surest first.
+        let labels: Vec<String> = task
+            .inputs
+            .fields
+            .get("labels")
+            .and_then(Value::as_array)
+            .map(|labels| labels.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            .unwrap_or_default();
         let keyword = task.text("keyword").unwrap_or(&task.name).to_owned();
-        let input = Map::from_iter([
+        let mut input = Map::from_iter([
             ("keyword".to_owned(), Value::from(keyword)),
             ("prompt".to_owned(), Value::from(task.text("prompt").unwrap_or_default())),
             ("colors".to_owned(), json!(seen.color_names)),
             ("tags".to_owned(), Value::from(settings.tags)),
         ]);
+        if !labels.is_empty() {
+            input.insert("labels".to_owned(), json!(labels));
+        }
         let model = context.providers().text_model(&settings.provider)?;
         let request = TextRequest {
             task: TextTask::ImageMetadata,
@@ -114,6 +126,7 @@ impl Stage for ImageMetadata {
         if tags.is_empty() {
             return Err(missing("tags"));
         }
+        let tags = labelled(labels, tags, settings.tags as usize);
         Ok(Output::new()
             .field("title", text("title").ok_or_else(|| missing("title"))?)
             .field("description", text("description").ok_or_else(|| missing("description"))?)
@@ -122,4 +135,18 @@ impl Stage for ImageMetadata {
             .cost(cost)
             .into())
     }
+}
+
+/// The labels and then the tags, each once, as many as there were tags asked for; without labels the tags as they are.
+fn labelled(labels: Vec<String>, tags: Vec<String>, most: usize) -> Vec<String> {
+    if labels.is_empty() {
+        return tags;
+    }
+    let mut all: Vec<String> = Vec::with_capacity(most);
+    for tag in labels.into_iter().chain(tags) {
+        if all.len() < most && !all.iter().any(|known| known.eq_ignore_ascii_case(&tag)) {
+            all.push(tag);
+        }
+    }
+    all
 }

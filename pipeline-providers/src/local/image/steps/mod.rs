@@ -8,6 +8,8 @@ mod trim;
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::provider::ProcessStep;
 
+use crate::local::cutout::{MatteCleaning, clean};
+
 use super::limits::Limits;
 use super::picture::Picture;
 
@@ -26,6 +28,9 @@ pub fn apply(step: ProcessStep, picture: Picture, limits: Limits) -> Result<(Pic
         ProcessStep::Sharpen { amount } => sharpen::sharpen(picture, amount),
         ProcessStep::Saturate { factor } => saturate::saturate(picture, factor),
         ProcessStep::Flatten { background } => Ok(flatten(picture, background)),
+        ProcessStep::CleanMatte { specks, holes, feather, decontaminate } => {
+            clean(picture, &MatteCleaning { specks, holes, feather, decontaminate })
+        }
         _ => Err(Error::new(ErrorKind::Unsupported, "this step of processing is not known here")),
     }
 }
