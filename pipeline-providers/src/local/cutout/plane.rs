@@ -121,8 +121,9 @@ mod tests {
             let blurred = plane.blurred(radius);
             for y in 0..5_usize {
                 for x in 0..7_usize {
-                    let (rows, columns) = (y.saturating_sub(radius)..=(y + radius).min(4), x.saturating_sub(radius)..=(x + radius).min(6));
-                    let inside: Vec<f32> = rows.flat_map(|y| columns.clone().map(move |x| plane.row(y)[x]).collect::<Vec<_>>()).collect();
+                    let rows = y.saturating_sub(radius)..=(y + radius).min(4);
+                    let columns = x.saturating_sub(radius)..=(x + radius).min(6);
+                    let inside: Vec<f32> = rows.flat_map(|y| plane.row(y)[columns.clone()].to_vec()).collect();
                     let mean = inside.iter().sum::<f32>() / inside.len() as f32;
                     assert!((blurred.row(y)[x] - mean).abs() < 1e-4, "{radius} {x} {y}");
                 }
