@@ -238,7 +238,8 @@ mod tests {
         let config = ProvidersConfig::from_toml(text, "etc/p.toml").unwrap();
         let ProviderConfig::Onnx(model) = &config.providers["cutter"] else { panic!("{config:?}") };
         assert_eq!(model.file, Path::new("etc/m/u2net.onnx"));
-        let text = parse("[providers.t]\nkind = \"onnx\"\ncapability = \"vision\"\nside = 5\nmean = [1, 2]\n").unwrap_err();
+        let text =
+            parse("[providers.t]\nkind = \"onnx\"\ncapability = \"vision\"\nside = 5\nmean = [1, 2]\n").unwrap_err();
         for part in [
             "p.toml:1:1: providers.t: there is no `file`; expected the path of an ONNX file",
             "p.toml:4:1: providers.t.side: 5 is not accepted; expected 16 to 4096 pixels",

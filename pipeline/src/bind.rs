@@ -44,9 +44,8 @@ fn bind_with(mut builder: EngineBuilder, config: &ProvidersConfig, work: bool) -
             continue;
         }
         let bound = match config {
-            ProviderConfig::Http(config) => {
-                http(name, config.clone()).map(|http| -> Bind { Box::new(|builder, name| builder.provider(name, http)) })
-            }
+            ProviderConfig::Http(config) => http(name, config.clone())
+                .map(|http| -> Bind { Box::new(|builder, name| builder.provider(name, http)) }),
             ProviderConfig::Onnx(config) => onnx(name, config, pool.clone(), work),
             _ => Err(Error::invalid("this version knows no provider of this kind")),
         };

@@ -7,9 +7,7 @@ use serde_json::json;
 
 use pipeline_core::model::{Artifact, Capability, MediaType, Step};
 use pipeline_core::pipeline::{PortSpec, ProviderSlot, StageSpec};
-use pipeline_core::provider::{
-    ImageFile, OutputFormat, ProcessRequest, ProcessStep, RemoveBackgroundRequest, Repeat,
-};
+use pipeline_core::provider::{ImageFile, OutputFormat, ProcessRequest, ProcessStep, RemoveBackgroundRequest, Repeat};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
@@ -119,7 +117,8 @@ impl Stage for ImageCutout {
                 let answer = remover.remove_background(RemoveBackgroundRequest { image, context: call }).await?;
                 let kept = artifacts.put(answer.image.bytes).await;
                 // It is paid for: when it cannot be kept, buying it again is not ours to decide.
-                let artifact = kept.map_err(|error| if free { error } else { error.retry(Retryability::Indeterminate) })?;
+                let artifact =
+                    kept.map_err(|error| if free { error } else { error.retry(Retryability::Indeterminate) })?;
                 Ok((json!(Delivery { artifact, confidence: answer.confidence }), answer.usage))
             })
             .await?;

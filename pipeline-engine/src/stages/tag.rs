@@ -87,8 +87,10 @@ impl Stage for ImageTag {
                 .with("accepted", "{\"labels\": [{\"label\": text, \"confidence\": 0 to 1}]}")
                 .because(error)
         })?;
-        let sure = labels.iter().filter(|label| label.confidence >= settings.min_confidence).take(settings.most as usize);
-        let (labels, confidences): (Vec<&str>, Vec<f64>) = sure.map(|label| (label.label.as_str(), label.confidence)).unzip();
+        let sure =
+            labels.iter().filter(|label| label.confidence >= settings.min_confidence).take(settings.most as usize);
+        let (labels, confidences): (Vec<&str>, Vec<f64>) =
+            sure.map(|label| (label.label.as_str(), label.confidence)).unzip();
         Ok(Output::new().field("labels", labels).field("confidences", confidences).by(&info.name).cost(cost).into())
     }
 }

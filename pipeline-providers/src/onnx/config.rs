@@ -153,7 +153,8 @@ impl OnnxConfig {
         self.file = folder.join(&self.file);
         self.labels = self.labels.map(|labels| folder.join(labels));
         // A library without a folder is looked for where the system looks.
-        self.library = self.library.map(|library| if library.components().count() > 1 { folder.join(library) } else { library });
+        self.library =
+            self.library.map(|library| if library.components().count() > 1 { folder.join(library) } else { library });
         self
     }
 
@@ -234,7 +235,9 @@ impl OnnxConfig {
     /// Says what the model is, under the name of its section.
     pub fn info(&self, name: &str) -> ProviderInfo {
         let (capability, summary) = match self.capability {
-            OnnxCapability::RemoveBackground => (Capability::RemoveBackground, "Cuts out subjects with a model on this machine."),
+            OnnxCapability::RemoveBackground => {
+                (Capability::RemoveBackground, "Cuts out subjects with a model on this machine.")
+            }
             OnnxCapability::Vision => (Capability::Vision, "Says what is in a picture with a model on this machine."),
         };
         let model = self.file.file_name().map(|file| file.to_string_lossy().into_owned());
@@ -267,7 +270,10 @@ mod tests {
             threads: 4,
             ..matte
         };
-        assert_eq!(wrong(&bad), ["side", "mean", "std", "parallel", "max_file_mb", "fit", "normalise", "labels", "threads"]);
+        assert_eq!(
+            wrong(&bad),
+            ["side", "mean", "std", "parallel", "max_file_mb", "fit", "normalise", "labels", "threads"]
+        );
     }
 
     #[test]
@@ -275,7 +281,10 @@ mod tests {
         let tagger = OnnxConfig::new(OnnxCapability::Vision, "lite0.onnx");
         assert_eq!(wrong(&tagger), ["labels"]);
         let tagger = OnnxConfig { labels: Some("labels.txt".into()), ..tagger };
-        assert_eq!((tagger.side(), tagger.fit(), tagger.normalise(), wrong(&tagger)), (224, Fit::Crop, Normalise::Softmax, vec![]));
+        assert_eq!(
+            (tagger.side(), tagger.fit(), tagger.normalise(), wrong(&tagger)),
+            (224, Fit::Crop, Normalise::Softmax, vec![])
+        );
         let dynamic = OnnxConfig { runtime: Runtime::Onnxruntime, threads: 2, ..tagger };
         assert_eq!(wrong(&dynamic), ["library"]);
     }

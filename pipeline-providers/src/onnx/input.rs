@@ -21,7 +21,8 @@ pub(super) fn input(picture: &Picture, config: &OnnxConfig) -> Result<Tensor> {
     let number = |value: u8, channel: usize| (f32::from(value) / 255.0 - config.mean[channel]) / config.std[channel];
     let values = match config.layout {
         Layout::Nchw => {
-            let plane = |channel: usize| pixels.iter().skip(channel).step_by(3).map(move |value| number(*value, channel));
+            let plane =
+                |channel: usize| pixels.iter().skip(channel).step_by(3).map(move |value| number(*value, channel));
             (0..3).flat_map(plane).collect()
         }
         Layout::Nhwc => pixels.iter().enumerate().map(|(place, value)| number(*value, place % 3)).collect(),

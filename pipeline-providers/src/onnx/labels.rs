@@ -37,7 +37,8 @@ pub(super) fn read(file: &Path) -> Result<Vec<String>> {
 
 fn label(line: &str) -> &str {
     let line = line.trim();
-    let wordnet = |word: &str| word.len() == 9 && word.starts_with('n') && word[1..].bytes().all(|byte| byte.is_ascii_digit());
+    let wordnet =
+        |word: &str| word.len() == 9 && word.starts_with('n') && word[1..].bytes().all(|byte| byte.is_ascii_digit());
     let named = line.split_once(char::is_whitespace).filter(|(word, _)| wordnet(word)).map_or(line, |(_, rest)| rest);
     named.split(',').next().unwrap_or_default().trim()
 }

@@ -5,11 +5,11 @@ use pipeline_core::error::Result;
 use crate::pool::CpuPool;
 
 use super::config::{OnnxCapability, OnnxConfig};
+use super::labels;
 use super::model::Model;
 use super::remover::OnnxRemover;
 use super::runtime::missing;
 use super::tagger::OnnxTagger;
-use super::labels;
 
 /// One model, as what it is for.
 #[derive(Clone, Debug)]

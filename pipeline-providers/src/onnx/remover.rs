@@ -51,9 +51,10 @@ fn plane(answer: Tensor, normalise: Normalise) -> Result<Plane> {
             .with("shape", format!("{:?}", answer.shape))
             .with("accepted", "height and width, and dimensions of 1; see `output`"));
     };
-    let (least, most) = answer.values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), value| {
-        (least.min(*value), most.max(*value))
-    });
+    let (least, most) = answer
+        .values
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), value| (least.min(*value), most.max(*value)));
     let level = |value: f32| match normalise {
         Normalise::MinMax if most > least => (value - least) / (most - least),
         Normalise::Sigmoid => 1.0 / (1.0 + libm::expf(-value)),
@@ -77,9 +78,12 @@ fn matte(picture: &Picture, plane: &Plane) -> Result<Matte> {
     if (LEAST..=1.0 - LEAST).contains(&coverage) {
         return Ok(matte);
     }
-    Err(Error::new(ErrorKind::Unsupported, "cannot tell the subject from the background: the model finds no subject, or nothing else")
-        .with("subject", format!("{:.2} %", 100.0 * coverage))
-        .with("accepted", "a picture with a subject and a background"))
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        "cannot tell the subject from the background: the model finds no subject, or nothing else",
+    )
+    .with("subject", format!("{:.2} %", 100.0 * coverage))
+    .with("accepted", "a picture with a subject and a background"))
 }
 
 #[cfg(test)]

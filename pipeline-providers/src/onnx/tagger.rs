@@ -58,7 +58,9 @@ fn named(answer: &Tensor, normalise: Normalise, labels: &[String], most: u32) ->
     let mut order: Vec<usize> = (0..shares.len()).collect();
     order.sort_by(|one, two| shares[*two].total_cmp(&shares[*one]));
     let first = order.into_iter().take(most as usize);
-    Ok(first.map(|place| json!({ "label": labels[place], "confidence": f64::from(shares[place].clamp(0.0, 1.0)) })).collect())
+    Ok(first
+        .map(|place| json!({ "label": labels[place], "confidence": f64::from(shares[place].clamp(0.0, 1.0)) }))
+        .collect())
 }
 
 #[cfg(test)]

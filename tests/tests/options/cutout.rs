@@ -78,7 +78,11 @@ async fn a_cut_that_is_not_sure_enough_has_failed() {
     assert_eq!(least(0.5).await.statuses(), [Succeeded], "the fake is as sure as that");
     let unsure = least(0.6).await;
     assert_eq!(unsure.statuses(), [Failed]);
-    assert!(failure(&unsure).contains("confidence=0.50, accepted=at least min_confidence = 0.6"), "{}", failure(&unsure));
+    assert!(
+        failure(&unsure).contains("confidence=0.50, accepted=at least min_confidence = 0.6"),
+        "{}",
+        failure(&unsure)
+    );
     let silent = over(&bench, json!({"provider": "paid", "min_confidence": 1.0})).await;
     assert_eq!(silent.statuses(), [Succeeded], "a provider that does not say how sure it is");
     assert!(silent.field(0, "cutout", "confidence").is_null());
@@ -148,7 +152,10 @@ async fn a_remover_that_costs_something_goes_through_the_ledger_and_is_paid_once
     assert_eq!(run.statuses(), [Succeeded]);
     let calls = bench.engine.store().calls(CallQuery { job: Some(run.job.id), ..CallQuery::default() }).await.unwrap();
     assert_eq!(calls.len(), 1);
-    assert_eq!((calls[0].state, calls[0].provider.as_str(), calls[0].cost), (CallState::Succeeded, "paid", Some(Money::from_micros(20_000))));
+    assert_eq!(
+        (calls[0].state, calls[0].provider.as_str(), calls[0].cost),
+        (CallState::Succeeded, "paid", Some(Money::from_micros(20_000)))
+    );
     assert_eq!((run.result(0, "cutout").cost, run.job.cost), (Money::from_micros(20_000), Money::from_micros(20_000)));
     let free = over(&bench, json!({"provider": "fake"})).await;
     let query = CallQuery { job: Some(free.job.id), ..CallQuery::default() };

@@ -8,10 +8,10 @@ use pipeline::engine::EngineBuilder;
 use pipeline_core::model::{Capability, MediaType, Money, Reason, Verdict};
 use pipeline_core::pipeline::StageSpec;
 use pipeline_core::provider::{
-    BackgroundRemover, Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent, ImageFile,
-    ImageGenerator, ImageInfo, ImageProcessor, Price, ProcessRequest, ProcessResponse, ProviderInfo, Question,
-    RemoveBackgroundRequest, RemoveBackgroundResponse, Repeat, TextModel,
-    TextRequest, TextResponse, TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
+    BackgroundRemover, Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent,
+    ImageFile, ImageGenerator, ImageInfo, ImageProcessor, Price, ProcessRequest, ProcessResponse, ProviderInfo,
+    Question, RemoveBackgroundRequest, RemoveBackgroundResponse, Repeat, TextModel, TextRequest, TextResponse,
+    TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
 };
 use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};

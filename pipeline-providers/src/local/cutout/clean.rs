@@ -124,7 +124,11 @@ mod tests {
             let (x, y) = (f64::from(place % 64) - 32.0, f64::from(place / 64) - 32.0);
             let far = x.hypot(y);
             let speck = (x + 26.0).hypot(y + 26.0) < 2.0;
-            let alpha = if speck || (far < 20.0 && (x - 5.0).hypot(y) > 3.0) { 255 } else { u8::from(x > 28.0 && y > 28.0) * 5 };
+            let alpha = if speck || (far < 20.0 && (x - 5.0).hypot(y) > 3.0) {
+                255
+            } else {
+                u8::from(x > 28.0 && y > 28.0) * 5
+            };
             [200, 40, 40, alpha]
         });
         Picture::rgba(Dimensions { width: 64, height: 64 }, pixels.collect()).unwrap()
@@ -138,7 +142,10 @@ mod tests {
     fn specks_and_haze_go_and_the_subject_stays() {
         let (clean, done) = clean(disc(), &MatteCleaning { specks: 0.05, ..NOTHING }).unwrap();
         assert_eq!(done.as_deref(), Some("matte specks 1"));
-        assert_eq!([alpha(&clean, 6, 6), alpha(&clean, 63, 63), alpha(&clean, 32, 16), alpha(&clean, 37, 32)], [0, 0, 255, 0]);
+        assert_eq!(
+            [alpha(&clean, 6, 6), alpha(&clean, 63, 63), alpha(&clean, 32, 16), alpha(&clean, 37, 32)],
+            [0, 0, 255, 0]
+        );
         let (kept, done) = super::clean(disc(), &MatteCleaning { specks: 0.001, ..NOTHING }).unwrap();
         assert_eq!((alpha(&kept, 6, 6), done), (255, None), "it is larger than that share");
     }
@@ -169,11 +176,16 @@ mod tests {
 
     #[test]
     fn bands_leave_no_seam() {
-        let tall = Picture::rgba(Dimensions { width: 8, height: 1300 }, (0..8 * 1300_u32).flat_map(|n| [9, 9, 9, (n * 7 % 256) as u8]).collect()).unwrap();
+        let tall = Picture::rgba(
+            Dimensions { width: 8, height: 1300 },
+            (0..8 * 1300_u32).flat_map(|n| [9, 9, 9, (n * 7 % 256) as u8]).collect(),
+        )
+        .unwrap();
         let mut matte = Matte::of(&tall).unwrap();
         let whole = Plane::of(8, 1300, |place| f32::from(matte.alpha()[place])).blurred(3).blurred(2);
         feather(&mut matte, 5);
-        let same = matte.alpha().iter().zip(whole.values()).all(|(alpha, soft)| (f32::from(*alpha) - soft).abs() <= 1.0);
+        let same =
+            matte.alpha().iter().zip(whole.values()).all(|(alpha, soft)| (f32::from(*alpha) - soft).abs() <= 1.0);
         assert!(same);
     }
 

@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn an_edge_takes_the_colour_of_the_subject_and_not_of_the_old_background() {
         // A red subject, cut from green: the edge is a mixture.
-        let row = [[0, 200, 0, 0], [0, 200, 0, 0], [100, 100, 0, 128], [200, 0, 0, 255], [200, 0, 0, 255], [200, 0, 0, 255]];
+        let row =
+            [[0, 200, 0, 0], [0, 200, 0, 0], [100, 100, 0, 128], [200, 0, 0, 255], [200, 0, 0, 255], [200, 0, 0, 255]];
         let pixels = row.repeat(6).concat();
         let mut picture = Picture::rgba(Dimensions { width: 6, height: 6 }, pixels).unwrap();
         assert!(decontaminate(&mut picture));

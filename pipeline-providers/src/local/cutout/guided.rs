@@ -46,8 +46,14 @@ impl Guide {
                 let at = |plane: &Plane| plane.values()[place];
                 let (xx, yy, zz) = (at(&xx) + smoothness, at(&yy) + smoothness, at(&zz) + smoothness);
                 let (xy, xz, yz) = (at(&xy), at(&xz), at(&yz));
-                let cofactors =
-                    [yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy, xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy];
+                let cofactors = [
+                    yy * zz - yz * yz,
+                    xz * yz - xy * zz,
+                    xy * yz - xz * yy,
+                    xx * zz - xz * xz,
+                    xy * xz - xx * yz,
+                    xx * yy - xy * xy,
+                ];
                 let determinant = (xx * cofactors[0] + xy * cofactors[1] + xz * cofactors[2]).max(1e-12);
                 cofactors.map(|cofactor| cofactor / determinant)
             })
@@ -67,7 +73,11 @@ impl Guide {
         let slope = |parts: [usize; 3]| {
             Plane::of(width, height, |place| {
                 let inverse = &self.inverse[place];
-                parts.iter().zip(&covariance).map(|(part, covariance)| inverse[*part] * covariance.values()[place]).sum()
+                parts
+                    .iter()
+                    .zip(&covariance)
+                    .map(|(part, covariance)| inverse[*part] * covariance.values()[place])
+                    .sum()
             })
         };
         let slopes = [slope([0, 1, 2]), slope([1, 3, 4]), slope([2, 4, 5])];

@@ -47,7 +47,8 @@ mod tests {
     fn known_colours_have_their_known_places() {
         let pixels = vec![255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 0, 255, 119, 119, 119];
         let picture = Picture::rgb(Dimensions { width: 5, height: 1 }, pixels).unwrap();
-        let known = [[100.0, 0.0, 0.0], [0.0, 0.0, 0.0], [53.24, 80.09, 67.2], [32.3, 79.19, -107.86], [50.03, 0.0, 0.0]];
+        let known =
+            [[100.0, 0.0, 0.0], [0.0, 0.0, 0.0], [53.24, 80.09, 67.2], [32.3, 79.19, -107.86], [50.03, 0.0, 0.0]];
         for (found, known) in lab(&picture).iter().zip(known) {
             assert!(apart(found, &known) < 0.05, "{found:?} {known:?}");
         }

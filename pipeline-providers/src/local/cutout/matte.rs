@@ -25,7 +25,9 @@ impl Matte {
     /// `Unexpected` when the number of bytes does not fit the size, or there are none.
     pub fn new(size: Dimensions, alpha: Vec<u8>) -> Result<Self> {
         if alpha.is_empty() || alpha.len() as u64 != u64::from(size.width) * u64::from(size.height) {
-            return Err(Error::unexpected("the matte does not fit its size").with("size", size).with("bytes", alpha.len()));
+            return Err(Error::unexpected("the matte does not fit its size")
+                .with("size", size)
+                .with("bytes", alpha.len()));
         }
         Ok(Self { size, alpha })
     }

@@ -88,7 +88,14 @@ impl Sums {
             *value = self.second[index] / self.count - means[index] + floor;
         }
         let [xx, xy, xz, yy, yz, zz] = covariance;
-        let cofactors = [yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy, xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy];
+        let cofactors = [
+            yy * zz - yz * yz,
+            xz * yz - xy * zz,
+            xy * yz - xz * yy,
+            xx * zz - xz * xz,
+            xy * xz - xx * yz,
+            xx * yy - xy * xy,
+        ];
         let determinant = xx * cofactors[0] + xy * cofactors[1] + xz * cofactors[2];
         if determinant <= 0.0 {
             return None;
@@ -108,7 +115,9 @@ mod tests {
 
     #[test]
     fn a_colour_of_the_region_is_likelier_than_another() {
-        let region: Vec<Lab> = (0..400_u16).map(|n| if n % 2 == 0 { [30.0 + f32::from(n % 7), 5.0, 5.0] } else { [80.0, f32::from(n % 9), -20.0] }).collect();
+        let region: Vec<Lab> = (0..400_u16)
+            .map(|n| if n % 2 == 0 { [30.0 + f32::from(n % 7), 5.0, 5.0] } else { [80.0, f32::from(n % 9), -20.0] })
+            .collect();
         let mixture = Mixture::learn(&region, 3).unwrap();
         for own in [[33.0, 5.0, 5.0], [80.0, 4.0, -20.0]] {
             for other in [[55.0, 5.0, 0.0], [33.0, 40.0, 5.0]] {

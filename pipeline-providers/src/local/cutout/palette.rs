@@ -70,7 +70,8 @@ mod tests {
     #[test]
     fn as_many_colours_are_found_as_there_are() {
         let three = [[10.0, 0.0, 0.0], [50.0, 40.0, 0.0], [90.0, 0.0, -60.0]];
-        let many: Vec<Lab> = (0..300).map(|place| three[place % 3].map(|value| value + (place % 5) as f32 * 0.1)).collect();
+        let many: Vec<Lab> =
+            (0..300).map(|place| three[place % 3].map(|value| value + (place % 5) as f32 * 0.1)).collect();
         let (centers, owners) = palette(&many, 3);
         for (color, owner) in many.iter().zip(owners) {
             assert!(apart(color, &centers[owner]) < 0.5, "{color:?} {centers:?}");

@@ -32,7 +32,11 @@ impl Plane {
 
     /// Returns the plane whose values a function makes of these.
     pub(super) fn map(&self, change: impl Fn(f32) -> f32) -> Self {
-        Self { width: self.width, height: self.height, values: self.values.iter().map(|value| change(*value)).collect() }
+        Self {
+            width: self.width,
+            height: self.height,
+            values: self.values.iter().map(|value| change(*value)).collect(),
+        }
     }
 
     /// Returns the plane whose values a function makes of these and those of another plane of the same size.
@@ -64,7 +68,9 @@ impl Plane {
         }
         for y in 0..self.height {
             if y + radius < self.height {
-                sums.iter_mut().zip(row(y + radius).unwrap_or_default()).for_each(|(sum, value)| *sum += f64::from(*value));
+                sums.iter_mut()
+                    .zip(row(y + radius).unwrap_or_default())
+                    .for_each(|(sum, value)| *sum += f64::from(*value));
             }
             if let Some(gone) = y.checked_sub(radius + 1) {
                 sums.iter_mut().zip(row(gone).unwrap_or_default()).for_each(|(sum, value)| *sum -= f64::from(*value));

@@ -53,7 +53,8 @@ pub(super) fn segment(picture: &Picture) -> Result<Segmentation> {
     if border.share < LEAST_BORDER {
         return Err(undecided("the sides of the picture have no background in common"));
     }
-    let ground: Vec<Lab> = colors.iter().zip(&border.seeds).filter(|(_, seed)| **seed).map(|(color, _)| *color).collect();
+    let ground: Vec<Lab> =
+        colors.iter().zip(&border.seeds).filter(|(_, seed)| **seed).map(|(color, _)| *color).collect();
     let ground = Mixture::learn(&ground, COLORS).ok_or_else(|| undecided("the picture has no border"))?;
 
     let barriers = barriers(&colors, width, height, &border.seeds);
@@ -79,7 +80,8 @@ pub(super) fn segment(picture: &Picture) -> Result<Segmentation> {
             let chosen = colors.iter().zip(odds.values()).filter(|(_, odds)| (**odds > 0.0) == subject);
             chosen.map(|(color, _)| *color).collect()
         };
-        let (Some(subject), Some(ground)) = (Mixture::learn(&of(true), COLORS), Mixture::learn(&of(false), COLORS)) else {
+        let (Some(subject), Some(ground)) = (Mixture::learn(&of(true), COLORS), Mixture::learn(&of(false), COLORS))
+        else {
             return Err(undecided("the picture is all subject or all background"));
         };
         said = Plane::of(width, height, |place| {

@@ -73,7 +73,10 @@ async fn what_cannot_work_says_what_to_do() {
     let good = config(&folder);
     let absent = OnnxConfig { file: folder.path().join("u2net.onnx"), ..good.clone() };
     let text = remover(absent).unwrap_err().to_string();
-    assert!(text.contains("u2net.onnx") && text.contains("accepted=the path of an ONNX file that you have brought"), "{text}");
+    assert!(
+        text.contains("u2net.onnx") && text.contains("accepted=the path of an ONNX file that you have brought"),
+        "{text}"
+    );
 
     let noise = OnnxConfig { file: folder.write("noise.onnx", [0x0b; 300]), ..good.clone() };
     let other_size = OnnxConfig { side: Some(48), ..good.clone() };

@@ -55,7 +55,8 @@ async fn the_surest_labels_come_first_and_add_up_to_one() {
 async fn each_normalisation_reads_the_numbers_its_way() {
     let folder = Folder::new("normalised");
     let first = async |normalise| {
-        let answer = look(&tagger(&folder, COLOURS, Some(normalise)).unwrap(), Question::Labels { most: 3 }).await.unwrap();
+        let answer =
+            look(&tagger(&folder, COLOURS, Some(normalise)).unwrap(), Question::Labels { most: 3 }).await.unwrap();
         answer["labels"][2]["confidence"].as_f64().unwrap()
     };
     assert!((first(Normalise::Sigmoid).await - 0.8808).abs() < 1e-3, "of 2");

@@ -120,7 +120,9 @@ fn main() {
         });
         if options.each {
             match &score {
-                Some(score) => println!("{:<44} IoU {:.3}  confidence {:.2}", case.name(), score.overlap, score.confidence),
+                Some(score) => {
+                    println!("{:<44} IoU {:.3}  confidence {:.2}", case.name(), score.overlap, score.confidence)
+                }
                 None => println!("{:<44} not decided", case.name()),
             }
         }
@@ -170,7 +172,8 @@ fn show(options: &Options, case: &Case, cutout: &Picture) {
     let mut flat = cutout.clone();
     flat.flatten([128; 3]);
     // Before and after, side by side.
-    let rows = case.picture.pixels().chunks_exact(case.picture.width() * 3).zip(flat.pixels().chunks_exact(flat.width() * 3));
+    let rows =
+        case.picture.pixels().chunks_exact(case.picture.width() * 3).zip(flat.pixels().chunks_exact(flat.width() * 3));
     let pixels: Vec<u8> = rows.flat_map(|(before, after)| [before, after].concat()).collect();
     let mut size = flat.size();
     size.width *= 2;

@@ -20,7 +20,8 @@ pub(crate) struct Model {
 impl Model {
     pub(crate) fn load(name: &str, file: &Path) -> Self {
         let text = std::fs::read_to_string(file).unwrap();
-        let config = ProvidersConfig::from_toml(&text, &file.to_string_lossy()).unwrap_or_else(|error| panic!("{error}"));
+        let config =
+            ProvidersConfig::from_toml(&text, &file.to_string_lossy()).unwrap_or_else(|error| panic!("{error}"));
         let Some(ProviderConfig::Onnx(config)) = config.providers.get(name) else { panic!("no model {name}") };
         let provider = OnnxProvider::from_config(name, config.clone(), CpuPool::new(1));
         let Ok(OnnxProvider::Remover(remover)) = provider else { panic!("{provider:?}") };

@@ -14,14 +14,21 @@ const SHARE: f64 = 0.62;
 /// Every case the folders give.
 pub(crate) fn cases(options: &Options) -> Vec<Case> {
     let mut cases = Vec::new();
-    let grounds: Vec<(String, Picture)> = options.grounds.iter().flat_map(|folder| grounds(folder, options.side)).collect();
+    let grounds: Vec<(String, Picture)> =
+        options.grounds.iter().flat_map(|folder| grounds(folder, options.side)).collect();
     let stamps: Vec<(String, Picture)> = options.stamps.iter().flat_map(|folder| stamps(folder, options)).collect();
     for (number, (what, stamp)) in stamps.iter().enumerate() {
         let size = Dimensions { width: options.side, height: options.side * 3 / 4 };
         let shades = [[232, 230, 226], [196, 208, 222], [70, 74, 80]];
         let shade = shades[number % 3];
-        let slope = |x: u32, y: u32| shade.map(|value: u8| (f64::from(value) * (1.0 - 0.15 * f64::from(x + y) / 1000.0)) as u8);
-        cases.push(Case::composed(("photos on plain grounds", what.clone()), size, |x, y| on(stamp, size, x, y), slope));
+        let slope =
+            |x: u32, y: u32| shade.map(|value: u8| (f64::from(value) * (1.0 - 0.15 * f64::from(x + y) / 1000.0)) as u8);
+        cases.push(Case::composed(
+            ("photos on plain grounds", what.clone()),
+            size,
+            |x, y| on(stamp, size, x, y),
+            slope,
+        ));
         if !grounds.is_empty() {
             let (place, ground) = &grounds[number % grounds.len()];
             let size = ground.size();
@@ -50,8 +57,7 @@ fn open(path: &Path) -> Option<Picture> {
 }
 
 fn sized(picture: Picture, width: u32, height: u32) -> Picture {
-    let step =
-        ProcessStep::Resize { width: Some(width), height: Some(height), fit: ResizeFit::Inside, enlarge: true };
+    let step = ProcessStep::Resize { width: Some(width), height: Some(height), fit: ResizeFit::Inside, enlarge: true };
     apply(step, picture, Limits::DEFAULT).unwrap().0
 }
 
@@ -76,7 +82,8 @@ fn stamps(folder: &Path, options: &Options) -> Vec<(String, Picture)> {
 /// Drawings have few colours.
 fn is_photo(picture: &Picture) -> bool {
     let opaque = picture.pixels().chunks_exact(4).filter(|pixel| pixel[3] == 255);
-    let colors: std::collections::BTreeSet<[u8; 3]> = opaque.map(|pixel| [pixel[0] / 8, pixel[1] / 8, pixel[2] / 8]).collect();
+    let colors: std::collections::BTreeSet<[u8; 3]> =
+        opaque.map(|pixel| [pixel[0] / 8, pixel[1] / 8, pixel[2] / 8]).collect();
     colors.len() > 500
 }
 
@@ -117,7 +124,8 @@ fn pairs(folder: &Path, side: u32) -> Vec<Case> {
         .map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().replace(".mask.png", "");
             let photo = all.iter().find(|other| *other != path && stem(other) == name);
-            let mut photo = photo.and_then(|photo| open(photo)).unwrap_or_else(|| panic!("no photo beside {}", path.display()));
+            let mut photo =
+                photo.and_then(|photo| open(photo)).unwrap_or_else(|| panic!("no photo beside {}", path.display()));
             photo.flatten([255; 3]);
             let photo = sized(photo, side, side);
             let mut mask = sized(open(path).unwrap(), photo.size().width, photo.size().height);

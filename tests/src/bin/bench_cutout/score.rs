@@ -75,7 +75,8 @@ impl std::fmt::Display for Row {
 /// What a least confidence lets pass, and how good that is.
 pub(crate) fn thresholds<'a>(scores: impl Iterator<Item = &'a Option<Score>>) -> String {
     let scores: Vec<&Option<Score>> = scores.collect();
-    let mut lines = vec!["least confidence  passes  mean IoU  below 0.7 of those that pass  good ones (0.9) refused".to_owned()];
+    let mut lines =
+        vec!["least confidence  passes  mean IoU  below 0.7 of those that pass  good ones (0.9) refused".to_owned()];
     for step in 0..10 {
         let least = step as f32 / 10.0;
         let found = || scores.iter().filter_map(|score| **score);

@@ -110,7 +110,8 @@ fn behind(ground: &str, seed: u32, x: u32, y: u32) -> [u8; 3] {
             let sum: f64 = (0..9).map(glow).sum();
             hue(turn, 60.0, 16.0).map(|value| value + 90.0 * sum)
         }
-        _ => hue(turn, if (x / 32 + y / 32) % 2 == 0 { 185.0 } else { 150.0 }, 12.0).map(|value| value + 8.0 * noise(seed)),
+        _ => hue(turn, if (x / 32 + y / 32) % 2 == 0 { 185.0 } else { 150.0 }, 12.0)
+            .map(|value| value + 8.0 * noise(seed)),
     };
     color.map(|value| value.clamp(0.0, 255.0) as u8)
 }

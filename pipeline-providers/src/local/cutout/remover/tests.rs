@@ -91,7 +91,8 @@ fn a_clear_cut_is_surer_than_a_vague_one() {
 
 #[test]
 fn a_picture_that_is_cut_out_already_comes_back_as_it_is() {
-    let pixels = (0..64 * 64_u32).flat_map(|n| [9, 9, 9, if (20..44).contains(&(n % 64)) && (20..44).contains(&(n / 64)) { 255 } else { 0 }]);
+    let pixels = (0..64 * 64_u32)
+        .flat_map(|n| [9, 9, 9, if (20..44).contains(&(n % 64)) && (20..44).contains(&(n / 64)) { 255 } else { 0 }]);
     let picture = Picture::rgba(Dimensions { width: 64, height: 64 }, pixels.collect()).unwrap();
     assert_eq!(cut_out(picture.clone()).unwrap(), Cutout { picture, confidence: 1.0 });
 }
