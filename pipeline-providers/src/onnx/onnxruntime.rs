@@ -33,13 +33,14 @@ impl OnnxruntimeModel {
     /// `Unsupported` when the library cannot be loaded, or does not take the model.
     pub(super) fn load(config: &OnnxConfig) -> Result<Self> {
         let library = config.library.clone().unwrap_or_default();
-        let failed = |error: ort::Error| {
+        let failed = |error: &dyn fmt::Display| {
             unusable(config, "ONNX Runtime").with("library", library.display()).because(error.to_string())
         };
-        let environment = ort::init_from(&library).and_then(|builder| builder.build()).map_err(failed)?;
-        let mut builder = Session::builder(&environment).map_err(failed)?;
-        builder = builder.with_intra_threads(config.threads).map_err(|error| failed(error.into()))?;
-        let session = builder.commit_from_file(&config.file).map_err(failed)?;
+        let loading = ort::init_from(&library).map_err(|error| failed(&error))?;
+        let environment = loading.build().map_err(|error| failed(&error))?;
+        let builder = Session::builder(&environment).map_err(|error| failed(&error))?;
+        let mut builder = builder.with_intra_threads(config.threads).map_err(|error| failed(&error))?;
+        let session = builder.commit_from_file(&config.file).map_err(|error| failed(&error))?;
         Ok(Self { session: Mutex::new(session), output: config.output, _environment: environment })
     }
 }
