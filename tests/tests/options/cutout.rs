@@ -117,9 +117,10 @@ async fn the_edge_loses_the_colour_of_the_old_background() {
 }
 
 async fn the_cleaner_mends_the_edge() {
-    let local = over(&Bench::new(), json!({"provider": "fake", "specks": 0.05, "cleaner": "image"})).await;
-    assert_eq!(local.field(0, "cutout", "cleaned"), json!(["matte specks 1, holes 1, decontaminate"]));
-    let fake = over(&Bench::new(), json!({"provider": "fake", "specks": 0.05, "cleaner": "fake"})).await;
+    let bench = Bench::new();
+    let local = over(&bench, json!({"provider": "fake", "cleaner": "image"})).await;
+    assert_eq!(local.field(0, "cutout", "cleaned"), json!(["matte specks 1, decontaminate"]));
+    let fake = over(&bench, json!({"provider": "fake", "cleaner": "fake"})).await;
     assert_eq!(fake.field(0, "cutout", "cleaned"), json!(["nothing"]));
     assert_eq!(alpha(&fake.picture(0, "cutout").await, SPECK), 255, "the fake leaves everything as it is");
 }
@@ -164,7 +165,8 @@ async fn a_remover_that_costs_something_goes_through_the_ledger_and_is_paid_once
 
 #[tokio::test]
 async fn an_answer_without_transparency_is_corrupt_and_no_cut_out() {
-    let run = over(&Bench::new(), json!({"provider": "opaque"})).await;
+    let bench = Bench::new();
+    let run = over(&bench, json!({"provider": "opaque"})).await;
     assert_eq!(run.statuses(), [Failed]);
     assert!(failure(&run).contains("no transparency"), "{}", failure(&run));
 }
