@@ -7,7 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pipeline_core::id::Digest;
 use pipeline_core::model::MediaType;
-use pipeline_core::provider::{ImageFile, ImageProcessor, OutputFormat, ProcessRequest, ProcessStep, ResizeFit};
+use pipeline_core::provider::{
+    Anchor, Encoding, ImageFile, ImageProcessor, OutputFormat, ProcessRequest, ProcessStep, ResizeFit, ResizeKernel,
+};
 use pipeline_core::stage::Providers as _;
 use pipeline_core::storage::ArtifactStore;
 use pipeline_core::{Error, Result};
@@ -67,17 +69,22 @@ impl Thumbnails {
         }
         let bytes = self.artifacts.get(picture).await?;
         let (width, height) = (Some(side), Some(side));
-        let request = ProcessRequest {
-            // The bytes decide, whatever is declared.
-            image: ImageFile { bytes, media_type: MediaType::Binary },
-            steps: vec![
-                ProcessStep::Resize { width, height, fit: ResizeFit::Inside, enlarge: false },
+        // The bytes decide, whatever is declared.
+        let image = ImageFile { bytes, media_type: MediaType::Binary };
+        let request = ProcessRequest::new(image)
+            .steps([
+                ProcessStep::Resize {
+                    width,
+                    height,
+                    fit: ResizeFit::Inside,
+                    position: Anchor::Center,
+                    kernel: ResizeKernel::default(),
+                    enlarge: false,
+                    fill: [255; 4],
+                },
                 ProcessStep::Flatten { background: [255; 3] },
-            ],
-            format: OutputFormat::Jpeg,
-            quality: QUALITY,
-            background: [255; 3],
-        };
+            ])
+            .encoding(Encoding::new(OutputFormat::Jpeg).quality(QUALITY));
         let made = self.processor.process(request).await?.image.bytes;
         let copy = made.clone();
         let written = spawn_blocking(move || keep(&path, &copy)).await;

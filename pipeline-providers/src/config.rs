@@ -1,16 +1,19 @@
 //! The table of providers in a configuration file: one section a binding, its `kind` says which vendor.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use pipeline_core::model::Limits;
 use pipeline_core::settings::{Layer, Place, Problem, Problems};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::http::HttpConfig;
+use crate::onnx::OnnxConfig;
 
-/// The kinds of vendors there are.
-const KINDS: [&str; 1] = ["http"];
+/// The kinds of providers there are.
+const KINDS: [&str; 2] = ["http", "onnx"];
 
 /// The providers of a configuration file, by the name settings use.
 ///
@@ -43,19 +46,23 @@ pub struct ProvidersConfig {
 pub enum ProviderConfig {
     /// Any vendor that speaks the small protocol of [`crate::http`].
     Http(HttpConfig),
+    /// A model on this machine, see [`crate::onnx`].
+    Onnx(OnnxConfig),
 }
 
 impl ProviderConfig {
-    /// Returns how hard the vendor may be pressed.
+    /// Returns how hard the provider may be pressed.
     pub fn limits(&self) -> Limits {
         match self {
             Self::Http(config) => config.limits,
+            Self::Onnx(config) => config.limits(),
         }
     }
 }
 
 impl ProvidersConfig {
-    /// Reads a configuration file and checks every value; `file` is what problems are reported with.
+    /// Reads a configuration file and checks every value; `file` is what problems are reported with, and files named in it
+    /// are relative to its folder.
     ///
     /// # Errors
     /// [`Problems`]: everything that is wrong, each with its place, the key, the value and what is accepted. Addresses and
@@ -97,11 +104,12 @@ impl Reader<'_> {
             self.wrong(&path, format!("`{name}` is not a valid name"), "expected lower-case letters, digits, `_`, `-`");
         }
         let Some(section) = section.as_object() else {
-            self.wrong(&path, "not a section".to_owned(), "expected [providers.NAME] with kind and url");
+            self.wrong(&path, "not a section".to_owned(), "expected [providers.NAME] with a kind");
             return None;
         };
         match section.get("kind") {
             Some(Value::String(kind)) if kind == "http" => self.http(&path, section),
+            Some(Value::String(kind)) if kind == "onnx" => self.onnx(&path, section),
             found => {
                 let kind = format!("{path}.kind");
                 let place = if found.is_some() { kind.as_str() } else { path.as_str() };
@@ -118,31 +126,58 @@ impl Reader<'_> {
     }
 
     fn http(&mut self, path: &str, section: &Map<String, Value>) -> Option<ProviderConfig> {
+        let needed = [("url", json!("https://left.out"), "an http or https address")];
+        // An address may hold a secret.
+        let config = self.keys::<HttpConfig>(path, section, &needed, HttpConfig::check, &["url"])?;
+        Some(ProviderConfig::Http(config))
+    }
+
+    fn onnx(&mut self, path: &str, section: &Map<String, Value>) -> Option<ProviderConfig> {
+        let needed = [
+            ("capability", json!("remove_background"), "`remove_background` or `vision`"),
+            ("file", json!("left.out"), "the path of an ONNX file"),
+        ];
+        let config = self.keys::<OnnxConfig>(path, section, &needed, OnnxConfig::check, &[])?;
+        let folder = Path::new(self.file).parent().unwrap_or_else(|| Path::new(""));
+        Some(ProviderConfig::Onnx(config.relative_to(folder)))
+    }
+
+    /// Reads the keys of a section one by one, and then all together. `needed` are those that cannot be left out, each with
+    /// a value that would be accepted, and what is; values of `secret` keys are not repeated.
+    fn keys<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        section: &Map<String, Value>,
+        needed: &[(&str, Value, &str)],
+        check: fn(&T) -> pipeline_core::Result<()>,
+        secret: &[&str],
+    ) -> Option<T> {
         let before = self.problems.len();
-        let mut good = Map::new();
+        let mut good: Map<String, Value> =
+            needed.iter().map(|(key, value, _)| ((*key).to_owned(), value.clone())).collect();
+        let least = good.clone();
         for (key, value) in section.iter().filter(|(key, _)| *key != "kind") {
             // Each key on its own, so that every wrong one is found and named.
-            let mut alone = Map::from_iter([("url".to_owned(), json!(""))]);
+            let mut alone = least.clone();
             alone.insert(key.clone(), value.clone());
-            match serde_json::from_value::<HttpConfig>(Value::Object(alone)) {
+            match serde_json::from_value::<T>(Value::Object(alone)) {
                 Ok(_) => drop(good.insert(key.clone(), value.clone())),
                 Err(error) => self.wrong(&format!("{path}.{key}"), error.to_string(), ""),
             }
         }
-        if !section.contains_key("url") {
-            self.wrong(path, "there is no `url`".to_owned(), "expected an http or https address");
+        for (key, _, accepted) in needed.iter().filter(|(key, ..)| !section.contains_key(*key)) {
+            self.wrong(path, format!("there is no `{key}`"), &format!("expected {accepted}"));
         }
-        good.entry("url").or_insert_with(|| json!("https://left.out"));
-        let config: HttpConfig = serde_json::from_value(Value::Object(good)).ok()?;
-        if let Err(error) = config.check() {
+        let config: T = serde_json::from_value(Value::Object(good)).ok()?;
+        if let Err(error) = check(&config) {
             for (key, accepted) in error.context() {
-                let value = section.get(*key).filter(|_| *key != "url");
+                let value = section.get(*key).filter(|_| !secret.contains(key));
                 let message =
                     value.map_or_else(|| "not accepted".to_owned(), |value| format!("{value} is not accepted"));
                 self.wrong(&format!("{path}.{key}"), message, accepted);
             }
         }
-        (self.problems.len() == before).then_some(ProviderConfig::Http(config))
+        (self.problems.len() == before).then_some(config)
     }
 
     fn wrong(&mut self, path: &str, message: String, accepted: &str) {
@@ -188,13 +223,31 @@ mod tests {
         for part in [
             "p.toml:4:1: providers.a.price: invalid type: string \"cheap\", expected f64",
             "p.toml:5:1: providers.a.retries: unknown field `retries`, expected one of `url`",
-            "p.toml:7:1: providers.b.kind: unknown kind `https`; expected `http`",
+            "p.toml:7:1: providers.b.kind: unknown kind `https`; expected `http` or `onnx`",
             "p.toml:10:1: providers.c.url: not accepted; expected an http or https address",
             "p.toml:11:1: providers.c.step: 0 is not accepted; expected 1 to 65536",
         ] {
             assert!(text.contains(part), "no {part} in\n{text}");
         }
         assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_model_has_a_file_beside_the_configuration_and_wrong_keys_are_named() {
+        let text = "[providers.cutter]\nkind = \"onnx\"\ncapability = \"remove_background\"\nfile = \"m/u2net.onnx\"\n";
+        let config = ProvidersConfig::from_toml(text, "etc/p.toml").unwrap();
+        let ProviderConfig::Onnx(model) = &config.providers["cutter"] else { panic!("{config:?}") };
+        assert_eq!(model.file, Path::new("etc/m/u2net.onnx"));
+        let text =
+            parse("[providers.t]\nkind = \"onnx\"\ncapability = \"vision\"\nside = 5\nmean = [1, 2]\n").unwrap_err();
+        for part in [
+            "p.toml:1:1: providers.t: there is no `file`; expected the path of an ONNX file",
+            "p.toml:4:1: providers.t.side: 5 is not accepted; expected 16 to 4096 pixels",
+            "providers.t.mean: invalid length 2",
+            "providers.t.labels: not accepted; expected the path of a text file with one label a line",
+        ] {
+            assert!(text.contains(part), "no {part} in\n{text}");
+        }
     }
 
     #[test]

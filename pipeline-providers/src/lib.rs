@@ -5,5 +5,6 @@ pub mod config;
 pub mod hooks;
 pub mod http;
 pub mod local;
+pub mod onnx;
 pub mod pool;
 mod tls;

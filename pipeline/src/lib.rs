@@ -18,16 +18,17 @@
 //! # }
 //! ```
 
+mod bind;
+
+pub use bind::{bind, describe};
 pub use pipeline_core as core;
 pub use pipeline_engine as engine;
 pub use pipeline_providers as providers;
 pub use pipeline_store as store;
 
-use pipeline_core::settings::{Problem, Problems};
 use pipeline_engine::{Engine, EngineBuilder};
-use pipeline_providers::config::{ProviderConfig, ProvidersConfig};
 use pipeline_providers::hooks::HookCouriers;
-use pipeline_providers::http::{HttpConfig, HttpProvider};
+use pipeline_providers::local::cutout::Classical;
 use pipeline_providers::local::image::LocalImageProcessor;
 use pipeline_providers::local::measures::Measures;
 use pipeline_providers::local::procedural::Procedural;
@@ -43,7 +44,8 @@ pub mod prelude {
     pub use pipeline_store::{Artifacts, MemoryStore, SqliteStore};
 }
 
-/// Starts an engine with every local provider bound under its own name: `procedural`, `measures`, `image`, `template`.
+/// Starts an engine with every local provider bound under its own name: `procedural`, `measures`, `classical`, `image`,
+/// `template`.
 ///
 /// They share one pool of as many threads as the machine has cores. They are chosen by name in the settings, never
 /// fallen back to. Its runs deliver what the hooks of the store are to be told.
@@ -52,51 +54,8 @@ pub fn local_engine() -> EngineBuilder {
     Engine::builder()
         .provider("procedural", Procedural::new(pool.clone()))
         .provider("measures", Measures::new(pool.clone()))
+        .provider("classical", Classical::new(pool.clone()))
         .provider("image", LocalImageProcessor::new(pool))
         .provider("template", TemplateText::default())
         .hook_sender(HookCouriers::new())
-}
-
-/// The names [`local_engine`] binds.
-const LOCAL: [&str; 4] = ["procedural", "measures", "image", "template"];
-
-/// Binds the providers of a configuration file, each under the name of its section. Reads their keys.
-///
-/// # Errors
-/// [`Problems`]: every section that cannot be bound, and why: a name that is a local provider's, a wrong value, a key
-/// that is not where the reference says.
-pub fn bind(builder: EngineBuilder, config: &ProvidersConfig) -> Result<EngineBuilder, Problems> {
-    bind_with(builder, config, HttpProvider::from_config)
-}
-
-/// Binds them without their keys: for a program that submits jobs and leaves the work to others. Every call is refused.
-///
-/// # Errors
-/// As [`bind`], but for the keys.
-pub fn describe(builder: EngineBuilder, config: &ProvidersConfig) -> Result<EngineBuilder, Problems> {
-    bind_with(builder, config, HttpProvider::describe)
-}
-
-fn bind_with(
-    mut builder: EngineBuilder,
-    config: &ProvidersConfig,
-    http: fn(&str, HttpConfig) -> pipeline_core::Result<HttpProvider>,
-) -> Result<EngineBuilder, Problems> {
-    let mut problems = Vec::new();
-    for (name, config) in &config.providers {
-        let wrong = |message: String| Problem::new(format!("providers.{name}"), message);
-        if LOCAL.contains(&name.as_str()) {
-            problems.push(wrong("a local provider has this name".to_owned()).hint("choose another one"));
-            continue;
-        }
-        let bound = match config {
-            ProviderConfig::Http(config) => http(name, config.clone()),
-            _ => Err(pipeline_core::Error::invalid("this version knows no vendor of this kind")),
-        };
-        match bound {
-            Ok(provider) => builder = builder.provider(name, provider),
-            Err(error) => problems.push(wrong(pipeline_core::error::chain(&error))),
-        }
-    }
-    if problems.is_empty() { Ok(builder) } else { Err(Problems(problems)) }
 }

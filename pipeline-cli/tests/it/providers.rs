@@ -57,6 +57,29 @@ fn a_wrong_file_is_reported_with_places_and_does_not_keep_anyone_from_looking() 
 }
 
 #[test]
+fn a_model_that_cannot_be_run_says_what_to_do() {
+    let bench = Bench::new();
+    let file = bench.write(
+        "models.toml",
+        "[providers.cutter]\nkind = \"onnx\"\ncapability = \"remove_background\"\nfile = \"u2net.onnx\"\n",
+    );
+    let output = bench.run(&["worker", "--drain", "--providers", &file]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let words = if cfg!(feature = "onnx") {
+        ["providers.cutter: the model file is not there", "u2net.onnx", "accepted=the path of an ONNX file"]
+    } else {
+        [
+            "providers.cutter: this build cannot run models",
+            "kind=onnx",
+            "accepted=a build with the cargo feature `onnx`",
+        ]
+    };
+    for word in words {
+        assert!(stderr(&output).contains(word), "no {word}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn doctor_tells_whether_keys_are_there_and_shows_none() {
     let bench = Bench::new();
     let file = bench.write("studio.toml", STUDIO);

@@ -190,8 +190,10 @@ pub struct RemoveBackgroundRequest {
 /// A picture with a transparent background.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RemoveBackgroundResponse {
-    /// The picture, in a format with transparency.
+    /// The picture, in a format with transparency, as large as the one asked about and turned upright.
     pub image: ImageFile,
+    /// How sure the provider is that subject and background are told apart, 0 to 1, when it says so.
+    pub confidence: Option<f32>,
     /// What it used.
     pub usage: Usage,
 }
@@ -203,6 +205,10 @@ pub trait BackgroundRemover: fmt::Debug + Send + Sync + 'static {
     fn info(&self) -> &ProviderInfo;
 
     /// Cuts out the background of one picture.
+    ///
+    /// # Errors
+    /// `Corrupt` for a damaged picture; `Unsupported` for a format or size it cannot read, and for a picture in which it
+    /// cannot tell the subject from the background: a cut-out is never a guess.
     async fn remove_background(&self, request: RemoveBackgroundRequest) -> Result<RemoveBackgroundResponse>;
 }
 

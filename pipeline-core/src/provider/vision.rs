@@ -99,6 +99,11 @@ pub enum Question {
         /// JSON Schema of a structured answer.
         schema: Option<Value>,
     },
+    /// What is in the picture? Answer: `{"labels": [{"label": "espresso", "confidence": 0.93}, …]}`, the surest first.
+    Labels {
+        /// At most this many labels, 1 or more.
+        most: u32,
+    },
 }
 
 /// A picture and a question about it.

@@ -173,6 +173,7 @@ impl Stage for ImageMetadata {
         .input(PortSpec::field("keyword", text()).optional())
         .input(PortSpec::field("digital_source", text()).optional())
         .output(PortSpec::file("image"))
+        .input(PortSpec::field("labels", json!({"type": "array", "items": {"type": "string"}})).optional())
         .output(PortSpec::field("title", text()))
         .output(PortSpec::field("description", text()))
         .output(PortSpec::field("tags", texts()))
@@ -258,7 +259,8 @@ impl Written {
         request: TextRequest,
     ) -> Result<Self> {
         let (response, cost) = paid::write(context, Arc::clone(model), task, request).await?;
-        let answer = Answer::read(&response.answer);
+        let mut answer = Answer::read(&response.answer);
+        answer.tags = labelled(labels(task), answer.tags, settings.tags as usize);
         let breaches = settings.breaches(&answer);
         Ok(Self { answer, breaches, cost })
     }
@@ -281,8 +283,32 @@ fn input(task: &Task, settings: &MetadataSettings, colors: &[String]) -> Map<Str
         ("prompt".to_owned(), Value::from(task.text("prompt").unwrap_or_default())),
         ("colors".to_owned(), json!(colors)),
     ]);
+    let seen = labels(task);
+    if !seen.is_empty() {
+        input.insert("labels".to_owned(), json!(seen));
+    }
     input.extend(settings.facts());
     input
+}
+
+/// What a model has seen in the picture, the surest first.
+fn labels(task: &Task) -> Vec<String> {
+    let labels = task.inputs.fields.get("labels").and_then(Value::as_array);
+    labels.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The labels and then the tags, each once, as many as there were tags asked for; without labels the tags as they are.
+fn labelled(labels: Vec<String>, tags: Vec<String>, most: usize) -> Vec<String> {
+    if labels.is_empty() {
+        return tags;
+    }
+    let mut all: Vec<String> = Vec::with_capacity(most);
+    for tag in labels.into_iter().chain(tags) {
+        if all.len() < most && !all.iter().any(|known| known.eq_ignore_ascii_case(&tag)) {
+            all.push(tag);
+        }
+    }
+    all
 }
 
 fn schema() -> Value {

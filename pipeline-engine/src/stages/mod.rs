@@ -1,5 +1,6 @@
 //! The built-in stages, written against the ports only.
 
+mod cutout;
 mod files;
 mod generate;
 mod keywords;
@@ -10,11 +11,13 @@ mod prompt;
 mod publish;
 mod qc;
 mod size;
+mod tag;
 
 use std::sync::Arc;
 
 use pipeline_core::stage::{Source, Stage};
 
+pub use cutout::{CutoutSettings, ImageCutout};
 pub use files::{FilesSettings, SourceFiles};
 pub use generate::{GenerateSettings, ImageGenerate};
 pub use keywords::{KeywordOrder, KeywordsSettings, SourceKeywords};
@@ -23,6 +26,7 @@ pub use process::{ImageProcess, ProcessSettings, RenditionSettings};
 pub use prompt::{PromptSettings, TextPrompt};
 pub use publish::{CollisionPolicy, OutputFolder, PublishSettings, Sidecar};
 pub use qc::{ImageQc, QcSettings};
+pub use tag::{ImageTag, TagSettings};
 
 /// Returns the built-in sources.
 pub fn sources() -> Vec<Arc<dyn Source>> {
@@ -35,7 +39,9 @@ pub fn stages() -> Vec<Arc<dyn Stage>> {
         Arc::new(TextPrompt),
         Arc::new(ImageGenerate),
         Arc::new(ImageQc),
+        Arc::new(ImageCutout),
         Arc::new(ImageProcess),
+        Arc::new(ImageTag),
         Arc::new(ImageMetadata),
         Arc::new(OutputFolder),
     ]

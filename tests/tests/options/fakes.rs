@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::engine::EngineBuilder;
-use pipeline_core::model::{Capability, MediaType, Reason, Verdict};
+use pipeline_core::model::{Capability, MediaType, Money, Reason, Verdict};
 use pipeline_core::pipeline::StageSpec;
 use pipeline_core::provider::{
-    Dimensions, EmbedMetadataRequest, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities,
-    ImageContent, ImageFile, ImageGenerator, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo,
-    Repeat, TextModel, TextRequest, TextResponse, TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
+    BackgroundRemover, Dimensions, EmbedMetadataRequest, GenerateRequest, GenerateResponse, GeneratedImage,
+    ImageCapabilities, ImageContent, ImageFile, ImageGenerator, ImageInfo, ImageProcessor, Price, ProcessRequest,
+    ProcessResponse, ProviderInfo, Question, RemoveBackgroundRequest, RemoveBackgroundResponse, Repeat, TextModel,
+    TextRequest, TextResponse, TextTask, Usage, VisionModel, VisionRequest, VisionResponse,
 };
 use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
@@ -52,6 +53,18 @@ pub(crate) fn bind(builder: EngineBuilder, seen: &Seen) -> EngineBuilder {
         .provider("fake", Idler(info("fake", Capability::ProcessImage)))
         .provider("broken", Critic(info("broken", Capability::Vision)))
         .provider("broken", Idler(info("broken", Capability::ProcessImage)))
+        .provider("mute", Critic(info("mute", Capability::Vision)))
+        .provider("fake", Cutter(info("fake", Capability::RemoveBackground)))
+        .provider("broken", Cutter(info("broken", Capability::RemoveBackground)))
+        .provider("opaque", Cutter(info("opaque", Capability::RemoveBackground)))
+        .provider(
+            "paid",
+            Cutter(ProviderInfo {
+                repeat: Repeat::Unsafe,
+                price: Some(Price { per_call: Money::from_micros(20_000), per_unit: Money::ZERO }),
+                ..info("paid", Capability::RemoveBackground)
+            }),
+        )
 }
 
 fn broken(info: &ProviderInfo) -> Result<()> {
@@ -149,7 +162,7 @@ impl ImageGenerator for Painter {
     }
 }
 
-/// Likes no picture.
+/// Likes no picture, and sees a fox in the snow in each unless it is `mute`.
 #[derive(Debug)]
 struct Critic(ProviderInfo);
 
@@ -159,8 +172,14 @@ impl VisionModel for Critic {
         &self.0
     }
 
-    async fn look(&self, _: VisionRequest) -> Result<VisionResponse> {
+    async fn look(&self, request: VisionRequest) -> Result<VisionResponse> {
         broken(&self.0)?;
+        if matches!(request.question, Question::Labels { .. }) && self.0.name != "mute" {
+            let seen = [("fox", 0.9), ("snow", 0.3), ("dusk", 0.1)];
+            let labels = seen.map(|(label, confidence)| json!({"label": label, "confidence": confidence}));
+            let answer = json!({ "labels": labels });
+            return Ok(VisionResponse { answer, verdict: None, fingerprint: None, usage: Usage::default() });
+        }
         let reasons = vec![Reason::new("not_to_taste", "a matter of taste")];
         let verdict = Some(Verdict::Fail { reasons });
         Ok(VisionResponse { answer: json!({}), verdict, fingerprint: None, usage: Usage::default() })
@@ -199,6 +218,25 @@ impl ImageProcessor for Idler {
         broken(&self.0)?;
         let bytes = [&request.image.bytes[..], b"said by the fake"].concat().into();
         Ok(ImageFile { bytes, ..request.image })
+    }
+}
+
+/// Gives everyone the same cut-out, and is sure of it by half unless it is `paid`; `opaque` gives a JPEG.
+#[derive(Debug)]
+struct Cutter(ProviderInfo);
+
+#[async_trait]
+impl BackgroundRemover for Cutter {
+    fn info(&self) -> &ProviderInfo {
+        &self.0
+    }
+
+    async fn remove_background(&self, _: RemoveBackgroundRequest) -> Result<RemoveBackgroundResponse> {
+        broken(&self.0)?;
+        let media_type = if self.0.name == "opaque" { MediaType::Jpeg } else { MediaType::Png };
+        let image = pipeline::providers::local::image::encode(&pictures::matte(), media_type, 90)?;
+        let confidence = (self.0.name != "paid").then_some(0.5);
+        Ok(RemoveBackgroundResponse { image, confidence, usage: Usage::default() })
     }
 }
 

@@ -90,6 +90,13 @@ fn cases() -> Vec<Inert> {
         process("colors", [json!(2), json!(10)], json!({"format": "jpeg"}), "no file is a PNG"),
         process("saturation", [json!(0.0), json!(3.0)], json!({"enabled": false}), "stage is disabled"),
         inert(
+            &["source.files", "image.cutout"],
+            ("cutout", "cleaner"),
+            [json!("fake"), json!("image")],
+            json!({"cutout": {"provider": "fake", "specks": 0.0, "holes": 0.0, "feather": 0, "decontaminate": false}}),
+            "nothing is cleaned: `specks`, `holes`, `feather` and `decontaminate` are off",
+        ),
+        inert(
             MADE,
             ("generate", "megapixels"),
             [json!(0.1), json!(2.0)],

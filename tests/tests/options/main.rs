@@ -3,6 +3,7 @@
 
 mod bench;
 mod common;
+mod cutout;
 mod fakes;
 mod files;
 mod generate;
@@ -16,3 +17,4 @@ mod prompt;
 mod publish;
 mod qc;
 mod registry;
+mod tag;

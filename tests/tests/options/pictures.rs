@@ -44,6 +44,23 @@ pub(crate) fn cut_out(side: u32) -> Picture {
     })
 }
 
+/// The side of [`matte`].
+pub(crate) const MATTE_SIDE: usize = 128;
+
+/// A cut-out that needs cleaning: a red disc with a hole, a speck beside it, and a half-transparent rim that is still green.
+pub(crate) fn matte() -> Picture {
+    rgba(128, 128, |x, y| {
+        let far = |left: f64, top: f64| (f64::from(x) - left).hypot(f64::from(y) - top);
+        match far(64.0, 64.0) {
+            _ if far(74.0, 64.0) < 4.0 => [0, 0, 0, 0],
+            _ if far(12.0, 12.0) < 3.0 => [200, 0, 0, 255],
+            distance if distance < 40.0 => [200, 0, 0, 255],
+            distance if distance < 44.0 => [0, 200, 0, 128],
+            _ => [0, 0, 0, 0],
+        }
+    })
+}
+
 /// Writes a picture under a name whose extension says how it is encoded.
 pub(crate) fn save(folder: &Path, name: &str, picture: &Picture) -> PathBuf {
     let path = folder.join(name);

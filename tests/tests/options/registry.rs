@@ -6,7 +6,7 @@ use pipeline::engine::Engine;
 use pipeline_core::settings::{CommonSettings, JOB_SECTION, JobSettings, SettingsSchema};
 use serde_json::Value;
 
-use crate::{bench, common, files, generate, job, keywords, metadata, process, prompt, publish, qc};
+use crate::{bench, common, cutout, files, generate, job, keywords, metadata, process, prompt, publish, qc, tag};
 
 /// What the table calls the settings that every stage has.
 pub(crate) const EVERY_STAGE: &str = "every stage";
@@ -45,6 +45,7 @@ pub(crate) use observed;
 
 const ALL: &[&[Observed]] = &[
     common::OBSERVED,
+    cutout::OBSERVED,
     files::OBSERVED,
     generate::OBSERVED,
     job::OBSERVED,
@@ -54,6 +55,7 @@ const ALL: &[&[Observed]] = &[
     prompt::OBSERVED,
     publish::OBSERVED,
     qc::OBSERVED,
+    tag::OBSERVED,
 ];
 
 /// `kind: option`, and ` = value` where the values are a closed set.

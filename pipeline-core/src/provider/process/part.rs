@@ -31,12 +31,15 @@ pub enum ProcessPart {
     Watermark,
     /// Putting it on a background.
     Flatten,
+    /// Cleaning a cut-out. The stage that processes pictures has no such part.
+    #[schemars(skip)]
+    Matte,
     /// Writing the file. When that may fail softly, a PNG is written instead, and a rendition is left out.
     Encode,
 }
 
 impl ProcessPart {
-    /// Every part, in the order in which a stage does them.
+    /// Every part of the stage that processes pictures, in the order in which a stage does them.
     pub const ALL: &[Self] = &[
         Self::Extract,
         Self::Trim,
@@ -66,6 +69,7 @@ impl ProcessPart {
             Self::Sharpen => "sharpen",
             Self::Watermark => "watermark",
             Self::Flatten => "flatten",
+            Self::Matte => "matte",
             Self::Encode => "encode",
         }
     }

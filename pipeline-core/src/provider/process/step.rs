@@ -118,6 +118,17 @@ pub enum ProcessStep {
         /// Red, green, blue.
         background: [u8; 3],
     },
+    /// Mends the edge and the pieces of a cut-out, in the order of the fields; an opaque picture is left as it is.
+    CleanMatte {
+        /// Pieces smaller than this share of the largest one are taken out, 0 to 1.
+        specks: f32,
+        /// Holes smaller than this share of the largest piece are filled, 0 to 1.
+        holes: f32,
+        /// How far the edge is softened to both sides, in pixels, 0 to 100.
+        feather: u32,
+        /// Whether half-transparent pixels take the colour of the opaque ones near them.
+        decontaminate: bool,
+    },
 }
 
 impl ProcessStep {
@@ -135,6 +146,7 @@ impl ProcessStep {
             Self::Sharpen { .. } => ProcessPart::Sharpen,
             Self::Watermark { .. } => ProcessPart::Watermark,
             Self::Flatten { .. } => ProcessPart::Flatten,
+            Self::CleanMatte { .. } => ProcessPart::Matte,
         }
     }
 }

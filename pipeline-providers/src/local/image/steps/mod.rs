@@ -21,6 +21,7 @@ use pipeline_core::provider::{Dimensions, ProcessPart, ProcessStep};
 use super::bands::Threads;
 use super::limits::Limits;
 use super::picture::Picture;
+use crate::local::cutout::{MatteCleaning, clean};
 use tone::Tone;
 
 pub use resize::shrink_to;
@@ -145,6 +146,12 @@ impl Workbench<'_> {
                 return Ok(watermark::watermark(picture.to_mut(), overlay, &placement)?.into_iter().collect());
             }
             ProcessStep::Flatten { background } => return Ok(flatten(picture, background).into_iter().collect()),
+            ProcessStep::CleanMatte { specks, holes, feather, decontaminate } => {
+                let cleaning = MatteCleaning { specks, holes, feather, decontaminate };
+                let (next, done) = clean(picture.clone().into_owned(), &cleaning)?;
+                *picture = Cow::Owned(next);
+                return Ok(done.into_iter().collect());
+            }
             _ => return Err(Error::new(ErrorKind::Unsupported, "this step of processing is not known here")),
         };
         let Some((next, done)) = made else { return Ok(Vec::new()) };
