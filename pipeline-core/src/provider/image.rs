@@ -158,6 +158,18 @@ pub enum OutputFormat {
     Webp,
 }
 
+/// What becomes of the colour profile (ICC) of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ColorProfile {
+    /// The colours are converted to sRGB and the result carries no profile: what needs none looks the same everywhere.
+    #[default]
+    Srgb,
+    /// The colours stay as they are and the result carries the profile. Grey and CMYK profiles do not fit a result in
+    /// red, green and blue; such pictures are converted to sRGB.
+    Keep,
+}
+
 /// One step of processing; the order in the request is the order of work.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
@@ -209,6 +221,8 @@ pub struct ProcessRequest {
     pub quality: u8,
     /// What lies behind transparent pixels when the format has no transparency.
     pub background: [u8; 3],
+    /// What becomes of its colour profile.
+    pub color: ColorProfile,
 }
 
 /// A transformed picture.

@@ -45,9 +45,9 @@ pub use call::{CallContext, Price, ProviderInfo, Repeat, Usage};
 pub use dataset::{AnalyzeRequest, AnalyzeResponse, ChartRenderer, ChartRequest, ChartResponse, DatasetAnalyzer};
 pub use hook::{HookAnswer, HookMessage, HookSender, HookTarget};
 pub use image::{
-    BackgroundRemover, Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities, ImageContent,
-    ImageFile, ImageGenerator, ImageInfo, ImageProcessor, OutputFormat, ProcessRequest, ProcessResponse, ProcessStep,
-    RemoveBackgroundRequest, RemoveBackgroundResponse, ResizeFit,
+    BackgroundRemover, ColorProfile, Dimensions, GenerateRequest, GenerateResponse, GeneratedImage, ImageCapabilities,
+    ImageContent, ImageFile, ImageGenerator, ImageInfo, ImageProcessor, OutputFormat, ProcessRequest, ProcessResponse,
+    ProcessStep, RemoveBackgroundRequest, RemoveBackgroundResponse, ResizeFit,
 };
 pub use journal::{Journal, Note, NoteKeeper};
 pub use task::{TaskKeeper, TaskNote};

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use pipeline_core::model::{Capability, Step};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
-use pipeline_core::provider::{ImageFile, OutputFormat, ProcessRequest, ProcessStep, ResizeFit};
+use pipeline_core::provider::{ColorProfile, ImageFile, OutputFormat, ProcessRequest, ProcessStep, ResizeFit};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, Result};
@@ -47,6 +47,8 @@ pub struct ProcessSettings {
     /// Quality of JPEG and WebP, 1 to 100.
     #[schemars(range(min = 1, max = 100))]
     pub quality: u8,
+    /// What becomes of the colour profile of the picture.
+    pub color_profile: ColorProfile,
 }
 
 impl Default for ProcessSettings {
@@ -65,6 +67,7 @@ impl Default for ProcessSettings {
             background: "white".to_owned(),
             format: OutputFormat::Png,
             quality: 90,
+            color_profile: ColorProfile::Srgb,
         }
     }
 }
@@ -170,6 +173,7 @@ impl Stage for ImageProcess {
             format: settings.format,
             quality: settings.quality,
             background,
+            color: settings.color_profile,
         };
         let processed = processor.process(request);
         let response =

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use pipeline::providers::local::image::Picture;
 use pipeline_core::model::MediaType;
+use pipeline_testkit::pictures::{Png, swapped_profile};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Run};
@@ -29,6 +30,8 @@ observed! { "image.process" => {
     "format" = "jpeg" => jpeg_has_no_transparency,
     "format" = "webp" => webp_keeps_transparency,
     "quality" => quality_costs_bytes_and_saves_detail,
+    "color_profile" = "srgb" => the_colours_of_a_profile_become_srgb,
+    "color_profile" = "keep" => the_colours_of_a_kept_profile_stay,
 } }
 
 const KINDS: &[&str] = &["source.files", "image.process"];
@@ -206,4 +209,23 @@ async fn quality_costs_bytes_and_saves_detail() {
         assert!(short < long, "{format}: {short} and {long} bytes");
         assert!(error(&fine) < error(&rough), "{format}: {} and {}", error(&fine), error(&rough));
     }
+}
+
+/// A red picture, by a profile that means green by red.
+async fn profiled(value: &str) -> [u8; 3] {
+    let bench = Bench::new();
+    let file = Png::new(128, 128, 8, 2).with_profile(&swapped_profile()).file(&[230, 20, 10].repeat(128 * 128));
+    let path = bench.path("profiled.png");
+    std::fs::write(&path, file).unwrap();
+    let run = over(&bench, &path, json!({"color_profile": value})).await;
+    pixel(&run.picture(0, "process").await, 64, 64)
+}
+
+async fn the_colours_of_a_profile_become_srgb(value: &str) {
+    let [red, green, blue] = profiled(value).await;
+    assert!(green > 215 && red < 60 && blue < 60, "{red} {green} {blue}");
+}
+
+async fn the_colours_of_a_kept_profile_stay(value: &str) {
+    assert_eq!(profiled(value).await, [230, 20, 10]);
 }

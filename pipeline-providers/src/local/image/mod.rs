@@ -10,7 +10,7 @@ mod sniff;
 mod steps;
 mod thumbnail;
 
-pub use decode::{Decoded, decode, probe};
+pub use decode::{Decoded, decode, decode_as, probe};
 pub use encode::{encode, target};
 pub use limits::Limits;
 pub use orient::Orientation;

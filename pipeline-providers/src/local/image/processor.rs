@@ -5,7 +5,7 @@ use pipeline_core::error::Result;
 use pipeline_core::model::{Capability, MediaType};
 use pipeline_core::provider::{ImageFile, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo};
 
-use super::decode::decode;
+use super::decode::{decode, decode_as};
 use super::encode::{encode, target};
 use super::limits::Limits;
 use super::orient::Orientation;
@@ -51,12 +51,12 @@ impl ImageProcessor for LocalImageProcessor {
 
     async fn inspect(&self, image: ImageFile) -> Result<ImageInfo> {
         let limits = self.limits;
-        self.pool.run(move || inspect(&image, limits)).await
+        self.pool.run_until(move |end| inspect(&image, limits.until(end))).await
     }
 
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse> {
         let limits = self.limits;
-        self.pool.run(move || process(&request, limits)).await
+        self.pool.run_until(move |end| process(&request, limits.until(end))).await
     }
 }
 
@@ -88,11 +88,11 @@ pub fn inspect(image: &ImageFile, limits: Limits) -> Result<ImageInfo> {
 ///
 /// # Errors
 /// `Corrupt` for a damaged picture; `Unsupported` for a format or size that cannot be read or written; `Invalid` for a
-/// value out of range.
+/// value out of range; `Timeout` when the time of `limits` is over.
 pub fn process(request: &ProcessRequest, limits: Limits) -> Result<ProcessResponse> {
-    let decoded = decode(&request.image.bytes, limits)?;
+    let decoded = decode_as(&request.image.bytes, limits, request.color)?;
     let source = decoded.media_type;
-    let mut applied = Vec::new();
+    let mut applied: Vec<String> = decoded.colours.map(str::to_owned).into_iter().collect();
     if decoded.orientation != Orientation::UPRIGHT {
         applied.push(format!("orient {}", decoded.orientation.value()));
     }
@@ -101,6 +101,7 @@ pub fn process(request: &ProcessRequest, limits: Limits) -> Result<ProcessRespon
         let (next, done) = steps::apply(*step, picture, limits)?;
         picture = next;
         applied.extend(done);
+        limits.check_time()?;
     }
     let media_type = target(request.format, source, picture.has_alpha());
     if media_type == MediaType::Jpeg {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jpeg_encoder::{ColorType, Encoder};
 use pipeline_core::error::ErrorKind;
-use pipeline_core::provider::{Dimensions, ImageFile, OutputFormat, ProcessStep, ResizeFit};
+use pipeline_core::provider::{ColorProfile, Dimensions, ImageFile, OutputFormat, ProcessStep, ResizeFit};
 
 use super::super::{Picture, decode_rgb_thumbnail, probe};
 use super::*;
@@ -26,7 +26,7 @@ fn picture(alpha: bool) -> Picture {
 
 fn request(bytes: impl Into<Bytes>, steps: Vec<ProcessStep>, format: OutputFormat) -> ProcessRequest {
     let image = ImageFile { bytes: bytes.into(), media_type: MediaType::Png };
-    ProcessRequest { image, steps, format, quality: 90, background: [255, 0, 0] }
+    ProcessRequest { image, steps, format, quality: 90, background: [255, 0, 0], color: ColorProfile::Srgb }
 }
 
 fn png(alpha: bool) -> Bytes {
