@@ -44,7 +44,11 @@ fn bad_files() -> Vec<(String, Vec<u8>, &'static str)> {
         ("noise.png".to_owned(), vec![0, 1, 2, 3, 250, 251, 252], "not a picture"),
         ("photo.heic".to_owned(), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), "HEIC pictures cannot be read"),
         ("phone.jpg".to_owned(), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), "HEIC pictures cannot be read"),
-        ("drawing.svg".to_owned(), b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), "SVG pictures cannot be read"),
+        (
+            "drawing.svg".to_owned(),
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
+            "SVG pictures cannot be read",
+        ),
         ("modern.avif".to_owned(), b"\0\0\0\x18ftypavif\0\0\0\0mif1avif".to_vec(), "AVIF pictures cannot be read"),
         ("line.png".to_owned(), Png::new(20_000, 1, 8, 2).file(&scene(20_000, 1)), "longest side"),
         ("dot.png".to_owned(), Png::new(1, 1, 8, 2).file(&[9, 9, 9]), "64"),

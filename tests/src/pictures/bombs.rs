@@ -92,12 +92,9 @@ fn webp(width: u32, height: u32, inner_width: u32, inner_height: u32) -> Vec<u8>
 
 /// A frame that says it is small, and whose picture says it is not.
 fn animated_webp() -> Vec<u8> {
-    let lossy = [&[0x30, 0, 0, 0x9d, 0x01, 0x2a][..], &16_000_u16.to_le_bytes(), &16_000_u16.to_le_bytes(), &[0; 40]].concat();
-    riff(&[
-        (b"VP8X", &extended(2, 64, 64)),
-        (b"ANIM", &[0; 6]),
-        (b"ANMF", &frame(64, 64, b"VP8 ", &lossy)),
-    ])
+    let lossy =
+        [&[0x30, 0, 0, 0x9d, 0x01, 0x2a][..], &16_000_u16.to_le_bytes(), &16_000_u16.to_le_bytes(), &[0; 40]].concat();
+    riff(&[(b"VP8X", &extended(2, 64, 64)), (b"ANIM", &[0; 6]), (b"ANMF", &frame(64, 64, b"VP8 ", &lossy))])
 }
 
 /// One tile, so wide that a row of it fills the memory.

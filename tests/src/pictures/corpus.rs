@@ -123,9 +123,10 @@ fn pngs() -> Vec<Sample> {
     let interlaced = |file: Png| Png { interlaced: true, ..file };
     let palette: Vec<u8> = (0..=255_u8).flat_map(|n| [n, 255 - n, n / 2]).collect();
     let grey = every(&rgb, 3);
-    let animated = png(8, 2)
-        .with(b"acTL", [0, 0, 0, 1, 0, 0, 0, 0])
-        .with(b"fcTL", [&[0; 4][..], &WIDTH.to_be_bytes(), &HEIGHT.to_be_bytes(), &[0; 8], &[0, 1, 0, 10, 0, 0]].concat());
+    let animated = png(8, 2).with(b"acTL", [0, 0, 0, 1, 0, 0, 0, 0]).with(
+        b"fcTL",
+        [&[0; 4][..], &WIDTH.to_be_bytes(), &HEIGHT.to_be_bytes(), &[0; 8], &[0, 1, 0, 10, 0, 0]].concat(),
+    );
     let text = [b"Comment\0\0".as_slice(), &packed(&[b'x'; 500])].concat();
     vec![
         sample("rgb.png", png(8, 2).file(&rgb)),
@@ -208,8 +209,10 @@ fn tiffs() -> Vec<Sample> {
     let places = [0, 16].into_iter().flat_map(|top| [0, 16, 32].map(|left| (left, top)));
     let tiles = places.map(|(left, top)| packed(&tile(&rgb, left, top))).collect();
     let strips = rgb.chunks(WIDTH as usize * 3 * 8).map(packed).collect();
+    let ramps = (0..768_u16).map(|n| if n < 256 { n << 8 } else { (255 - n % 256) << 8 }).collect();
     let bits = vec![0b1011_0010; WIDTH.div_ceil(8) as usize * HEIGHT as usize];
-    let tiff = |samples, bits, photometric, compression| Tiff::new(WIDTH, HEIGHT, samples, bits, photometric, compression);
+    let tiff =
+        |samples, bits, photometric, compression| Tiff::new(WIDTH, HEIGHT, samples, bits, photometric, compression);
     let whole = |file: Tiff, pixels: Vec<u8>| file.strips(HEIGHT, vec![pixels]).file();
     let inks = tiff(4, 8, 5, 1).with(34_675, Values::Bytes(cmyk_profile()));
     let ycc = jpeg(ColorType::Rgb, &rgb, |encoder| encoder.set_sampling_factor(SamplingFactor::F_1_1));
@@ -224,8 +227,9 @@ fn tiffs() -> Vec<Sample> {
         sample("lzw.tif", lzw.into_inner()),
         sample("rgb16.tif", whole(tiff(3, 16, 2, 1), wide)),
         sample("planes.tif", tiff(3, 8, 2, 1).with(284, Values::Short(vec![2])).strips(HEIGHT, planes).file()),
-        sample("grey.tif", whole(tiff(1, 8, 1, 1).with(34_675, Values::Bytes(grey_profile(256))), grey)),
+        sample("grey.tif", whole(tiff(1, 8, 1, 1).with(34_675, Values::Bytes(grey_profile(256))), grey.clone())),
         sample("bits.tif", whole(tiff(1, 1, 1, 1), bits)),
+        sample("palette.tif", whole(tiff(1, 8, 3, 1).with(320, Values::Short(ramps)), grey.clone())),
         sample("rgba.tif", whole(tiff(4, 8, 2, 1).with(338, Values::Short(vec![2])), with_alpha())),
         sample("cmyk.tif", whole(inks, with_alpha())),
         sample("jpeg.tif", whole(tiff(3, 8, 6, 7).with(530, Values::Short(vec![1, 1])), ycc)),

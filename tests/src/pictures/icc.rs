@@ -42,7 +42,17 @@ pub fn cmyk_profile() -> Vec<u8> {
     table.extend(straight.repeat(4));
     for node in 0..16 {
         let (black, inks) = (node & 1 != 0, node >> 1 != 0);
-        table.extend([if black { 0 } else if inks { 128 } else { 255 }, 128, 128]);
+        table.extend([
+            if black {
+                0
+            } else if inks {
+                128
+            } else {
+                255
+            },
+            128,
+            128,
+        ]);
     }
     table.extend(straight.repeat(3));
     profile(b"prtr", b"CMYK", b"Lab ", &[(b"A2B0", &table), (b"wtpt", &xyz(WHITE))])

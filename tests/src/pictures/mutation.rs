@@ -82,7 +82,8 @@ fn put(bytes: &mut [u8], at: usize, change: impl Fn(u8, &mut Dice) -> u8, dice: 
 fn edge(bytes: &mut [u8], at: usize, dice: &mut Dice) {
     let number = EDGES.get(dice.below(EDGES.len())).copied().unwrap_or(0);
     let width = [1, 2, 4].get(dice.below(3)).copied().unwrap_or(1);
-    let ordered = if dice.below(2) == 0 { number.to_le_bytes() } else { number.rotate_left(32 - 8 * width).to_be_bytes() };
+    let ordered =
+        if dice.below(2) == 0 { number.to_le_bytes() } else { number.rotate_left(32 - 8 * width).to_be_bytes() };
     for (to, from) in bytes.iter_mut().skip(at).zip(ordered).take(width as usize) {
         *to = from;
     }
@@ -139,7 +140,9 @@ fn mend(bytes: &mut [u8]) {
         for at in parts(bytes) {
             let length = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |n| u32::from_be_bytes(*n));
             let end = at.saturating_add(8).saturating_add(length as usize);
-            let Some((kind, content)) = bytes.get(at + 4..end).and_then(|part| part.split_at_checked(4)) else { return };
+            let Some((kind, content)) = bytes.get(at + 4..end).and_then(|part| part.split_at_checked(4)) else {
+                return;
+            };
             let sum = checksum(kind, content).to_be_bytes();
             if let Some(place) = bytes.get_mut(end..end.saturating_add(4)) {
                 place.copy_from_slice(&sum);

@@ -43,15 +43,7 @@ impl Png {
     pub fn file(&self, pixels: &[u8]) -> Vec<u8> {
         let pixel = pixels.len() / (self.width as usize * self.height as usize);
         let whole = [(0, 0, 1, 1)];
-        let passes = [
-            (0, 0, 8, 8),
-            (4, 0, 8, 8),
-            (0, 4, 4, 8),
-            (2, 0, 4, 4),
-            (0, 2, 2, 4),
-            (1, 0, 2, 2),
-            (0, 1, 1, 2),
-        ];
+        let passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
         let mut rows = Vec::new();
         for &(left, top, across, down) in if self.interlaced { &passes[..] } else { &whole[..] } {
             for y in (top..self.height as usize).step_by(down) {

@@ -36,7 +36,15 @@ fn every_file_of_the_corpus_is_decoded_at_its_size() {
 #[test]
 fn files_without_loss_show_the_scene_exactly() {
     for name in [
-        "rgb.png", "rgb16.png", "animated.png", "rgb.tif", "strips.tif", "tiles.tif", "lzw.tif", "rgb16.tif", "planes.tif",
+        "rgb.png",
+        "rgb16.png",
+        "animated.png",
+        "rgb.tif",
+        "strips.tif",
+        "tiles.tif",
+        "lzw.tif",
+        "rgb16.tif",
+        "planes.tif",
         "rgb.bmp",
     ] {
         assert_eq!(open(&bytes(name)).picture, original(), "{name}");
@@ -64,6 +72,7 @@ fn alpha_comes_through_in_every_format_that_has_it() {
     // A palette of 256 entries of which the first 90 are nearly clear.
     let grey = scene(45, 31)[0];
     assert_eq!(pixel(&plain, 0, 0), [grey, 255 - grey, grey / 2]);
+    assert_eq!(pixel(&open(&bytes("palette.tif")).picture, 0, 0), [grey, 255 - grey, 255 - grey]);
     assert_eq!(pixel(&palette, 0, 0)[3], if grey < 90 { 7 } else { 255 });
 }
 
@@ -117,7 +126,10 @@ fn inks_without_a_profile_are_mixed_as_light() {
         // The first pixel has full alpha in the scene, which is no ink where inks are inverted, and full where not.
         let lit = expected.map(|value| 255 - value);
         let black = found.iter().all(|value| *value < 12);
-        assert!(black || found.iter().zip(lit).all(|(a, b)| u32::from(*a).abs_diff(b) < 16), "{name}: {found:?} {lit:?}");
+        assert!(
+            black || found.iter().zip(lit).all(|(a, b)| u32::from(*a).abs_diff(b) < 16),
+            "{name}: {found:?} {lit:?}"
+        );
     }
     assert_eq!(open(&bytes("cmyk.jpg")).picture.size(), open(&bytes("ycck.jpg")).picture.size());
 }

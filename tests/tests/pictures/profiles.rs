@@ -115,7 +115,8 @@ fn grey_profiles_are_converted_even_where_profiles_are_kept() {
 
 #[test]
 fn a_grey_picture_may_have_a_profile_in_colour() {
-    let file = Png::new(16, 16, 8, 0).with_profile(&rgb_profile([[28_574, 14_581, 912], [25_241, 46_981, 6_363], [9_376, 3_974, 46_798]], 256));
+    let file = Png::new(16, 16, 8, 0)
+        .with_profile(&rgb_profile([[28_574, 14_581, 912], [25_241, 46_981, 6_363], [9_376, 3_974, 46_798]], 256));
     let decoded = open(&file.file(&[128; 256]));
     assert!(pixel(&decoded.picture, 3, 3).iter().all(|value| value.abs_diff(188) <= 2));
 }

@@ -15,6 +15,8 @@ struct Entry<'a> {
     tag: u64,
     /// Bytes of one number; 0 when they are no whole numbers.
     width: usize,
+    /// Where the values lie in the file.
+    start: usize,
     values: &'a [u8],
 }
 
@@ -30,8 +32,7 @@ impl<'a> Directory<'a> {
         };
         let number = |at: usize, width: usize| number(bytes.get(at..at.checked_add(width)?)?, little);
         // Where the directory lies, how long its count, an entry and the values in an entry are.
-        let (at, count, entry, inside) =
-            if big { (number(8, 8)?, 8, 20, 8) } else { (number(4, 4)?, 2, 12, 4) };
+        let (at, count, entry, inside) = if big { (number(8, 8)?, 8, 20, 8) } else { (number(4, 4)?, 2, 12, 4) };
         let at = usize::try_from(at).ok()?;
         let entries = usize::try_from(number(at, count)?).ok().filter(|entries| *entries <= MAX_ENTRIES)?;
         let entries = (0..entries).map(|index| {
@@ -50,7 +51,7 @@ impl<'a> Directory<'a> {
                 usize::try_from(number(at + entry - inside, inside)?).ok()?
             };
             let values = bytes.get(start..start.checked_add(length)?)?;
-            Some(Entry { tag: number(at, 2)?, width, values })
+            Some(Entry { tag: number(at, 2)?, width, start, values })
         });
         Some(Self { little, entries: entries.collect::<Option<_>>()? })
     }
@@ -67,6 +68,16 @@ impl<'a> Directory<'a> {
     /// Returns the first number of a tag.
     pub(in super::super) fn first(&self, tag: u64) -> Option<u64> {
         self.numbers(tag).next()
+    }
+
+    /// Returns a copy of the file in which the first number of a tag, which fits into a byte, is another one.
+    pub(super) fn with(&self, file: &[u8], tag: u64, number: u8) -> Option<Vec<u8>> {
+        let entry = self.entries.iter().find(|entry| entry.tag == tag && entry.width > 0)?;
+        let mut copy = file.to_vec();
+        let place = copy.get_mut(entry.start..entry.start.checked_add(entry.width)?)?;
+        place.fill(0);
+        *(if self.little { place.first_mut() } else { place.last_mut() })? = number;
+        Some(copy)
     }
 
     /// Returns the bytes of a tag.

@@ -31,15 +31,16 @@ pub(super) fn size(bytes: &[u8]) -> Result<Dimensions> {
 pub(super) fn outline(bytes: &[u8], screen: Dimensions, limits: Limits) -> Result<Outline> {
     let blocks = walk(bytes).ok_or_else(|| damaged(MediaType::Gif))?;
     // A frame may be larger than the screen.
-    limits.check(blocks.first)?;
-    if area(blocks.first) > blocks.data.saturating_mul(PIXELS_A_BYTE) {
-        return Err(too_short(MediaType::Gif, blocks.first, blocks.data));
+    let (first, data) = blocks.first.ok_or_else(|| damaged(MediaType::Gif).because("there is no picture"))?;
+    limits.check(first)?;
+    if area(first) > data.saturating_mul(PIXELS_A_BYTE) {
+        return Err(too_short(MediaType::Gif, first, data));
     }
     let profile = match blocks.profile {
         None => None,
         Some(at) => Some(joined(bytes, at)?),
     };
-    Ok(Outline { frames: blocks.frames, memory: 4 * area(screen) + 4 * area(blocks.first), profile })
+    Ok(Outline { frames: blocks.frames, memory: 4 * area(screen) + 4 * area(first), profile })
 }
 
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
@@ -53,15 +54,13 @@ pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
 #[derive(Debug, Default)]
 struct Blocks {
     frames: u32,
-    /// The size of the first frame.
-    first: Dimensions,
-    /// Bytes of the first frame.
-    data: u64,
+    /// The size of the first frame, and how many bytes it has.
+    first: Option<(Dimensions, u64)>,
     /// Where the blocks of a colour profile begin.
     profile: Option<usize>,
 }
 
-/// Walks the blocks (GIF89a specification) to the trailer; `None` when they end before it or there is no picture.
+/// Walks the blocks (GIF89a specification) to the trailer; `None` when they end before it.
 fn walk(bytes: &[u8]) -> Option<Blocks> {
     let table = |flags: u8| if flags & 0x80 != 0 { 3 << ((flags & 7) + 1) } else { 0 };
     let mut blocks = Blocks::default();
@@ -78,16 +77,12 @@ fn walk(bytes: &[u8]) -> Option<Blocks> {
                 let &[_, _, _, _, w0, w1, h0, h1, flags] = bytes.get(at + 1..at + 10)? else { return None };
                 let data = at + 11 + table(flags);
                 at = end_of_blocks(bytes, data)?;
-                if blocks.frames == 0 {
-                    blocks.first = Dimensions {
-                        width: u32::from(u16::from_le_bytes([w0, w1])),
-                        height: u32::from(u16::from_le_bytes([h0, h1])),
-                    };
-                    blocks.data = (at - data) as u64;
-                }
+                let side = |bytes| u32::from(u16::from_le_bytes(bytes));
+                let size = Dimensions { width: side([w0, w1]), height: side([h0, h1]) };
+                blocks.first.get_or_insert((size, (at - data) as u64));
                 blocks.frames = blocks.frames.saturating_add(1);
             }
-            0x3b => return (blocks.frames > 0).then_some(blocks),
+            0x3b => return Some(blocks),
             _ => return None,
         }
     }

@@ -57,8 +57,7 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
         return Err(unusual("sequential with a scan for each component and reduced colour"));
     }
     if markers.scans > MAX_SCANS {
-        return Err(unusual(&format!("{} scans", markers.scans))
-            .with("accepted_scans", format!("at most {MAX_SCANS}")));
+        return Err(unusual(&format!("{} scans", markers.scans)).with("accepted_scans", format!("at most {MAX_SCANS}")));
     }
     let (blocks, across, down) = markers.unit;
     let units = u64::from(size.width / (8 * across.max(1))) * u64::from(size.height / (8 * down.max(1)));

@@ -79,7 +79,9 @@ impl Profile {
         const STEPS: [u8; 10] = [0, 3, 12, 28, 57, 85, 128, 170, 213, 255];
         let colours: Vec<u8> = STEPS
             .iter()
-            .flat_map(|&red| STEPS.iter().flat_map(move |&green| STEPS.iter().flat_map(move |&blue| [red, green, blue])))
+            .flat_map(|&red| {
+                STEPS.iter().flat_map(move |&green| STEPS.iter().flat_map(move |&blue| [red, green, blue]))
+            })
             .collect();
         let mut converted = vec![0; colours.len()];
         self.space == Space::Rgb

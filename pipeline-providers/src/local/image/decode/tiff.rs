@@ -1,4 +1,4 @@
-//! TIFF: strips and tiles, eight and sixteen bits and floating point, in grey, colour and inks; the first page.
+//! TIFF: strips and tiles, up to sixteen bits and floating point, in grey, colour, palettes and inks; the first page.
 
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
@@ -17,10 +17,12 @@ const WIDTH: u64 = 256;
 const HEIGHT: u64 = 257;
 const BITS: u64 = 258;
 const COMPRESSION: u64 = 259;
+const PHOTOMETRIC: u64 = 262;
 const STRIP_OFFSETS: u64 = 273;
 const SAMPLES: u64 = 277;
 const ROWS: u64 = 278;
 const STRIP_LENGTHS: u64 = 279;
+const PALETTE: u64 = 320;
 const TILE_WIDTH: u64 = 322;
 const TILE_HEIGHT: u64 = 323;
 const TILE_OFFSETS: u64 = 324;
@@ -28,6 +30,9 @@ const TILE_LENGTHS: u64 = 325;
 const EXTRA: u64 = 338;
 const ICC: u64 = 34_675;
 
+/// The values of [`PHOTOMETRIC`] for grey, where 0 is black, and for numbers of a palette.
+const GREY: u8 = 1;
+const INDEXED: u64 = 3;
 /// The value of [`COMPRESSION`] for pieces that are JPEG files without tables.
 const JPEG: u64 = 7;
 /// The value of [`EXTRA`] for colours that alpha has been multiplied into.
@@ -76,7 +81,10 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
         profile::check_length(profile.len())?;
     }
     // What is unpacked, what becomes of it, and one piece.
-    let memory = raw.saturating_add(area(size).saturating_mul(4)).saturating_add(area(piece).saturating_mul(8));
+    let mut memory = raw.saturating_add(area(size).saturating_mul(4)).saturating_add(area(piece).saturating_mul(8));
+    if directory.first(PHOTOMETRIC) == Some(INDEXED) {
+        memory = memory.saturating_add(file); // a copy
+    }
     Ok(Outline { frames: 1, memory, profile: directory.bytes(ICC).map(<[u8]>::to_vec) })
 }
 
@@ -94,7 +102,8 @@ fn piece(directory: &Directory<'_>, size: Dimensions) -> Dimensions {
 fn pieces(directory: &Directory<'_>, bytes: &[u8], piece: Dimensions) -> Result<()> {
     for (offsets, lengths) in [(STRIP_OFFSETS, STRIP_LENGTHS), (TILE_OFFSETS, TILE_LENGTHS)] {
         for (offset, length) in directory.numbers(offsets).zip(directory.numbers(lengths)) {
-            let range = usize::try_from(offset).ok().zip(offset.checked_add(length).and_then(|end| end.try_into().ok()));
+            let range =
+                usize::try_from(offset).ok().zip(offset.checked_add(length).and_then(|end| end.try_into().ok()));
             let coded = range.and_then(|(start, end): (usize, usize)| bytes.get(start..end)).ok_or_else(cut)?;
             if directory.first(COMPRESSION) == Some(JPEG) {
                 let coded = jpeg::size(coded)?;
@@ -108,6 +117,18 @@ fn pieces(directory: &Directory<'_>, bytes: &[u8], piece: Dimensions) -> Result<
 }
 
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
+    let directory = Directory::read(bytes).ok_or_else(cut)?;
+    if directory.first(PHOTOMETRIC) == Some(INDEXED) {
+        // The decoder knows no palettes: it is shown greys, which are then looked up.
+        let copy = directory.with(bytes, PHOTOMETRIC, GREY).ok_or_else(cut)?;
+        let numbers = stored(&copy, limits, None, false)?;
+        return looked_up(&numbers, &directory);
+    }
+    stored(bytes, limits, directory.first(EXTRA), true)
+}
+
+/// Decodes what is stored. `spread_out` says whether samples of a few bits are brought to the range of a byte.
+fn stored(bytes: &[u8], limits: Limits, extra: Option<u64>, spread_out: bool) -> Result<Samples> {
     let broken = |error| refused(error, limits);
     let most = usize::try_from(limits.max_memory).unwrap_or(usize::MAX);
     let mut bounds = Bounds::default();
@@ -116,16 +137,17 @@ pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
     let mut decoder = Decoder::new(Watched::new(bytes, limits)).map_err(broken)?.with_limits(bounds);
     let (width, height) = decoder.dimensions().map_err(broken)?;
     let colour = decoder.colortype().map_err(broken)?;
-    let mut stored = DecodingResult::U8(Vec::new());
-    let layout = decoder.read_image_to_buffer(&mut stored).map_err(broken)?;
     let mut kind = kind(colour).ok_or_else(|| {
         unusual(MediaType::Tiff)
             .with("found", format!("{colour:?}"))
-            .with("accepted", "grey, RGB, CMYK and YCbCr with 1 to 16 bits, RGB with 32")
+            .with("accepted", "grey, palettes, RGB, CMYK and YCbCr with up to 16 bits, RGB with 32")
     })?;
-    let size = Dimensions { width, height };
-    let mut samples = match stored {
-        DecodingResult::U8(bytes) if colour.bit_depth() < 8 => spread(&bytes, width as usize, colour.bit_depth()),
+    let mut result = DecodingResult::U8(Vec::new());
+    let layout = decoder.read_image_to_buffer(&mut result).map_err(broken)?;
+    let mut samples = match result {
+        DecodingResult::U8(bytes) if colour.bit_depth() < 8 => {
+            unpacked(&bytes, width as usize, colour.bit_depth(), spread_out)
+        }
         DecodingResult::U8(bytes) => bytes,
         DecodingResult::U16(words) => words.iter().map(|word| (word >> 8) as u8).collect(),
         DecodingResult::F32(values) => values.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect(),
@@ -137,7 +159,7 @@ pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
     if matches!(colour, ColorType::YCbCr(_)) {
         samples.as_chunks_mut::<3>().0.iter_mut().for_each(jpeg::to_rgb);
     }
-    match (kind, Directory::read(bytes).and_then(|directory| directory.first(EXTRA))) {
+    match (kind, extra) {
         (Kind::Rgba, Some(PREMULTIPLIED)) => samples.chunks_exact_mut(4).for_each(divide),
         (Kind::GreyAlpha, Some(PREMULTIPLIED)) => samples.chunks_exact_mut(2).for_each(divide),
         (Kind::GreyAlpha, extra) if extra != Some(ALPHA) => {
@@ -147,7 +169,24 @@ pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
         }
         _ => {}
     }
-    Ok(Samples::new(size, kind, samples))
+    Ok(Samples::new(Dimensions { width, height }, kind, samples))
+}
+
+/// Replaces numbers by the colours of the palette: all reds, all greens, all blues, sixteen bits each.
+fn looked_up(numbers: &Samples, directory: &Directory<'_>) -> Result<Samples> {
+    let values: Vec<u8> = directory.numbers(PALETTE).map(|value| (value >> 8) as u8).collect();
+    let count = values.len() / 3;
+    let parts = (values.get(..count), values.get(count..2 * count), values.get(2 * count..3 * count));
+    let (Some(reds), Some(greens), Some(blues)) = parts else { return Err(cut()) };
+    let mut pixels = Vec::with_capacity(numbers.bytes.len() * 3);
+    for number in &numbers.bytes {
+        let at = usize::from(*number);
+        let colour = reds.get(at).zip(greens.get(at)).zip(blues.get(at));
+        let ((red, green), blue) =
+            colour.ok_or_else(|| damaged(MediaType::Tiff).because("a colour is not in the palette"))?;
+        pixels.extend([*red, *green, *blue]);
+    }
+    Ok(Samples::new(numbers.size, Kind::Rgb, pixels))
 }
 
 fn kind(colour: ColorType) -> Option<Kind> {
@@ -161,19 +200,19 @@ fn kind(colour: ColorType) -> Option<Kind> {
     })
 }
 
-/// Spreads samples of less than a byte, packed in rows of whole bytes, over the range of one.
-fn spread(packed: &[u8], width: usize, bits: u8) -> Vec<u8> {
+/// Unpacks samples of less than a byte, which lie in rows of whole bytes, and may spread them over the range of one.
+fn unpacked(packed: &[u8], width: usize, bits: u8, spread_out: bool) -> Vec<u8> {
     let most = (1_u16 << bits) - 1;
     let in_a_byte = usize::from(8 / bits);
     let mut samples = Vec::with_capacity(packed.len() * in_a_byte);
-    for row in packed.chunks(width.div_ceil(in_a_byte)) {
-        let spread = row.iter().flat_map(|byte| {
+    for row in packed.chunks(width.div_ceil(in_a_byte).max(1)) {
+        let values = row.iter().flat_map(|byte| {
             (1..=8 / bits).map(move |place| {
                 let value = u16::from(*byte) >> (8 - place * bits) & most;
-                (value * 255 / most) as u8
+                (if spread_out { value * 255 / most } else { value }) as u8
             })
         });
-        samples.extend(spread.take(width));
+        samples.extend(values.take(width));
     }
     samples
 }
@@ -209,10 +248,8 @@ fn refused(error: TiffError, limits: Limits) -> Error {
     }
     match error {
         TiffError::UnsupportedError(cause) => unusual(MediaType::Tiff).because(cause),
-        TiffError::LimitsExceeded => {
-            Error::new(ErrorKind::Unsupported, "decoding the picture takes too much memory")
-                .with("accepted", format!("at most {} bytes", limits.max_memory))
-        }
+        TiffError::LimitsExceeded => Error::new(ErrorKind::Unsupported, "decoding the picture takes too much memory")
+            .with("accepted", format!("at most {} bytes", limits.max_memory)),
         other => damaged(MediaType::Tiff).because(other),
     }
 }

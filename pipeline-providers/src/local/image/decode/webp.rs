@@ -101,10 +101,8 @@ fn cut_one(bytes: &[u8]) -> Option<(Chunk<'_>, &[u8])> {
 /// The size of a frame of an animation, and the coded picture in it.
 fn first_frame(content: &[u8]) -> Option<Result<(Dimensions, &[u8; 4], &[u8])>> {
     let &[_, _, _, _, _, _, w0, w1, w2, h0, h1, h2, ..] = content else { return None };
-    let size = Dimensions {
-        width: u32::from_le_bytes([w0, w1, w2, 0]) + 1,
-        height: u32::from_le_bytes([h0, h1, h2, 0]) + 1,
-    };
+    let size =
+        Dimensions { width: u32::from_le_bytes([w0, w1, w2, 0]) + 1, height: u32::from_le_bytes([h0, h1, h2, 0]) + 1 };
     chunks(content.get(16..)?).find_map(|chunk| match chunk {
         Ok((kind @ (b"VP8 " | b"VP8L"), content)) => Some(Ok((size, kind, content))),
         Ok(_) => None,
