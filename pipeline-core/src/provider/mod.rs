@@ -53,8 +53,8 @@ pub use image::{
 };
 pub use journal::{Journal, Note, NoteKeeper};
 pub use process::{
-    Anchor, Chroma, Encoding, FailedPart, KeepExif, Kept, OutputFormat, ProcessPart, ProcessRequest, ProcessResponse,
-    ProcessStep, Rendition, RenditionFile, ResizeFit, ResizeKernel, TrimBorder,
+    Anchor, Chroma, ColorProfile, Encoding, FailedPart, KeepExif, OutputFormat, ProcessPart, ProcessRequest,
+    ProcessResponse, ProcessStep, Rendition, RenditionFile, ResizeFit, ResizeKernel, TrimBorder,
 };
 pub use task::{TaskKeeper, TaskNote};
 pub use text::{EmbedRequest, EmbedResponse, Embedder, TextModel, TextRequest, TextResponse, TextTask};

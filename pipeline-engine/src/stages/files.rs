@@ -28,13 +28,15 @@ pub struct FilesSettings {
     /// Whether folders inside a folder are searched too.
     pub recursive: bool,
     /// File name extensions taken from a folder, without dot, in any case. Files named one by one are always taken.
+    /// Those of pictures that cannot be read are among them: such a file is an item that says so, and is not passed over.
     #[schemars(length(min = 1))]
     pub extensions: Vec<String>,
 }
 
 impl Default for FilesSettings {
     fn default() -> Self {
-        let extensions = ["png", "jpg", "jpeg", "webp", "gif", "tif", "tiff", "bmp"].map(str::to_owned).to_vec();
+        let readable = ["png", "jpg", "jpeg", "webp", "gif", "tif", "tiff", "bmp"];
+        let extensions = readable.into_iter().chain(["avif", "heic", "heif", "svg"]).map(str::to_owned).collect();
         Self { provider: "image".to_owned(), recursive: true, extensions }
     }
 }

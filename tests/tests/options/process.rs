@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use pipeline::providers::local::image::Picture;
+use pipeline::providers::local::image::{Limits, Picture, decode_as};
 use pipeline_core::executor::Stop;
 use pipeline_core::model::{ItemStatus, MediaType};
+use pipeline_core::provider::ColorProfile;
+use pipeline_testkit::pictures::{Png, swapped_profile};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Run};
@@ -77,6 +79,8 @@ observed! { "image.process" => {
     "format" = "webp" => webp_keeps_transparency,
     "format" = "avif" => avif_is_written_by_builds_that_can,
     "quality" => quality_costs_bytes_and_saves_detail,
+    "color_profile" = "srgb" => the_colours_of_a_profile_become_srgb,
+    "color_profile" = "keep" => the_colours_of_a_kept_profile_stay,
     "progressive" => a_progressive_jpeg_has_other_scans_and_the_same_pixels,
     "chroma" = "4:2:0" => one_colour_for_four_pixels,
     "chroma" = "4:2:2" => one_colour_for_two_pixels,
@@ -85,7 +89,6 @@ observed! { "image.process" => {
     "alpha_quality" => transparency_has_a_quality_of_its_own,
     "effort" => effort_makes_shorter_files,
     "colors" => a_palette_limits_the_colours,
-    "keep_profile" => the_colour_profile_is_kept_when_wanted,
     "keep_exif" = "nothing" => no_metadata_is_kept,
     "keep_exif" = "without_location" => metadata_is_kept_without_the_place,
     "keep_exif" = "all" => metadata_is_kept_with_the_place,
@@ -669,8 +672,8 @@ async fn a_palette_limits_the_colours() {
     assert!((9..=16).contains(&few), "{few}");
 }
 
-/// A JPEG with a colour profile, a camera and a place in its metadata, and what is left of them after processing.
-async fn remains(settings: Value) -> (bool, bool, bool) {
+/// A JPEG with a camera and a place in its metadata, and what is left of them after processing.
+async fn remains(settings: Value) -> (bool, bool) {
     let bench = Bench::new();
     let path = bench.picture("photo.jpg", &scene(64, 64));
     let plain = std::fs::read(&path).unwrap();
@@ -683,33 +686,27 @@ async fn remains(settings: Value) -> (bool, bool, bool) {
         let length = (content.len() as u16 + 2).to_be_bytes();
         [&[0xff, marker][..], &length, content].concat()
     };
-    let profile = segment(0xe2, b"ICC_PROFILE\0\x01\x01Profile of colours");
-    std::fs::write(&path, [&plain[..2], &segment(0xe1, &exif), &profile, &plain[2..]].concat()).unwrap();
+    std::fs::write(&path, [&plain[..2], &segment(0xe1, &exif), &plain[2..]].concat()).unwrap();
     let bytes = over(&bench, &path, settings).await.bytes(0, "process").await;
     let has = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
-    (has("Profile of colours"), has("Camera works"), has("Map of place"))
-}
-
-async fn the_colour_profile_is_kept_when_wanted() {
-    assert_eq!(remains(json!({"format": "jpeg", "keep_profile": false})).await, (false, false, false));
-    assert_eq!(remains(json!({"format": "jpeg", "keep_profile": true})).await, (true, false, false));
+    (has("Camera works"), has("Map of place"))
 }
 
 async fn no_metadata_is_kept(value: &str) {
     for format in ["png", "jpeg", "webp"] {
-        assert_eq!(remains(json!({"format": format, "keep_exif": value})).await, (false, false, false));
+        assert_eq!(remains(json!({"format": format, "keep_exif": value})).await, (false, false));
     }
 }
 
 async fn metadata_is_kept_without_the_place(value: &str) {
     for format in ["png", "jpeg", "webp"] {
-        assert_eq!(remains(json!({"format": format, "keep_exif": value})).await, (false, true, false), "{format}");
+        assert_eq!(remains(json!({"format": format, "keep_exif": value})).await, (true, false), "{format}");
     }
 }
 
 async fn metadata_is_kept_with_the_place(value: &str) {
     for format in ["png", "jpeg", "webp"] {
-        assert_eq!(remains(json!({"format": format, "keep_exif": value})).await, (false, true, true), "{format}");
+        assert_eq!(remains(json!({"format": format, "keep_exif": value})).await, (true, true), "{format}");
     }
 }
 
@@ -772,4 +769,22 @@ async fn what_may_fail_is_left_out_and_told() {
     }
     let good = over(&bench, &path, json!({"soft": ["resize"], "width": 64})).await;
     assert_eq!(good.field(0, "process", "failed"), json!([]));
+/// A red picture, by a profile that means green by red: the colour that comes out, and whether the profile does.
+async fn profiled(value: &str) -> ([u8; 3], bool) {
+    let bench = Bench::new();
+    let file = Png::new(128, 128, 8, 2).with_profile(&swapped_profile()).file(&[230, 20, 10].repeat(128 * 128));
+    let path = bench.path("profiled.png");
+    std::fs::write(&path, file).unwrap();
+    let run = over(&bench, &path, json!({"color_profile": value})).await;
+    let made = decode_as(&run.bytes(0, "process").await, Limits::DEFAULT, ColorProfile::Keep).unwrap();
+    (pixel(&made.picture, 64, 64), made.icc.as_deref() == Some(&swapped_profile()[..]))
+}
+
+async fn the_colours_of_a_profile_become_srgb(value: &str) {
+    let ([red, green, blue], is_kept) = profiled(value).await;
+    assert!(green > 215 && red < 60 && blue < 60 && !is_kept, "{red} {green} {blue}");
+}
+
+async fn the_colours_of_a_kept_profile_stay(value: &str) {
+    assert_eq!(profiled(value).await, ([230, 20, 10], true));
 }

@@ -97,11 +97,14 @@ pub enum KeepExif {
     All,
 }
 
-/// What the files keep of the source file beside its pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// Whether the colour profile is kept.
-    pub profile: bool,
-    /// How much of the EXIF metadata is kept.
-    pub exif: KeepExif,
+/// What becomes of the colour profile (ICC) of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ColorProfile {
+    /// The colours are converted to sRGB and the result carries no profile: what needs none looks the same everywhere.
+    #[default]
+    Srgb,
+    /// The colours stay as they are and the result carries the profile. Grey and CMYK profiles do not fit a result in
+    /// red, green and blue; such pictures are converted to sRGB.
+    Keep,
 }

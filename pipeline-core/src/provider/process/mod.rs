@@ -6,7 +6,7 @@ mod place;
 mod request;
 mod step;
 
-pub use encoding::{Chroma, Encoding, KeepExif, Kept, OutputFormat};
+pub use encoding::{Chroma, ColorProfile, Encoding, KeepExif, OutputFormat};
 pub use part::{FailedPart, ProcessPart};
 pub use place::{Anchor, ResizeFit, ResizeKernel, TrimBorder};
 pub use request::{ProcessRequest, ProcessResponse, Rendition, RenditionFile};

@@ -1,6 +1,6 @@
 //! What is asked of an image processor, and its answer.
 
-use super::encoding::{Encoding, Kept};
+use super::encoding::{ColorProfile, Encoding, KeepExif};
 use super::part::{FailedPart, ProcessPart};
 use super::step::ProcessStep;
 use crate::provider::image::{Dimensions, ImageFile};
@@ -31,8 +31,10 @@ pub struct ProcessRequest {
     pub encoding: Encoding,
     /// What lies behind transparent pixels when the format has no transparency.
     pub background: [u8; 3],
-    /// What the files keep of the source file beside its pixels.
-    pub kept: Kept,
+    /// What becomes of its colour profile.
+    pub color: ColorProfile,
+    /// How much of its EXIF metadata the files keep.
+    pub exif: KeepExif,
     /// Further files made from the processed picture.
     pub renditions: Vec<Rendition>,
 }
@@ -47,7 +49,8 @@ impl ProcessRequest {
             soft: Vec::new(),
             encoding: Encoding::default(),
             background: [255; 3],
-            kept: Kept::default(),
+            color: ColorProfile::default(),
+            exif: KeepExif::default(),
             renditions: Vec::new(),
         }
     }

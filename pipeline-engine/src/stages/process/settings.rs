@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use pipeline_core::provider::{
-    Anchor, Chroma, Encoding, ImageFile, KeepExif, Kept, OutputFormat, ProcessPart, ProcessRequest, ProcessStep,
-    Rendition, ResizeFit, ResizeKernel, TrimBorder,
+    Anchor, Chroma, ColorProfile, Encoding, ImageFile, KeepExif, OutputFormat, ProcessPart, ProcessRequest,
+    ProcessStep, Rendition, ResizeFit, ResizeKernel, TrimBorder,
 };
 use pipeline_core::{Error, Result};
 
@@ -116,8 +116,8 @@ pub struct ProcessSettings {
     /// Most colours of a PNG, 2 to 256, kept in a palette; without one all are kept.
     #[schemars(range(min = 2, max = 256))]
     pub colors: Option<u16>,
-    /// Whether the colour profile of the file that came in is kept.
-    pub keep_profile: bool,
+    /// What becomes of the colour profile of the file that came in.
+    pub color_profile: ColorProfile,
     /// How much of the EXIF metadata of the file that came in is kept.
     pub keep_exif: KeepExif,
     /// Further files of the processed picture, by name.
@@ -168,7 +168,7 @@ impl Default for ProcessSettings {
             alpha_quality: 100,
             effort: None,
             colors: None,
-            keep_profile: false,
+            color_profile: ColorProfile::Srgb,
             keep_exif: KeepExif::Nothing,
             renditions: BTreeMap::new(),
             soft: Vec::new(),
@@ -220,7 +220,8 @@ impl ProcessSettings {
             soft: self.soft.clone(),
             encoding: self.encoding(),
             background,
-            kept: Kept { profile: self.keep_profile, exif: self.keep_exif },
+            color: self.color_profile,
+            exif: self.keep_exif,
             renditions: renditions.collect(),
         })
     }

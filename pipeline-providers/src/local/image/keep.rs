@@ -8,7 +8,7 @@ use exif::{Context, Field, In, Reader, Tag, Value};
 use img_parts::{DynImage, ImageEXIF, ImageICC};
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
-use pipeline_core::provider::{ImageFile, KeepExif, Kept};
+use pipeline_core::provider::{ImageFile, KeepExif};
 
 /// Blocks that are put into files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,20 +18,15 @@ pub struct Keepsake {
 }
 
 impl Keepsake {
-    /// Takes from a source file what is to be kept. Metadata that cannot be read is left out: it stops no good picture.
-    pub fn of(bytes: &Bytes, kept: Kept) -> Self {
-        if kept == Kept::default() {
-            return Self::default();
+    /// Takes the profile of the pixels, and from a source file what is to be kept. Metadata that cannot be read is left out:
+    /// it stops no good picture.
+    pub fn of(bytes: &Bytes, profile: Option<Bytes>, exif: KeepExif) -> Self {
+        if exif == KeepExif::Nothing {
+            return Self { profile, exif: None };
         }
         let parts = DynImage::from_bytes(bytes.clone()).ok().flatten();
-        Self {
-            profile: parts.as_ref().filter(|_| kept.profile).and_then(DynImage::icc_profile),
-            exif: parts
-                .as_ref()
-                .filter(|_| kept.exif != KeepExif::Nothing)
-                .and_then(DynImage::exif)
-                .and_then(|block| rewritten(&block, kept.exif == KeepExif::All)),
-        }
+        let block = parts.as_ref().and_then(DynImage::exif);
+        Self { profile, exif: block.and_then(|block| rewritten(&block, exif == KeepExif::All)) }
     }
 
     /// Puts the blocks into an encoded file.
@@ -134,20 +129,21 @@ mod tests {
     #[test]
     fn nothing_is_kept_unless_it_is_asked_for() {
         for format in FORMATS {
-            let kept = Keepsake::of(&source(format), Kept::default());
+            let kept = Keepsake::of(&source(format), None, KeepExif::Nothing);
             assert_eq!(kept, Keepsake::default());
             assert_eq!(kept.put_into(plain(format)).unwrap(), plain(format));
         }
     }
 
     #[test]
-    fn a_profile_goes_from_any_format_into_any_other() {
-        let kept = Kept { profile: true, exif: KeepExif::Nothing };
+    fn a_profile_goes_into_any_format() {
+        let profile = Bytes::from(vec![8; 300]);
         for from in FORMATS {
             for to in FORMATS {
-                let file = Keepsake::of(&source(from), kept).put_into(plain(to)).unwrap();
+                let kept = Keepsake::of(&source(from), Some(profile.clone()), KeepExif::Nothing);
+                let file = kept.put_into(plain(to)).unwrap();
                 let parts = DynImage::from_bytes(file.bytes.clone()).unwrap().unwrap();
-                assert_eq!(parts.icc_profile().as_deref(), Some(&[7; 300][..]), "{from} to {to}");
+                assert_eq!(parts.icc_profile(), Some(profile.clone()), "{from} to {to}");
                 assert!(read(&file).is_none());
             }
         }
@@ -158,7 +154,7 @@ mod tests {
         for from in FORMATS {
             for to in FORMATS {
                 for (exif, place) in [(KeepExif::All, true), (KeepExif::WithoutLocation, false)] {
-                    let kept = Keepsake::of(&source(from), Kept { profile: false, exif });
+                    let kept = Keepsake::of(&source(from), None, exif);
                     let file = kept.put_into(plain(to)).unwrap();
                     let read = read(&file).unwrap();
                     let has = |tag| read.get_field(tag, In::PRIMARY).is_some();
@@ -176,7 +172,7 @@ mod tests {
     fn damaged_metadata_is_left_out() {
         let broken = Keepsake { profile: None, exif: Some(vec![1, 2, 3].into()) };
         let bytes = broken.put_into(plain(MediaType::Png)).unwrap().bytes;
-        assert_eq!(Keepsake::of(&bytes, Kept { profile: true, exif: KeepExif::All }), Keepsake::default());
+        assert_eq!(Keepsake::of(&bytes, None, KeepExif::All), Keepsake::default());
     }
 
     #[test]

@@ -7,7 +7,11 @@ use pipeline_core::error::Result;
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
 
+use super::decode::Directory;
 use super::picture::Picture;
+
+/// The tag of the orientation.
+const TAG: u64 = 0x0112;
 
 /// An EXIF orientation, 1 to 8; 1 is upright.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +28,18 @@ impl Orientation {
 
     /// Reads it from a JPEG, PNG, WebP or TIFF file; upright when there is none or the metadata is damaged.
     pub fn read(media_type: MediaType, bytes: &[u8]) -> Self {
-        if !matches!(media_type, MediaType::Jpeg | MediaType::Png | MediaType::WebP | MediaType::Tiff) {
-            return Self::UPRIGHT;
-        }
-        Reader::new()
-            .continue_on_error(true)
-            .read_from_container(&mut Cursor::new(bytes))
-            .or_else(|error| error.distill_partial_result(|_| {}))
-            .ok()
-            .and_then(|exif| exif.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0))
-            .and_then(Self::new)
-            .unwrap_or(Self::UPRIGHT)
+        let value = match media_type {
+            MediaType::Jpeg | MediaType::Png | MediaType::WebP => Reader::new()
+                .continue_on_error(true)
+                .read_from_container(&mut Cursor::new(bytes))
+                .or_else(|error| error.distill_partial_result(|_| {}))
+                .ok()
+                .and_then(|exif| exif.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0)),
+            // The file is what EXIF is made of; reading it as such would copy all of it.
+            MediaType::Tiff => Directory::read(bytes).and_then(|directory| directory.first(TAG)?.try_into().ok()),
+            _ => None,
+        };
+        value.and_then(Self::new).unwrap_or(Self::UPRIGHT)
     }
 
     /// Returns the value of the tag.

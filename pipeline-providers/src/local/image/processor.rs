@@ -11,7 +11,7 @@ use pipeline_core::provider::{
 };
 
 use super::bands::Threads;
-use super::decode::decode;
+use super::decode::{decode, decode_as};
 use super::embed::embed;
 use super::encode::{encode_as, target};
 use super::keep::Keepsake;
@@ -72,12 +72,12 @@ impl ImageProcessor for LocalImageProcessor {
 
     async fn inspect(&self, image: ImageFile) -> Result<ImageInfo> {
         let limits = self.limits;
-        self.pool.run(move || inspect(&image, limits)).await
+        self.pool.run_until(move |end| inspect(&image, limits.until(end))).await
     }
 
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse> {
         let (limits, threads) = (self.limits, self.threads);
-        self.pool.run(move || process_on(&request, limits, threads)).await
+        self.pool.run_until(move |end| process_on(&request, limits.until(end), threads)).await
     }
 
     async fn embed(&self, request: EmbedMetadataRequest) -> Result<ImageFile> {
@@ -121,20 +121,22 @@ pub fn process(request: &ProcessRequest, limits: Limits) -> Result<ProcessRespon
 ///
 /// # Errors
 /// `Corrupt` for a damaged picture; `Unsupported` for a format or size that cannot be read or written; `Invalid` for a
-/// value out of range. A part that may fail softly is told in the response instead.
+/// value out of range; `Timeout` when the time of `limits` is over. A part that may fail softly is told in the response
+/// instead.
 pub fn process_on(request: &ProcessRequest, limits: Limits, threads: Threads) -> Result<ProcessResponse> {
-    let decoded = decode(&request.image.bytes, limits)?;
+    let decoded = decode_as(&request.image.bytes, limits, request.color)?;
     let source = decoded.media_type;
     let mut log = Log::default();
+    log.applied.extend(decoded.colours.map(str::to_owned));
     if decoded.orientation != Orientation::UPRIGHT {
         log.applied.push(format!("orient {}", decoded.orientation.value()));
     }
+    let keepsake = Keepsake::of(&request.image.bytes, decoded.icc.clone(), request.exif);
     let picture = Cow::Owned(decoded.upright()?);
     let overlays: Vec<Result<Picture>> =
         request.overlays.iter().map(|overlay| decode(&overlay.bytes, limits)?.upright()).collect();
     let bench = Workbench { limits, threads, overlays: &overlays, soft: &request.soft };
     let picture = bench.run(picture, &request.steps, &mut log)?;
-    let keepsake = Keepsake::of(&request.image.bytes, request.kept);
     let writing = Writing { source, background: request.background, keepsake, threads };
 
     let mut failed: Vec<FailedPart> = log.failed.drain(..).map(|(part, error)| told(part, None, &error)).collect();

@@ -48,7 +48,7 @@ impl VisionModel for Measures {
 
     async fn look(&self, request: VisionRequest) -> Result<VisionResponse> {
         let limits = self.limits;
-        self.pool.run(move || look(&request, limits)).await
+        self.pool.run_until(move |end| look(&request, limits.until(end))).await
     }
 }
 

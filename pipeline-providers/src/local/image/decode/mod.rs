@@ -1,21 +1,32 @@
-//! Decoding: strict, and only after the size in the header has been checked.
+//! Decoding: strict, and only after what the headers say has been held against the limits.
 //!
-//! Colour profiles are ignored (pixels are taken as sRGB), and of an animation or a multi-page file the first picture
-//! is taken.
+//! Of an animation or a file with several pages the first picture is taken. Colours come out as sRGB: by the file's
+//! profile where there is one, else as they are.
 
+mod bmp;
+mod codec;
+mod directory;
 mod gif;
 mod jpeg;
-mod other;
 mod png;
+mod profile;
+mod samples;
+mod tiff;
+mod watched;
+mod webp;
 
+use bytes::Bytes;
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
-use pipeline_core::provider::Dimensions;
+use pipeline_core::provider::{ColorProfile, Dimensions};
 
 use super::limits::Limits;
 use super::orient::Orientation;
 use super::picture::Picture;
 use super::sniff::sniff;
+use samples::Samples;
+
+pub(super) use directory::Directory;
 
 /// The formats that can be read, for error messages.
 const ACCEPTED: &str = "png, jpeg, webp, gif, tiff, bmp";
@@ -29,6 +40,10 @@ pub struct Decoded {
     pub picture: Picture,
     /// How it is to be turned.
     pub orientation: Orientation,
+    /// The colour profile (ICC) of the pixels; `None` when they are sRGB.
+    pub icc: Option<Bytes>,
+    /// What was done to the colours, for the record: `srgb from cmyk profile`.
+    pub colours: Option<&'static str>,
 }
 
 impl Decoded {
@@ -41,25 +56,59 @@ impl Decoded {
     }
 }
 
-/// Decodes a picture file, all of it: damage anywhere is an error.
+/// What a walk over a file found, before anything is decoded.
+#[derive(Debug)]
+struct Outline {
+    /// How many pictures there are.
+    frames: u32,
+    /// Bytes that decoding takes at its height, the pixels included.
+    memory: u64,
+    /// The bytes of the colour profile; empty when there is one that is not whole.
+    profile: Option<Vec<u8>>,
+}
+
+/// Decodes a picture file to sRGB, all of it: damage anywhere is an error.
 ///
 /// # Errors
-/// `Corrupt` for a truncated or damaged picture and for text; `Unsupported` for a format that cannot be read or a size
-/// beyond `limits`.
+/// `Corrupt` for a truncated or damaged picture and for text; `Unsupported` for a format that cannot be read or a
+/// picture beyond `limits`; `Timeout` when their time is over.
 pub fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded> {
+    decode_as(bytes, limits, ColorProfile::Srgb)
+}
+
+/// As [`decode`], with a say in what becomes of the colour profile.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_as(bytes: &[u8], limits: Limits, color: ColorProfile) -> Result<Decoded> {
     let media_type = readable(bytes)?;
     let size = stored_size(media_type, bytes)?;
     limits.check(size)?;
-    let picture = match media_type {
-        MediaType::Png => png::decode(bytes, limits)?,
-        MediaType::Jpeg => jpeg::decode(bytes, limits)?,
-        MediaType::Gif => gif::decode(bytes, limits)?,
-        _ => other::decode(media_type, bytes, limits)?,
-    };
-    if picture.size() != size {
-        return Err(damaged(media_type).with("header", size).with("found", picture.size()));
+    let outline = match media_type {
+        MediaType::Png => png::outline(bytes, size),
+        MediaType::Jpeg => jpeg::outline(bytes, size),
+        MediaType::Gif => gif::outline(bytes, size, limits),
+        MediaType::WebP => webp::outline(bytes, size),
+        MediaType::Tiff => tiff::outline(bytes, size),
+        _ => bmp::outline(bytes, size),
+    }?;
+    limits.check_frames(outline.frames)?;
+    limits.check_memory(outline.memory)?;
+    limits.check_time()?;
+    let samples: Samples = match media_type {
+        MediaType::Png => png::decode(bytes, limits),
+        MediaType::Jpeg => jpeg::decode(bytes, limits),
+        MediaType::Gif => gif::decode(bytes, limits),
+        MediaType::WebP => webp::decode(bytes, limits),
+        MediaType::Tiff => tiff::decode(bytes, limits),
+        _ => bmp::decode(bytes, limits),
+    }?;
+    if samples.size != size {
+        return Err(damaged(media_type).with("header", size).with("found", samples.size));
     }
-    Ok(Decoded { media_type, picture, orientation: Orientation::read(media_type, bytes) })
+    limits.check_time()?;
+    let (picture, icc, colours) = samples.into_picture(outline.profile, color)?;
+    Ok(Decoded { media_type, picture, orientation: Orientation::read(media_type, bytes), icc, colours })
 }
 
 /// Tells what a picture file is and how large it is when upright, from its headers alone.
@@ -80,7 +129,9 @@ fn stored_size(media_type: MediaType, bytes: &[u8]) -> Result<Dimensions> {
         MediaType::Png => png::size(bytes),
         MediaType::Jpeg => jpeg::size(bytes),
         MediaType::Gif => gif::size(bytes),
-        _ => other::size(media_type, bytes),
+        MediaType::WebP => webp::size(bytes),
+        MediaType::Tiff => tiff::size(bytes),
+        _ => bmp::size(bytes),
     }
 }
 
@@ -112,6 +163,22 @@ fn not_a_picture(content: &str) -> Error {
 /// The error for damage in a file of this format.
 fn damaged(media_type: MediaType) -> Error {
     Error::corrupt(format!("the {} picture is damaged or cut off", media_type.extension().to_uppercase()))
+}
+
+/// The error for a file of this format that is whole and of a kind we do not read.
+fn unusual(media_type: MediaType) -> Error {
+    let format = media_type.extension().to_uppercase();
+    Error::new(ErrorKind::Unsupported, format!("this kind of {format} cannot be read"))
+}
+
+/// Says that so few bytes cannot hold that many pixels, whatever they are.
+fn too_short(media_type: MediaType, size: Dimensions, bytes: u64) -> Error {
+    damaged(media_type).because(format!("{bytes} bytes of data cannot hold {size} pixels"))
+}
+
+/// The number of pixels.
+fn area(size: Dimensions) -> u64 {
+    u64::from(size.width) * u64::from(size.height)
 }
 
 #[cfg(test)]

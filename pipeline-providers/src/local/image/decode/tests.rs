@@ -266,7 +266,7 @@ fn mutated_files_never_panic() {
         state ^= state << 17;
         state
     };
-    let limits = Limits { max_side: 2_000, max_pixels: 1_000_000 };
+    let limits = Limits { max_side: 2_000, max_pixels: 1_000_000, ..Limits::DEFAULT };
     for media_type in READABLE {
         let good = file(media_type);
         for _ in 0..600 {

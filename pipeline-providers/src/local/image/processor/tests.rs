@@ -4,7 +4,8 @@ use bytes::Bytes;
 use jpeg_encoder::{ColorType, Encoder};
 use pipeline_core::error::ErrorKind;
 use pipeline_core::provider::{
-    Anchor, Dimensions, ImageFile, KeepExif, Kept, OutputFormat, ProcessStep, ResizeFit, ResizeKernel, TrimBorder,
+    Anchor, ColorProfile, Dimensions, ImageFile, KeepExif, OutputFormat, ProcessStep, ResizeFit, ResizeKernel,
+    TrimBorder,
 };
 
 use super::super::{Picture, decode_rgb_thumbnail, encode, probe};
@@ -328,8 +329,7 @@ fn a_watermark_is_decoded_as_strictly_as_a_picture() {
 fn metadata_is_kept_only_on_purpose_and_in_every_file() {
     let base = request(turned_jpeg(6), Vec::new(), OutputFormat::Keep);
     let renditions = vec![rendition("small", vec![to_width(10)], OutputFormat::Webp)];
-    let kept = Kept { profile: false, exif: KeepExif::All };
-    let response = process(&ProcessRequest { kept, renditions, ..base }, Limits::DEFAULT).unwrap();
+    let response = process(&ProcessRequest { exif: KeepExif::All, renditions, ..base }, Limits::DEFAULT).unwrap();
     for file in [&response.image, &response.renditions[0].image] {
         let exif = exif::Reader::new().read_from_container(&mut std::io::Cursor::new(&file.bytes)).unwrap();
         let orientation = exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY).unwrap();

@@ -89,6 +89,7 @@ impl Workbench<'_> {
                 Ok(done) => log.applied.extend(done),
                 Err(error) => self.tolerate(step.part(), error, log)?,
             }
+            self.limits.check_time()?;
         }
         self.flush(&mut pending, &mut picture);
         Ok(picture)
