@@ -16,7 +16,7 @@ use super::image::{Dimensions, ImageFile};
 
 /// Thresholds of measured quality. A rule that is `None` is not applied, nor is one whose measure the picture lacks.
 ///
-/// The defaults come from photographs and what was done to them: `docs/qc-calibration.md`.
+/// What each measure is, and how its default is to be calibrated: `docs/qc-calibration.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct QualityRules {

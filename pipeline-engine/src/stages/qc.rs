@@ -204,7 +204,7 @@ impl Stage for ImageQc {
             .output(PortSpec::field("duplicate_of", json!({"type": "string"})).optional());
         MEASURES
             .iter()
-            .fold(spec, |spec, measure| spec.output(PortSpec::field(*measure, json!({"type": "number"})).optional()))
+            .fold(spec, |spec, measure| spec.output(PortSpec::field(measure, json!({"type": "number"})).optional()))
     }
 
     async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {

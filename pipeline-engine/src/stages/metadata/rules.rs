@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn each_rule_says_what_was_found_and_what_is_accepted() {
-        let cases: [(Box<dyn FnOnce(&mut Answer)>, &str); 8] = [
+        type Change = Box<dyn FnOnce(&mut Answer)>;
+        let cases: [(Change, &str); 8] = [
             (
                 Box::new(|a| a.title = "seven words are one too few here".to_owned()),
                 "the title has 7 words; accepted 8 to 12",

@@ -1,5 +1,7 @@
 //! The provider `classical`: shrink, tell apart, refine at full size.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::model::{Capability, MediaType};
@@ -89,9 +91,9 @@ pub fn cut_out(picture: Picture) -> Result<Cutout> {
         return Ok(Cutout { picture, confidence: 1.0 });
     }
     // What is seen decides, not the colours under transparent pixels.
-    let seen = picture.has_alpha().then(|| flatten(picture.clone(), [255; 3]).0);
-    let seen = seen.as_ref().unwrap_or(&picture);
-    let small = shrink_to(seen, WORK_SIDE)?;
+    let mut seen = Cow::Borrowed(&picture);
+    flatten(&mut seen, [255; 3]);
+    let small = shrink_to(&seen, WORK_SIDE)?;
     let found = segment(&small)?;
     let lines = Guide::new(&small, EDGE, 1e-4).lines(&found.subject);
     let mut alpha = Vec::with_capacity(picture.width() * picture.height());

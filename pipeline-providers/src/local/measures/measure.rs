@@ -19,8 +19,6 @@ use super::plane::Plane;
 const SHARPNESS_SIDE: u32 = 512;
 
 /// Numbers about a picture, all finite. Brightness is Rec. 709 over the stored values, 0 to 255.
-///
-/// What they are at good photographs and at spoilt ones is in `docs/qc-calibration.md`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measurements {
     /// Variance of the Laplacian (4-neighbour) of the brightness at a longest side of 512 pixels.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jpeg_encoder::{ColorType, Encoder};
 use pipeline_core::error::ErrorKind;
 use pipeline_core::provider::{
-    Anchor, ColorProfile, Dimensions, ImageFile, KeepExif, OutputFormat, ProcessStep, ResizeFit, ResizeKernel,
+    Anchor, Dimensions, ImageFile, KeepExif, OutputFormat, ProcessStep, ResizeFit, ResizeKernel,
     TrimBorder,
 };
 

@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn an_angle_out_of_range_and_a_result_beyond_the_limits_are_errors() {
         let wide = Picture::rgb(Dimensions { width: 100, height: 1 }, vec![0; 300]).unwrap();
-        let limits = Limits { max_side: 100, max_pixels: 1000 };
+        let limits = Limits { max_side: 100, max_pixels: 1000, ..Limits::DEFAULT };
         assert!(rotate(&wide, 400.0, [0; 4], limits, Threads::ONE).is_err());
         assert!(rotate(&wide, f32::NAN, [0; 4], limits, Threads::ONE).is_err());
         assert!(rotate(&wide, 45.0, [0; 4], limits, Threads::ONE).is_err());

@@ -3,7 +3,7 @@
 use pipeline_core::provider::Dimensions;
 
 use super::*;
-use crate::local::measures::measure::tests::{blurred, noisy, photo, recipe};
+use crate::local::measures::measure::tests::{photo, recipe};
 
 fn score(picture: &Picture) -> f64 {
     brisque(picture).unwrap().unwrap()
