@@ -47,13 +47,13 @@ impl Card {
         let checks = results.iter().filter(|result| result.verdict.is_some());
         let measures = checks.flat_map(|result| &result.fields);
         let scores = measures.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).take(SCORES).collect();
-        let titles = results.iter().filter_map(|result| result.fields.get("title").and_then(Value::as_str));
+        let mut titles = results.iter().filter_map(|result| result.fields.get("title").and_then(Value::as_str));
         Self {
             place,
             name: short(&clean(&item.name), 80),
             status: item.status,
             why: short(&clean(why), 300),
-            title: short(&clean(titles.last().unwrap_or_default()), 200),
+            title: short(&clean(titles.next_back().unwrap_or_default()), 200),
             scores,
             picture: newest.map(|(_, file)| file.digest),
         }
