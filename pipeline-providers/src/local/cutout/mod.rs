@@ -3,7 +3,7 @@
 //! The provider `classical` looks at the border of the picture, takes what only the frame cuts off for subject, learns the
 //! colours of background and subject in turn, and refines the edge at full size. It is meant for subjects on a background
 //! that the border shows: products, portraits before a wall, generated pictures on a plain ground. What the border does not
-//! tell is an error, and every answer has a confidence; `docs/cutout.md` has the figures.
+//! tell is an error, and every answer has a confidence; see `docs/cutout.md`.
 
 mod barrier;
 mod border;

@@ -3,7 +3,7 @@
 //!
 //! Without options it measures `classical` on composites made here. `--stamps` is a folder of cut-out photos (PNG with alpha,
 //! as the Debian package `tuxpaint-stamps-default` has them), which are put on plain grounds and, with `--grounds`, on the
-//! photos of that folder; `--pairs` a folder of `NAME.jpg` or `.png` and `NAME.mask.png`. `docs/cutout.md` has the results.
+//! photos of that folder; `--pairs` a folder of `NAME.jpg` or `.png` and `NAME.mask.png`. See `docs/cutout.md`.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
