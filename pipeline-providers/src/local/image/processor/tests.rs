@@ -4,8 +4,7 @@ use bytes::Bytes;
 use jpeg_encoder::{ColorType, Encoder};
 use pipeline_core::error::ErrorKind;
 use pipeline_core::provider::{
-    Anchor, Dimensions, ImageFile, KeepExif, OutputFormat, ProcessStep, ResizeFit, ResizeKernel,
-    TrimBorder,
+    Anchor, Dimensions, ImageFile, KeepExif, OutputFormat, ProcessStep, ResizeFit, ResizeKernel, TrimBorder,
 };
 
 use super::super::{Picture, decode_rgb_thumbnail, encode, probe};

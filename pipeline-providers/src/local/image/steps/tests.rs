@@ -13,7 +13,12 @@ fn picture() -> Picture {
 }
 
 fn bench<'a>(overlays: &'a [Result<Picture>], soft: &'a [ProcessPart]) -> Workbench<'a> {
-    Workbench { limits: Limits { max_side: 64, max_pixels: 4096, ..Limits::DEFAULT }, threads: Threads::ONE, overlays, soft }
+    Workbench {
+        limits: Limits { max_side: 64, max_pixels: 4096, ..Limits::DEFAULT },
+        threads: Threads::ONE,
+        overlays,
+        soft,
+    }
 }
 
 fn run(steps: &[ProcessStep], soft: &[ProcessPart]) -> Result<(Picture, Log)> {
