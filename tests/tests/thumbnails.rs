@@ -15,7 +15,6 @@ use pipeline_core::model::MediaType;
 use pipeline_core::provider::{
     Dimensions, ImageFile, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo,
 };
-use pipeline_core::storage::ArtifactStore as _;
 use pipeline_core::time::Timestamp;
 use pipeline_core::{ErrorKind, Result};
 

@@ -52,7 +52,7 @@ fn bad_files() -> Vec<(String, Vec<u8>, &'static str)> {
         ("modern.avif".to_owned(), b"\0\0\0\x18ftypavif\0\0\0\0mif1avif".to_vec(), "AVIF pictures cannot be read"),
         ("line.png".to_owned(), Png::new(20_000, 1, 8, 2).file(&scene(20_000, 1)), "longest side"),
         ("dot.png".to_owned(), Png::new(1, 1, 8, 2).file(&[9, 9, 9]), "64"),
-        ("nothing.png".to_owned(), Png::new(128, 128, 8, 6).file(&[0; 128 * 128 * 4]), "blank"),
+        ("nothing.png".to_owned(), Png::new(128, 128, 8, 6).file(&vec![0; 128 * 128 * 4]), "blank"),
     ];
     for sample in corpus() {
         let cut = sample.bytes[..sample.bytes.len() * 2 / 3].to_vec();
@@ -90,7 +90,11 @@ async fn why(engine: &Engine, item: &ItemRecord) -> String {
                 Some(Verdict::Fail { reasons }) => Some(reasons),
                 _ => None,
             });
-            reasons.flatten().map(|reason| format!("{}: {}; ", reason.code, reason.message)).collect()
+            reasons
+                .flatten()
+                .map(|reason| format!("{}: {}", reason.code, reason.message))
+                .collect::<Vec<_>>()
+                .join("; ")
         }
     }
 }
@@ -106,8 +110,12 @@ fn every_bad_file_gets_its_reason_and_the_others_go_on_within_bounded_memory() {
     let (folder, out) = (home.path().join("in"), home.path().join("out"));
     std::fs::create_dir(&folder).unwrap();
     let (bad, good) = (bad_files(), good_files());
-    bad.iter().for_each(|(name, bytes, _)| write(&folder, name, bytes));
-    good.iter().for_each(|(name, bytes)| write(&folder, name, bytes));
+    for (name, bytes, _) in &bad {
+        write(&folder, name, bytes);
+    }
+    for (name, bytes) in &good {
+        write(&folder, name, bytes);
+    }
     let reasons: Vec<(String, &str)> = bad.into_iter().map(|(name, _, reason)| (name, reason)).collect();
 
     let before = MEMORY.current_usage();
@@ -116,7 +124,7 @@ fn every_bad_file_gets_its_reason_and_the_others_go_on_within_bounded_memory() {
     let items = runtime.block_on(async {
         let artifacts = Artifacts::directory(home.path().join("artifacts")).unwrap();
         let engine = pipeline::local_engine().store(MemoryStore::new()).artifacts(artifacts).build().unwrap();
-        let request = JobRequest::preset("enhance").input(folder.to_string_lossy()).out(out.to_string_lossy());
+        let request = JobRequest::preset("enhance").input(folder.to_string_lossy()).out(&out);
         let id = engine.submit(request).await.unwrap().id;
         tokio::time::timeout(Duration::from_secs(120), engine.run_until_idle()).await.unwrap().unwrap();
         let mut items = Vec::new();

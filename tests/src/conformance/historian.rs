@@ -1,5 +1,10 @@
 //! The clauses of `Historian`.
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "test code: a failed step is a failed test"
+)]
 
 use std::time::Duration;
 

@@ -66,7 +66,7 @@ fn curve(gamma: u16) -> Vec<u8> {
     [b"curv\0\0\0\0\0\0\0\x01".as_slice(), &gamma.to_be_bytes(), &[0, 0]].concat()
 }
 
-fn profile(class: &[u8; 4], space: &[u8; 4], connection: &[u8; 4], tags: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+fn profile(class: &[u8], space: &[u8], connection: &[u8], tags: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     let mut head = vec![0; 128];
     let mut put = |at: usize, bytes: &[u8]| {
         if let Some(place) = head.get_mut(at..at + bytes.len()) {

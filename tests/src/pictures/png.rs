@@ -67,7 +67,7 @@ impl Png {
         let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
         chunk(&mut bytes, b"IHDR", &head);
         for (kind, content) in &self.chunks {
-            chunk(&mut bytes, kind, content);
+            chunk(&mut bytes, *kind, content);
         }
         chunk(&mut bytes, b"IDAT", rows);
         chunk(&mut bytes, b"IEND", &[]);
@@ -84,7 +84,7 @@ pub(super) fn packed(bytes: &[u8]) -> Vec<u8> {
 
 /// Packs so many zeros, without having them all at once.
 pub(super) fn packed_zeros(mut count: u64) -> Vec<u8> {
-    let zeros = [0; 1 << 16];
+    let zeros = vec![0; 1 << 16];
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     while count > 0 {
         let part = count.min(zeros.len() as u64) as usize;
@@ -97,7 +97,7 @@ pub(super) fn packed_zeros(mut count: u64) -> Vec<u8> {
 }
 
 /// Appends a chunk with its length and checksum.
-fn chunk(bytes: &mut Vec<u8>, kind: &[u8; 4], content: &[u8]) {
+fn chunk(bytes: &mut Vec<u8>, kind: &[u8], content: &[u8]) {
     bytes.extend((content.len() as u32).to_be_bytes());
     bytes.extend_from_slice(kind);
     bytes.extend_from_slice(content);

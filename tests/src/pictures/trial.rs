@@ -10,7 +10,9 @@ use peak_alloc::PeakAlloc;
 use pipeline::core::ErrorKind;
 use pipeline::core::error::chain;
 use pipeline::core::model::MediaType;
-use pipeline::core::provider::{ColorProfile, ImageFile, OutputFormat, ProcessRequest, ProcessStep, ResizeFit};
+use pipeline::core::provider::{
+    Anchor, ColorProfile, Encoding, ImageFile, OutputFormat, ProcessRequest, ProcessStep, ResizeFit, ResizeKernel,
+};
 use pipeline::providers::local::image::{Limits, process};
 
 use super::mutation::Mutator;
@@ -104,16 +106,27 @@ impl Trial {
 
 /// A request that does something of everything, and another one with another number.
 fn request(bytes: Vec<u8>, number: u64) -> ProcessRequest {
-    let resize = ProcessStep::Resize { width: Some(64), height: Some(64), fit: ResizeFit::Inside, enlarge: false };
-    let steps = vec![resize, ProcessStep::Sharpen { amount: 2.0 }, ProcessStep::Saturate { factor: 1.2 }];
+    let resize = ProcessStep::Resize {
+        width: Some(64),
+        height: Some(64),
+        fit: ResizeFit::Inside,
+        position: Anchor::Center,
+        kernel: ResizeKernel::Lanczos3,
+        enlarge: false,
+        fill: [255; 4],
+    };
+    let modulate = ProcessStep::Modulate { brightness: 1.0, saturation: 1.2, hue: 0.0 };
     let format = match number % 3 {
         0 => OutputFormat::Png,
         1 => OutputFormat::Jpeg,
         _ => OutputFormat::Webp,
     };
-    let color = if number % 2 == 0 { ColorProfile::Srgb } else { ColorProfile::Keep };
+    let color = if number.is_multiple_of(2) { ColorProfile::Srgb } else { ColorProfile::Keep };
     let image = ImageFile { bytes: Bytes::from(bytes), media_type: MediaType::Png };
-    ProcessRequest { image, steps, format, quality: 80, background: [255; 3], color }
+    let request = ProcessRequest::new(image)
+        .steps([resize, ProcessStep::Sharpen { amount: 2.0 }, modulate])
+        .encoding(Encoding::new(format).quality(80));
+    ProcessRequest { color, ..request }
 }
 
 impl fmt::Display for Trial {

@@ -39,7 +39,7 @@ pub(super) fn extended(flags: u8, width: u32, height: u32) -> Vec<u8> {
 }
 
 /// A frame of an animation at the top left, of a coded picture.
-pub(super) fn frame(width: u32, height: u32, kind: &[u8; 4], coded: &[u8]) -> Vec<u8> {
+pub(super) fn frame(width: u32, height: u32, kind: &[u8], coded: &[u8]) -> Vec<u8> {
     let place = [&[0; 6][..], &three(width - 1), &three(height - 1), &three(100), &[0]].concat();
     let filling = vec![0; coded.len() % 2];
     [&place[..], kind, &(coded.len() as u32).to_le_bytes(), coded, &filling].concat()

@@ -110,10 +110,10 @@ impl TextModel for Writer {
                 json!({"title": "fake title", "description": "fake", "tags": ["fake"]})
             }
             TextTask::ImageMetadata => {
-                let count = request.input.get("tags").and_then(|tags| tags.as_u64()).unwrap_or(1);
+                let count = request.input.get("tags").and_then(serde_json::Value::as_u64).unwrap_or(1);
                 let mut tags: Vec<String> = (1..=count).map(|number| format!("fake tag {number}")).collect();
                 if told("twins:") > 0 {
-                    tags[0] = "FAKE TAG 2".to_owned();
+                    "FAKE TAG 2".clone_into(&mut tags[0]);
                 }
                 let title = "fake title of a picture that is a test";
                 json!({"title": title, "description": "fake".repeat(50), "tags": tags})

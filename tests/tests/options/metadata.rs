@@ -54,7 +54,7 @@ async fn the_provider_writes_title_description_and_tags() {
 async fn the_colours_named_are_those_their_provider_finds() {
     let bench = Bench::new();
     let picture = bench.picture("red_fox.png", &rgb(128, 128, |_, _| [0, 128, 128]));
-    let has = |tags: serde_json::Value, colour: &str| tags.as_array().unwrap().contains(&json!(colour));
+    let has = |tags: Value, colour: &str| tags.as_array().unwrap().contains(&json!(colour));
     let local = bench.over(KINDS, &[&picture], json!({"metadata": {"colors_provider": "image"}})).await;
     let tags = local.field(0, "metadata", "tags");
     assert!(has(tags.clone(), "teal") && !has(tags.clone(), "ultraviolet"), "{tags}");

@@ -769,6 +769,8 @@ async fn what_may_fail_is_left_out_and_told() {
     }
     let good = over(&bench, &path, json!({"soft": ["resize"], "width": 64})).await;
     assert_eq!(good.field(0, "process", "failed"), json!([]));
+}
+
 /// A red picture, by a profile that means green by red: the colour that comes out, and whether the profile does.
 async fn profiled(value: &str) -> ([u8; 3], bool) {
     let bench = Bench::new();

@@ -12,7 +12,7 @@ observed! { "image.tag" => {
     "most" => there_are_at_most_as_many_labels,
 } }
 
-async fn over(bench: &Bench, kinds: &[&str], settings: Value) -> Run<'_> {
+async fn over<'a>(bench: &'a Bench, kinds: &[&str], settings: Value) -> Run<'a> {
     let path = bench.picture("red_fox.png", &scene(96, 96));
     bench.over(kinds, &[&path], settings).await
 }

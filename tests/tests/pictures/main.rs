@@ -1,5 +1,5 @@
 //! Picture files of every format and kind, decoded: their pixels, their colours, their bounds.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod caps;
 mod formats;

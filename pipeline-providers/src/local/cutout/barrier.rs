@@ -61,7 +61,7 @@ mod tests {
             if (10..15).contains(&x) && (8..12).contains(&y) { 100.0 } else { x as f32 }
         });
         let seeds: Vec<bool> =
-            (0..600).map(|place| place % 30 == 0 || place % 30 == 29 || place < 30 || place >= 570).collect();
+            (0..600).map(|place| place % 30 == 0 || place % 30 == 29 || !(30..570).contains(&place)).collect();
         let found = barrier(&plane, &seeds);
         assert!(found.row(10)[12] > 80.0, "{}", found.row(10)[12]);
         assert!(found.row(10)[20] < 12.0, "{}", found.row(10)[20]);

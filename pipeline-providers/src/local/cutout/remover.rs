@@ -99,7 +99,7 @@ pub fn cut_out(picture: Picture) -> Result<Cutout> {
     let mut alpha = Vec::with_capacity(picture.width() * picture.height());
     // The filter leaves a haze on both sides of the edge; the curve takes it away.
     let level = |value: &f32| ((value - 0.2) / 0.6 * 255.0 + 0.5) as u8; // saturates at both ends
-    lines.apply(seen, |row| alpha.extend(row.iter().map(level)));
+    lines.apply(&seen, |row| alpha.extend(row.iter().map(level)));
     let matte = Matte::new(picture.size(), alpha)?;
     if matte.coverage() <= 0.0 || matte.coverage() >= 1.0 {
         return Err(undecided("the picture is all subject or all background"));

@@ -72,7 +72,7 @@ impl<W: Write + 'static> SheetWriter<W> {
             self.row.text((left, side + 8 + n * LINE), side, line);
         }
         self.drawn += 1;
-        if self.drawn % self.layout.columns == 0 { self.flush() } else { Ok(()) }
+        if self.drawn.is_multiple_of(self.layout.columns) { self.flush() } else { Ok(()) }
     }
 
     /// Ends the sheet; places that were laid out and not filled stay white.
@@ -81,7 +81,7 @@ impl<W: Write + 'static> SheetWriter<W> {
     /// As [`SheetWriter::new`].
     pub fn finish(mut self) -> Result<()> {
         let mut rows = self.drawn.div_ceil(self.layout.columns);
-        if self.drawn % self.layout.columns != 0 {
+        if !self.drawn.is_multiple_of(self.layout.columns) {
             self.flush()?;
         }
         while rows < self.layout.rows() {

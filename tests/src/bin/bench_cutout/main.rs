@@ -121,7 +121,7 @@ fn main() {
         if options.each {
             match &score {
                 Some(score) => {
-                    println!("{:<44} IoU {:.3}  confidence {:.2}", case.name(), score.overlap, score.confidence)
+                    println!("{:<44} IoU {:.3}  confidence {:.2}", case.name(), score.overlap, score.confidence);
                 }
                 None => println!("{:<44} not decided", case.name()),
             }
@@ -161,7 +161,7 @@ fn speed(cutter: &Cutter, options: &Options) {
         let (cut, _) = cutter.cut(&picture).unwrap();
         let cutting = began.elapsed();
         clean(cut.clone(), &CLEANING).unwrap();
-        let cleaning = began.elapsed() - cutting;
+        let cleaning = began.elapsed().saturating_sub(cutting);
         println!("{side} x {side}: {} ms at best of 5, cleaning {} ms", times[0], cleaning.as_millis());
     }
 }

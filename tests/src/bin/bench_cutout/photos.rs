@@ -1,9 +1,10 @@
 //! Photos: cut-out ones on plain grounds and on other photos, and photos with masks.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use pipeline::providers::local::image::{Limits, Picture, apply, decode};
-use pipeline_core::provider::{Dimensions, ProcessStep, ResizeFit};
+use pipeline::providers::local::image::{Limits, Log, Picture, Threads, Workbench, decode};
+use pipeline_core::provider::{Anchor, Dimensions, ProcessStep, ResizeFit, ResizeKernel};
 
 use crate::Options;
 use crate::case::Case;
@@ -57,8 +58,17 @@ fn open(path: &Path) -> Option<Picture> {
 }
 
 fn sized(picture: Picture, width: u32, height: u32) -> Picture {
-    let step = ProcessStep::Resize { width: Some(width), height: Some(height), fit: ResizeFit::Inside, enlarge: true };
-    apply(step, picture, Limits::DEFAULT).unwrap().0
+    let step = ProcessStep::Resize {
+        width: Some(width),
+        height: Some(height),
+        fit: ResizeFit::Inside,
+        position: Anchor::Center,
+        kernel: ResizeKernel::Lanczos3,
+        enlarge: true,
+        fill: [0; 4],
+    };
+    let bench = Workbench { limits: Limits::DEFAULT, threads: Threads::ONE, overlays: &[], soft: &[] };
+    bench.run(Cow::Owned(picture), &[step], &mut Log::default()).unwrap().into_owned()
 }
 
 fn stem(path: &Path) -> String {

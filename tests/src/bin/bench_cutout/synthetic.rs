@@ -79,14 +79,16 @@ fn subject(shape: &str, surface: &str, seed: u32, x: u32, y: u32) -> [u8; 4] {
     let turn = chance(1, 2, seed);
     let second = match surface {
         "two colours" => place.1 > 230.0,
-        "stripes" => (x / 14 + y / 20) % 2 == 0,
+        "stripes" => (x / 14 + y / 20).is_multiple_of(2),
         _ => false,
     };
     let mut color = if second { hue(turn + 0.4, 95.0, 45.0) } else { hue(turn, 120.0, 75.0) };
     // Rounded: lighter to the upper left.
     let light = 0.12 * (500.0 - place.0 - place.1) / 5.0;
     let grain = if surface == "grain" { 44.0 * (chance(x, y, seed) - 0.5) } else { 0.0 };
-    color.iter_mut().for_each(|value| *value += light + grain);
+    for value in &mut color {
+        *value += light + grain;
+    }
     let alpha = (depth(shape, seed, place.0, place.1) / 1.5 + 0.5).clamp(0.0, 1.0) * 255.0;
     let [red, green, blue] = color.map(|value| value.clamp(0.0, 255.0) as u8);
     [red, green, blue, alpha as u8]
@@ -110,7 +112,7 @@ fn behind(ground: &str, seed: u32, x: u32, y: u32) -> [u8; 3] {
             let sum: f64 = (0..9).map(glow).sum();
             hue(turn, 60.0, 16.0).map(|value| value + 90.0 * sum)
         }
-        _ => hue(turn, if (x / 32 + y / 32) % 2 == 0 { 185.0 } else { 150.0 }, 12.0)
+        _ => hue(turn, if (x / 32 + y / 32).is_multiple_of(2) { 185.0 } else { 150.0 }, 12.0)
             .map(|value| value + 8.0 * noise(seed)),
     };
     color.map(|value| value.clamp(0.0, 255.0) as u8)

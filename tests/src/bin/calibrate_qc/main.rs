@@ -68,7 +68,7 @@ fn speed(photos: &[Sample]) {
         each.sort_by(f64::total_cmp);
         each.get(each.len() / 2).copied().unwrap_or_default()
     };
-    let all = time(&|photo| drop(measure(&photo.picture, None).unwrap()));
+    let all = time(&|photo| _ = measure(&photo.picture, None).unwrap());
     let print = time(&|photo| _ = fingerprint(&photo.picture));
     println!("\nper 1024 x 1024 pixels, median: all measures {all:.1} ms, fingerprint {print:.1} ms\n");
 }

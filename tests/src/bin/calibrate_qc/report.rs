@@ -141,7 +141,9 @@ impl Report {
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
             let refused = found.iter().filter(|found| {
                 let codes = codes(found);
-                codes.iter().for_each(|code| *counts.entry(code.clone()).or_default() += 1);
+                for code in &codes {
+                    *counts.entry(code.clone()).or_default() += 1;
+                }
                 !codes.is_empty()
             });
             let refused = refused.count();

@@ -22,7 +22,7 @@ pub(crate) fn load(folder: &Path, side: u32) -> Vec<Sample> {
         let mut picture = decode(&bytes, Limits::DEFAULT).unwrap().upright().unwrap();
         picture.flatten([255; 3]);
         let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
-        let digest = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest = digest.as_ref().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         Sample { name, digest, bytes: bytes.len(), picture: shrink_to(&picture, side).unwrap() }
     };

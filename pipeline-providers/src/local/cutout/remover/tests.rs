@@ -21,7 +21,7 @@ fn product() -> Picture {
     paint(400, |x, y| {
         let light = (225.0 - 50.0 * y) as u8;
         match subject(x, y) {
-            true if (x * 9.0) as u32 % 2 == 0 => [180, 40, 50],
+            true if ((x * 9.0) as u32).is_multiple_of(2) => [180, 40, 50],
             true => [40, 60, 120],
             false => [light, light, light - 10],
         }

@@ -98,8 +98,11 @@ fn cut_one(bytes: &[u8]) -> Option<(Chunk<'_>, &[u8])> {
     Some(((kind, content), rest.get(length + length % 2..).unwrap_or_default()))
 }
 
-/// The size of a frame of an animation, and the coded picture in it.
-fn first_frame(content: &[u8]) -> Option<Result<(Dimensions, &[u8; 4], &[u8])>> {
+/// The size of a frame of an animation, and the kind and content of the coded picture in it.
+type Frame<'a> = (Dimensions, &'a [u8; 4], &'a [u8]);
+
+/// Finds the coded picture in a frame of an animation.
+fn first_frame(content: &[u8]) -> Option<Result<Frame<'_>>> {
     let &[_, _, _, _, _, _, w0, w1, w2, h0, h1, h2, ..] = content else { return None };
     let size =
         Dimensions { width: u32::from_le_bytes([w0, w1, w2, 0]) + 1, height: u32::from_le_bytes([h0, h1, h2, 0]) + 1 };
@@ -118,7 +121,7 @@ fn canvas(content: &[u8]) -> Option<Dimensions> {
 }
 
 /// The size in a coded picture: lossy (RFC 6386, section 9.1) or lossless (WebP lossless specification, section 3).
-fn coded_size(kind: &[u8; 4], content: &[u8]) -> Option<Dimensions> {
+fn coded_size(kind: &[u8], content: &[u8]) -> Option<Dimensions> {
     match (kind, content) {
         (b"VP8 ", &[_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) => {
             let side = |bytes| u32::from(u16::from_le_bytes(bytes) & 0x3fff);

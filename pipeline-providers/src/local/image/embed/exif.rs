@@ -139,7 +139,9 @@ fn write(fields: &Fields, little_endian: bool) -> Result<Vec<u8>> {
     let fields: Vec<Field> =
         fields.iter().map(|(tag, value)| Field { tag: *tag, ifd_num: In::PRIMARY, value: value.clone() }).collect();
     let mut writer = Writer::new();
-    fields.iter().for_each(|field| writer.push_field(field));
+    for field in &fields {
+        writer.push_field(field);
+    }
     let mut out = Cursor::new(Vec::new());
     let written = writer.write(&mut out, little_endian);
     written.map_err(|error| Error::unexpected("cannot write the EXIF block").because(error))?;

@@ -23,7 +23,7 @@ impl Facts {
             keywords: request.keywords.iter().map(|word| plain(word)).filter(|word| !word.is_empty()).collect(),
             creator: some(&request.creator),
             rights: some(&request.rights),
-            source: request.source.map(|source| source.uri()),
+            source: request.source.map(pipeline_core::provider::DigitalSource::uri),
         }
     }
 }

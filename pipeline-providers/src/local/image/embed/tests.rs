@@ -69,7 +69,7 @@ fn property(bytes: &[u8], name: &str) -> Vec<String> {
     let packet = std::str::from_utf8(&bytes[from..to]).unwrap().to_owned();
     let document = roxmltree::Document::parse(&packet).unwrap();
     let found = document.descendants().filter(|node| node.tag_name().name() == name);
-    let texts = found.flat_map(|node| node.descendants().filter(|node| node.is_text()).collect::<Vec<_>>());
+    let texts = found.flat_map(|node| node.descendants().filter(roxmltree::Node::is_text).collect::<Vec<_>>());
     texts.filter_map(|node| node.text().map(str::to_owned)).collect()
 }
 
@@ -159,7 +159,9 @@ fn photograph(format: MediaType) -> ImageFile {
         field(Tag::ImageWidth, Value::Long(vec![9999])),
     ];
     let mut writer = Writer::new();
-    fields.iter().for_each(|field| writer.push_field(field));
+    for field in &fields {
+        writer.push_field(field);
+    }
     let mut block = Cursor::new(Vec::new());
     writer.write(&mut block, false).unwrap();
     let packet = "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\

@@ -44,7 +44,7 @@ pub(super) fn features(grey: &Grey) -> Option<[f32; FEATURES]> {
     let own = own?;
     let mut all = [0.0; FEATURES];
     let (first, rest) = all.split_at_mut(2);
-    first.copy_from_slice(&[own.shape as f32, ((own.left + own.right) / 2.0) as f32]);
+    first.copy_from_slice(&[own.shape as f32, f64::midpoint(own.left, own.right) as f32]);
     for (features, fit) in rest.chunks_exact_mut(4).zip(neighbours) {
         let fit = fit?;
         features.copy_from_slice(&[fit.shape, fit.mean, fit.left, fit.right].map(|value| value as f32));
