@@ -241,7 +241,7 @@ mod tests {
         let text =
             parse("[providers.t]\nkind = \"onnx\"\ncapability = \"vision\"\nside = 5\nmean = [1, 2]\n").unwrap_err();
         for part in [
-            "p.toml:1:1: providers.t: there is no `file`; expected the path of an ONNX file",
+            "p.toml:1:12: providers.t: there is no `file`; expected the path of an ONNX file",
             "p.toml:4:1: providers.t.side: 5 is not accepted; expected 16 to 4096 pixels",
             "providers.t.mean: invalid length 2",
             "providers.t.labels: not accepted; expected the path of a text file with one label a line",

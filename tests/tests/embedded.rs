@@ -85,7 +85,12 @@ fn exiftool_finds_every_field_in_every_block_and_nothing_wrong() {
             ]);
         }
         for (field, value) in wanted {
-            assert_eq!(found.get(field), Some(&value), "{format}: {field} in {found:#?}");
+            // Some releases of exiftool read these fields as UCS-2, which has no place for what is beyond 16 bits.
+            let seen = found.get(field).map(|seen| match seen {
+                Value::String(text) if field.contains(":XP") => json!(text.replace("??????", "🦊")),
+                other => other.clone(),
+            });
+            assert_eq!(seen.as_ref(), Some(&value), "{format}: {field} in {found:#?}");
         }
     }
 }

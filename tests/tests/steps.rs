@@ -87,7 +87,14 @@ async fn every_stage_tells_its_steps_in_order_when_all_goes_well() {
     ] {
         assert_eq!(steps(&entries, stage), expected, "{stage}");
     }
-    for LogEntry { entry, .. } in &entries {
+    let off = entries.iter().filter(|entry| entry.entry.step == Step::Skip);
+    let off: Vec<_> = off.map(|entry| (entry.entry.stage.as_ref().unwrap().as_str(), entry.entry.level)).collect();
+    assert_eq!(
+        off,
+        [("cutout", LogLevel::Debug), ("tag", LogLevel::Debug)],
+        "what is off is told to those who ask for all"
+    );
+    for LogEntry { entry, .. } in entries.iter().filter(|entry| entry.entry.step != Step::Skip) {
         assert!(entry.item.is_some() && entry.code.is_none() && entry.level <= LogLevel::Info, "{entry:?}");
         assert_eq!(entry.duration.is_some(), has_duration(&entry.step), "{entry:?}");
         assert_eq!(entry.attempt, entry.stage.as_ref().map(|_| 1), "{entry:?}");

@@ -27,7 +27,7 @@ fn bad_files_fail_with_a_reason_and_the_others_go_on() {
     assert!(items.iter().all(|item| !item["why"].as_str().unwrap().is_empty()), "{items:?}");
     let item = bench.answer(0, &["items", "show", items[0]["id"].as_str().unwrap(), "-o", "json"]);
     assert_eq!(item["status"], "failed");
-    assert_eq!(item["stages"].as_array().unwrap().len(), 5);
+    assert_eq!(item["stages"].as_array().unwrap().len(), 7);
     let table = bench.run(&["items", "show", items[0]["id"].as_str().unwrap()]);
     assert!(stdout(&table).contains("failed"), "{}", stdout(&table));
     assert_eq!(std::fs::read_dir(bench.path("out")).unwrap().count(), 1, "nothing half-written");

@@ -88,13 +88,35 @@ impl ItemMachine {
         let index = match retry.from {
             Some(index) => index,
             None => {
-                let default = plan.retry_from.filter(|index| self.ready_to_start(plan, *index, &[]).is_ok());
+                let default = plan.retry_from.and_then(|index| self.first_ready(plan, index));
                 let stopped = self.stop().map(|(index, _)| index);
                 let made = self.slots.last().map(|(index, _)| *index);
                 default.or(stopped).or(made).unwrap_or(0)
             }
         };
         self.ready_to_start(plan, index, &[]).map(|()| index)
+    }
+
+    /// Returns a stage, or the first one before it that has to be done for it; `None` when neither can start.
+    fn first_ready(&self, plan: &Plan, mut index: StageIndex) -> Option<StageIndex> {
+        while let Some(need) = self.missing(plan, index, &[]) {
+            index = need;
+        }
+        self.ready_to_start(plan, index, &[]).is_ok().then_some(index)
+    }
+
+    /// Returns the first stage before another one that is neither done nor among those that are done again.
+    fn missing(&self, plan: &Plan, index: StageIndex, again: &[StageIndex]) -> Option<StageIndex> {
+        let is_missing = |(need, state): &(StageIndex, &StageState)| {
+            let before = plan.suffix(*need).get(index) == Some(&true) && *need != index;
+            let planned = plan.stage(*need);
+            // Checks are not repeated: one that stopped the item counts as made. What is off has nothing to give.
+            let check = planned.is_some_and(|stage| stage.role == Role::Check);
+            let off = planned.is_some_and(|stage| !stage.enabled);
+            let there = state.is_through() || off || (check && matches!(state, StageState::Stopped { .. }));
+            before && !there && !again.contains(need)
+        };
+        self.stages.iter().enumerate().find(is_missing).map(|(need, _)| need)
     }
 
     /// Tells whether what a stage needs is there, or is among those that are done again.
@@ -106,15 +128,9 @@ impl ItemMachine {
                 return Err(RetryRefused::BeforeExpansion(stage.name.to_string()));
             }
         }
-        for (need, state) in self.stages.iter().enumerate() {
-            let before = plan.suffix(need).get(index) == Some(&true) && need != index;
-            let check = plan.stage(need).is_some_and(|stage| stage.role == Role::Check);
-            // Checks are not repeated: one that stopped the item counts as made.
-            let there = state.is_through() || (check && matches!(state, StageState::Stopped { .. }));
-            if before && !there && !again.contains(&need) {
-                let need = plan.stage(need).map(|stage| stage.name.to_string()).unwrap_or_default();
-                return Err(RetryRefused::MissingInput { stage: stage.name.to_string(), need });
-            }
+        if let Some(need) = self.missing(plan, index, again) {
+            let need = plan.stage(need).map(|stage| stage.name.to_string()).unwrap_or_default();
+            return Err(RetryRefused::MissingInput { stage: stage.name.to_string(), need });
         }
         Ok(())
     }

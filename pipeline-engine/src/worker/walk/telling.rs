@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use pipeline_core::executor::{Event, ItemEvent, Outcome, Stop};
+use pipeline_core::executor::{Event, ItemEvent, Outcome, Stop, Why};
 use pipeline_core::id::StageName;
 use pipeline_core::model::{Failure, LogLevel, Step, Verdict};
 use pipeline_core::pipeline::StageIndex;
@@ -118,7 +118,9 @@ fn said(event: &ItemEvent) -> Option<(Option<&StageName>, Said)> {
             (Some(stage), Said::failed(LogLevel::Warn, Step::Skip, failure))
         }
         ItemEvent::StageSkipped { stage, why, failure: None } => {
-            (Some(stage), Said::new(LogLevel::Info, Step::Skip, format!("passed over: {}", why.words())))
+            // What is off is off for every item of the job.
+            let level = if *why == Why::Disabled { LogLevel::Debug } else { LogLevel::Info };
+            (Some(stage), Said::new(level, Step::Skip, format!("passed over: {}", why.words())))
         }
         ItemEvent::StageStopped { stage, stop } => {
             let said = match stop {
