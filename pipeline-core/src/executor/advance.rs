@@ -33,11 +33,18 @@ impl Walk {
     }
 
     /// Unblocks, skips and stops stages until nothing changes; one pass, because needs stand before their stage.
+    ///
+    /// A stage waits for all that stands before it, not only for what it needs: a retry may leave out a stage whose own
+    /// needs are done again, and what follows is to read what they make.
     fn settle(&mut self, around: Surroundings<'_>) {
+        let mut open = Vec::with_capacity(around.plan.stages.len());
         for (index, stage) in around.plan.stages.iter().enumerate() {
-            if !self.next.is_halted() && matches!(self.next.stages.get(index), Some(StageState::Blocked)) {
+            let waits = stage.needs.iter().any(|need| open.get(*need) == Some(&true));
+            if !waits && !self.next.is_halted() && matches!(self.next.stages.get(index), Some(StageState::Blocked)) {
                 self.unblock(around, index, stage);
             }
+            let settled = self.next.stages.get(index).is_some_and(StageState::is_settled);
+            open.push(waits || !settled);
         }
         if self.next.is_halted() {
             self.halt(around.plan);
@@ -47,9 +54,6 @@ impl Walk {
     fn unblock(&mut self, around: Surroundings<'_>, index: StageIndex, stage: &PlannedStage) {
         let needs: Vec<StageState> =
             stage.needs.iter().filter_map(|need| self.next.stages.get(*need)).cloned().collect();
-        if !needs.iter().all(StageState::is_settled) {
-            return;
-        }
         let filtered = needs.iter().any(|state| matches!(state, StageState::Skipped { why, .. } if !why.passes()));
         if filtered {
             return self.skip(around.plan, index, Why::Upstream, None);

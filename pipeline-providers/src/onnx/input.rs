@@ -1,9 +1,11 @@
 //! A picture as the numbers a model wants.
 
-use pipeline_core::error::Result;
-use pipeline_core::provider::{ProcessStep, ResizeFit};
+use std::borrow::Cow;
 
-use crate::local::image::{Limits, Picture, apply, flatten};
+use pipeline_core::error::Result;
+use pipeline_core::provider::{Anchor, ProcessStep, ResizeFit, ResizeKernel};
+
+use crate::local::image::{Limits, Log, Picture, Threads, Workbench};
 
 use super::config::{Fit, Layout, OnnxConfig};
 use super::runtime::{Tensor, shape};
@@ -15,8 +17,18 @@ pub(super) fn input(picture: &Picture, config: &OnnxConfig) -> Result<Tensor> {
         Fit::Stretch => ResizeFit::Fill,
         Fit::Crop => ResizeFit::Cover,
     };
-    let resize = ProcessStep::Resize { width: Some(side), height: Some(side), fit, enlarge: true };
-    let (square, _) = apply(resize, flatten(picture.clone(), [255; 3]).0, Limits::DEFAULT)?;
+    let resize = ProcessStep::Resize {
+        width: Some(side),
+        height: Some(side),
+        fit,
+        position: Anchor::Center,
+        kernel: ResizeKernel::Lanczos3,
+        enlarge: true,
+        fill: [255; 4],
+    };
+    let bench = Workbench { limits: Limits::DEFAULT, threads: Threads::ONE, overlays: &[], soft: &[] };
+    let steps = [ProcessStep::Flatten { background: [255; 3] }, resize];
+    let square = bench.run(Cow::Borrowed(picture), &steps, &mut Log::default())?;
     let pixels = square.pixels();
     let number = |value: u8, channel: usize| (f32::from(value) / 255.0 - config.mean[channel]) / config.std[channel];
     let values = match config.layout {

@@ -34,7 +34,7 @@ impl BackgroundRemover for OnnxRemover {
     async fn remove_background(&self, request: RemoveBackgroundRequest) -> Result<RemoveBackgroundResponse> {
         let normalise = self.normalise;
         let read = move |picture: Picture, answer: Tensor| {
-            let matte = matte(&picture, &plane(answer, normalise)?)?;
+            let matte = matte(&picture, &plane(&answer, normalise)?)?;
             let image = encode(&matte.cut(&picture)?, MediaType::Png, 100)?;
             Ok(RemoveBackgroundResponse { image, confidence: Some(matte.decidedness()), usage: Usage::default() })
         };
@@ -43,7 +43,7 @@ impl BackgroundRemover for OnnxRemover {
 }
 
 /// The answer as one plane of values from 0 to 1.
-fn plane(answer: Tensor, normalise: Normalise) -> Result<Plane> {
+fn plane(answer: &Tensor, normalise: Normalise) -> Result<Plane> {
     // Dimensions of one tell nothing.
     let sides: Vec<usize> = answer.shape.iter().copied().filter(|length| *length != 1).collect();
     let [height, width] = *sides.as_slice() else {

@@ -32,8 +32,8 @@ impl TractModel {
         let model = onnx()
             .model_for_path(&config.file)
             .and_then(|model| model.with_input_fact(0, f32::fact(shape(config)).into()))
-            .and_then(|model| model.into_optimized())
-            .and_then(|model| model.into_runnable())
+            .and_then(InferenceModelExt::into_optimized)
+            .and_then(IntoRunnable::into_runnable)
             .map_err(failed)?;
         let run = move |input: Numbers| {
             let input = Tensor::from_shape(&input.shape, &input.values)?;

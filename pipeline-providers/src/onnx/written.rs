@@ -1,4 +1,5 @@
 //! Tiny models, written byte by byte in the protocol buffers of ONNX (onnx.proto of ONNX 1.16, IR version 8).
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Tests of colour and sharpness, against plain arithmetic and against what sharp 0.35.5 made of the same pixels.
+//! Tests of colour and sharpness, against plain arithmetic.
 
 use pipeline_core::provider::Dimensions;
 use proptest::prelude::*;
