@@ -1,7 +1,6 @@
 //! What every format and kind of file decodes to.
 
 use pipeline::core::ErrorKind;
-use pipeline::core::model::MediaType;
 use pipeline::core::provider::Dimensions;
 use pipeline::providers::local::image::{Limits, Picture, decode, probe};
 use pipeline_testkit::pictures::{Tiff, Values, corpus, scene};
