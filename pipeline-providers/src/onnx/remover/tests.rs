@@ -107,7 +107,7 @@ async fn a_picture_without_a_subject_is_an_error_and_no_empty_cut_out() {
 #[test]
 fn an_answer_becomes_a_plane_as_it_is_normalised() {
     let answer = || Tensor { shape: vec![1, 1, 2, 2], values: vec![-1.0, 0.0, 1.0, 3.0] };
-    let levels = |normalise| plane(answer(), normalise).unwrap().values().to_vec();
+    let levels = |normalise| plane(&answer(), normalise).unwrap().values().to_vec();
     assert_eq!(levels(Normalise::MinMax), [0.0, 0.25, 0.5, 1.0]);
     assert_eq!(levels(Normalise::None), [0.0, 0.0, 1.0, 1.0]);
     let sigmoid = levels(Normalise::Sigmoid);
