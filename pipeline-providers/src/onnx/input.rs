@@ -22,7 +22,8 @@ pub(super) fn input(picture: &Picture, config: &OnnxConfig) -> Result<Tensor> {
         height: Some(side),
         fit,
         position: Anchor::Center,
-        kernel: ResizeKernel::Lanczos3,
+        // What models are trained on, and without halos at hard edges.
+        kernel: ResizeKernel::Bilinear,
         enlarge: true,
         fill: [255; 4],
     };
