@@ -7,8 +7,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use pipeline_core::id::{CallId, Digest};
-use pipeline_core::model::Money;
-use pipeline_core::provider::{CallContext, ProviderInfo, TextModel, TextRequest, TextResponse, Usage};
+use pipeline_core::model::{Artifact, Money};
+use pipeline_core::provider::{
+    CallContext, ImageFile, ProviderInfo, Question, TextModel, TextRequest, TextResponse, Usage, VisionModel,
+    VisionRequest, VisionResponse,
+};
 use pipeline_core::stage::{Answer, CallSpec, StageContext, Task};
 use pipeline_core::{Error, Result};
 
@@ -72,6 +75,27 @@ pub(super) async fn write(
     let asked = (digest, Some(request.instructions.clone()).filter(|text| !text.trim().is_empty()));
     let (response, cost) = call(context, &info, std::slice::from_ref(task), asked, move |call| async move {
         let answer = model.write(TextRequest { context: call, ..request }).await?;
+        let usage = answer.usage.clone();
+        Ok((json!(answer), usage))
+    })
+    .await?;
+    Ok((reread(response)?, cost))
+}
+
+/// Has a vision model look at a picture for `task`; returns the answer and what it cost.
+pub(super) async fn look(
+    context: &dyn StageContext,
+    model: Arc<dyn VisionModel>,
+    task: &Task,
+    artifact: &Artifact,
+    question: Question,
+) -> Result<(VisionResponse, Money)> {
+    let info = model.info().clone();
+    let digest = request_digest(&info, &(&question, artifact.digest))?;
+    let bytes = context.artifacts().get(artifact.digest).await?;
+    let image = ImageFile { bytes, media_type: artifact.media_type };
+    let (response, cost) = call(context, &info, std::slice::from_ref(task), (digest, None), move |call| async move {
+        let answer = model.look(VisionRequest { image, question, context: call }).await?;
         let usage = answer.usage.clone();
         Ok((json!(answer), usage))
     })

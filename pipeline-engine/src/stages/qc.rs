@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use pipeline_core::model::{Capability, Reason, Verdict};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
-use pipeline_core::provider::{Dimensions, ImageFile, QualityRules, Question, VisionRequest, VisionResponse};
+use pipeline_core::provider::{Dimensions, QualityRules, Question};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, Result};
@@ -216,17 +216,7 @@ impl Stage for ImageQc {
             |port: &str| task.inputs.fields.get(port).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());
         let requested = side("width").zip(side("height")).map(|(width, height)| Dimensions { width, height });
         let question = Question::Quality { rules: settings.rules(), requested };
-        let digest = paid::request_digest(&info, &(&question, artifact.digest))?;
-        let bytes = context.artifacts().get(artifact.digest).await?;
-        let image = ImageFile { bytes, media_type: artifact.media_type };
-        let (response, cost) =
-            paid::call(context, &info, std::slice::from_ref(&task), (digest, None), move |call| async move {
-                let answer = model.look(VisionRequest { image, question, context: call }).await?;
-                let usage = answer.usage.clone();
-                Ok((json!(answer), usage))
-            })
-            .await?;
-        let response: VisionResponse = paid::reread(response)?;
+        let (response, cost) = paid::look(context, model, &task, &artifact, question).await?;
         let mut verdict = response.verdict.ok_or_else(|| {
             Error::corrupt("the vision model answered without a verdict").with("provider", &info.name)
         })?;

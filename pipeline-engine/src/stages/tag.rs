@@ -7,7 +7,7 @@ use serde_json::json;
 
 use pipeline_core::model::Capability;
 use pipeline_core::pipeline::{PortSpec, StageSpec};
-use pipeline_core::provider::{ImageFile, Question, VisionRequest, VisionResponse};
+use pipeline_core::provider::Question;
 use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, Result};
@@ -70,17 +70,7 @@ impl Stage for ImageTag {
         let model = context.providers().vision_model(&settings.provider)?;
         let info = model.info().clone();
         let question = Question::Labels { most: settings.most };
-        let digest = paid::request_digest(&info, &(&question, artifact.digest))?;
-        let bytes = context.artifacts().get(artifact.digest).await?;
-        let image = ImageFile { bytes, media_type: artifact.media_type };
-        let (response, cost) =
-            paid::call(context, &info, std::slice::from_ref(&task), (digest, None), move |call| async move {
-                let answer = model.look(VisionRequest { image, question, context: call }).await?;
-                let usage = answer.usage.clone();
-                Ok((json!(answer), usage))
-            })
-            .await?;
-        let response: VisionResponse = paid::reread(response)?;
+        let (response, cost) = paid::look(context, model, &task, &artifact, question).await?;
         let Labels { labels } = serde_json::from_value(response.answer).map_err(|error| {
             Error::corrupt("the vision model did not answer with labels")
                 .with("provider", &info.name)
