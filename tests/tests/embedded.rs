@@ -101,8 +101,8 @@ fn pillow_opens_every_format_and_finds_the_blocks() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    for (format, name) in FORMATS.into_iter().zip(["JPEG", "PNG", "WEBP"]) {
-        let found = pillow(&described(&folder, format));
+    let files = FORMATS.map(|format| described(&folder, format));
+    for (found, name) in pillow(&files).into_iter().zip(["JPEG", "PNG", "WEBP"]) {
         assert_eq!((&found["format"], &found["size"]), (&json!(name), &json!([160, 120])), "{found}");
         assert_eq!((&found["xmp"], &found["orientation"]), (&json!(true), &json!(1)), "{found}");
         assert!(found["description"].as_str().is_some_and(|text| text.contains("latte art")), "{found}");

@@ -14,7 +14,7 @@ mod steps;
 mod thumbnail;
 
 pub use bands::Threads;
-pub use decode::{Decoded, decode, decode_as, probe};
+pub use decode::{Decoded, decode, decode_as, decode_on, probe};
 pub use embed::embed;
 pub use encode::{encode, encode_as, target};
 pub use keep::Keepsake;

@@ -11,7 +11,7 @@ use pipeline_core::provider::{
 };
 
 use super::bands::Threads;
-use super::decode::{decode, decode_as};
+use super::decode::{decode, decode_on};
 use super::embed::embed;
 use super::encode::{encode_as, target};
 use super::keep::Keepsake;
@@ -124,7 +124,7 @@ pub fn process(request: &ProcessRequest, limits: Limits) -> Result<ProcessRespon
 /// value out of range; `Timeout` when the time of `limits` is over. A part that may fail softly is told in the response
 /// instead.
 pub fn process_on(request: &ProcessRequest, limits: Limits, threads: Threads) -> Result<ProcessResponse> {
-    let decoded = decode_as(&request.image.bytes, limits, request.color)?;
+    let decoded = decode_on(&request.image.bytes, limits, request.color, threads)?;
     let source = decoded.media_type;
     let mut log = Log::default();
     log.applied.extend(decoded.colours.map(str::to_owned));

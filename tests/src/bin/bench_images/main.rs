@@ -23,9 +23,14 @@ mod table;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use serde::{Deserialize, Serialize};
 
 use job::Job;
+
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures pictures beside sharp.
 #[derive(Parser)]

@@ -20,6 +20,7 @@ use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::{ColorProfile, Dimensions};
 
+use super::bands::Threads;
 use super::limits::Limits;
 use super::orient::Orientation;
 use super::picture::Picture;
@@ -81,6 +82,14 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_as(bytes: &[u8], limits: Limits, color: ColorProfile) -> Result<Decoded> {
+    decode_on(bytes, limits, color, Threads::ONE)
+}
+
+/// As [`decode_as`], on more than one thread where that helps.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_on(bytes: &[u8], limits: Limits, color: ColorProfile, threads: Threads) -> Result<Decoded> {
     let media_type = readable(bytes)?;
     let size = stored_size(media_type, bytes)?;
     limits.check(size)?;
@@ -96,7 +105,7 @@ pub fn decode_as(bytes: &[u8], limits: Limits, color: ColorProfile) -> Result<De
     limits.check_memory(outline.memory)?;
     limits.check_time()?;
     let samples: Samples = match media_type {
-        MediaType::Png => png::decode(bytes, limits),
+        MediaType::Png => png::decode(bytes, size, limits, threads),
         MediaType::Jpeg => jpeg::decode(bytes, limits),
         MediaType::Gif => gif::decode(bytes, limits),
         MediaType::WebP => webp::decode(bytes, limits),

@@ -1,5 +1,9 @@
 //! PNG: every colour type, eight bits out; checksums and the end chunk must be there.
 
+mod chunks;
+mod plain;
+mod unfilter;
+
 use std::io::Read;
 
 use flate2::read::ZlibDecoder;
@@ -8,6 +12,8 @@ use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
 use png::{ColorType, DecodeOptions, DecodingError, Transformations};
 
+use self::chunks::{Chunk, Chunks};
+use super::super::bands::Threads;
 use super::super::limits::Limits;
 use super::samples::{Kind, Samples};
 use super::watched::Watched;
@@ -24,23 +30,24 @@ pub(super) fn size(bytes: &[u8]) -> Result<Dimensions> {
     }
 }
 
-/// Walks the chunks (PNG specification, third edition, section 5) to the end one.
+/// Walks the chunks to the end one.
 pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
     let cut = || damaged(MediaType::Png).because("the end chunk is missing");
-    let (mut frames, mut packed, mut found) = (1, 0, None);
-    let mut at = 8;
-    loop {
-        let length = number(bytes, at).ok_or_else(cut)? as usize;
-        let kind = bytes.get(at + 4..at + 8).ok_or_else(cut)?;
-        let content = at.checked_add(8 + length).and_then(|end| bytes.get(at + 8..end)).ok_or_else(cut)?;
-        match kind {
-            b"IDAT" => packed += length as u64,
+    let (mut frames, mut packed, mut found, mut ended) = (1, 0, None, false);
+    for Chunk { kind, content, .. } in Chunks::of(bytes) {
+        match &kind {
+            b"IDAT" => packed += content.len() as u64,
             b"acTL" => frames = number(content, 0).unwrap_or(u32::MAX),
             b"iCCP" if found.is_none() => found = Some(unpacked(content)?),
-            b"IEND" => break,
+            b"IEND" => {
+                ended = true;
+                break;
+            }
             _ => {}
         }
-        at += 12 + length;
+    }
+    if !ended {
+        return Err(cut());
     }
     let &[depth, colour] = bytes.get(24..26).unwrap_or_default() else { return Err(cut()) };
     let samples = match colour {
@@ -57,7 +64,16 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
     Ok(Outline { frames, memory: area(size).saturating_mul(8), profile: found })
 }
 
-pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
+pub(super) fn decode(bytes: &[u8], size: Dimensions, limits: Limits, threads: Threads) -> Result<Samples> {
+    limits.check_memory(area(size).saturating_mul(4))?;
+    match plain::decode(bytes, size, limits, threads)? {
+        Some(samples) => Ok(samples),
+        None => every_kind(bytes, limits),
+    }
+}
+
+/// Decodes a file of any kind.
+fn every_kind(bytes: &[u8], limits: Limits) -> Result<Samples> {
     let broken = |error: DecodingError| refused(error, limits);
     let mut options = DecodeOptions::default();
     options.set_ignore_adler32(false);

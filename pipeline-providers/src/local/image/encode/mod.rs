@@ -2,6 +2,7 @@
 
 #[cfg(feature = "avif")]
 mod avif;
+mod huffman;
 mod jpeg;
 mod palette;
 mod png;
@@ -56,7 +57,7 @@ pub fn encode_as(picture: &Picture, media_type: MediaType, encoding: &Encoding, 
     within("effort", encoding.effort.unwrap_or(1).into(), 1, 10)?;
     within("colors", encoding.colors.unwrap_or(256), 2, 256)?;
     let bytes = match media_type {
-        MediaType::Png => png::encode(picture, encoding)?,
+        MediaType::Png => png::encode(picture, encoding, threads)?,
         MediaType::Jpeg => jpeg::encode(picture, encoding, threads)?,
         MediaType::WebP => webp::encode(picture, encoding)?,
         #[cfg(feature = "avif")]

@@ -1,5 +1,7 @@
 //! Huffman tables of JPEG: reading one, and making the best one for counted symbols.
 
+use super::super::huffman::{Codes, codes};
+
 /// Bits looked up at once.
 const FAST: u32 = 10;
 
@@ -29,57 +31,14 @@ impl Table {
     /// longer than 16 bits and none of only ones.
     pub(super) fn best(occurrences: &[u32; 256]) -> Self {
         // One symbol more, which gets the longest code: the one of only ones.
-        let mut weights: Vec<u64> = occurrences.iter().map(|count| u64::from(*count)).chain([1]).collect();
-        let mut lengths = vec![0_usize; weights.len()];
-        let mut chain: Vec<Option<usize>> = vec![None; weights.len()];
-        loop {
-            let lightest = |besides: Option<usize>| {
-                let rest = weights.iter().enumerate().filter(|(at, weight)| **weight > 0 && Some(*at) != besides);
-                // Of equal ones the last.
-                rest.rev().min_by_key(|(_, weight)| **weight).map(|(at, _)| at)
-            };
-            let Some((first, second)) = lightest(None).and_then(|first| Some((first, lightest(Some(first))?))) else {
-                break;
-            };
-            weights[first] += weights[second];
-            weights[second] = 0;
-            let mut at = first;
-            lengths[at] += 1;
-            while let Some(next) = chain[at] {
-                at = next;
-                lengths[at] += 1;
-            }
-            chain[at] = Some(second);
-            at = second;
-            lengths[at] += 1;
-            while let Some(next) = chain[at] {
-                at = next;
-                lengths[at] += 1;
-            }
-        }
-        let mut counts = vec![0_usize; lengths.len() + 1];
-        lengths.iter().filter(|length| **length > 0).for_each(|length| counts[*length] += 1);
-        shorten(&mut counts);
+        let weights: Vec<u64> = occurrences.iter().map(|count| u64::from(*count)).chain([1]).collect();
+        let Codes { mut counts, symbols } = codes(&weights, 16);
         // The additional symbol goes: its code is the last of the longest.
         if let Some(count) = counts.iter_mut().rev().find(|count| **count > 0) {
             *count -= 1;
         }
-        let mut values: Vec<u8> = (0..=255).filter(|value| lengths[usize::from(*value)] > 0).collect();
-        values.sort_by_key(|value| lengths[usize::from(*value)]);
+        let values = symbols.into_iter().filter_map(|symbol| u8::try_from(symbol).ok()).collect();
         Self { counts: std::array::from_fn(|index| counts[index + 1] as u8), values }
-    }
-}
-
-/// Moves codes longer than 16 bits up the tree (figure K.3).
-fn shorten(counts: &mut [usize]) {
-    for length in (17..counts.len()).rev() {
-        while counts[length] > 0 {
-            let Some(shorter) = (1..length - 1).rev().find(|shorter| counts[*shorter] > 0) else { return };
-            counts[length] -= 2;
-            counts[length - 1] += 1;
-            counts[shorter + 1] += 2;
-            counts[shorter] -= 1;
-        }
     }
 }
 

@@ -18,10 +18,15 @@ pub(super) struct Scan {
     /// The segment that begins the scan.
     start: Vec<u8>,
     symbols: Vec<Symbol>,
+    /// How often each symbol is there, without the first means.
+    occurrences: Occurrences,
     /// Where each component's first mean stands among the symbols, and what its last one is.
     first: [usize; 3],
     last: [i32; 3],
 }
+
+/// How often each symbol of each table is there.
+type Occurrences = [[u32; 256]; TABLES];
 
 /// Takes a file with one scan apart; `None` when it is anything else.
 pub(super) fn read(file: &[u8], layout: [usize; 3], units: usize) -> Option<Scan> {
@@ -38,8 +43,8 @@ pub(super) fn read(file: &[u8], layout: [usize; 3], units: usize) -> Option<Scan
                 let [Some(a), Some(b), Some(c), Some(d)] = &tables else { return None };
                 let decoders = [a, b, c, d].map(Decoder::new);
                 let (symbols, first) = read_symbols(rest, &decoders, layout, units)?;
-                let last = last_means(&symbols);
-                return Some(Scan { segments, start: segment.to_vec(), symbols, first, last });
+                let (occurrences, last) = count(&symbols, first);
+                return Some(Scan { segments, start: segment.to_vec(), symbols, occurrences, first, last });
             }
             _ => segments.extend_from_slice(segment),
         }
@@ -59,11 +64,13 @@ fn read_tables(mut bytes: &[u8], tables: &mut [Option<Table>; TABLES]) -> Option
     Some(())
 }
 
-/// The sums of the differences of each component. Blue and red share a table and take turns.
-fn last_means(symbols: &[Symbol]) -> [i32; 3] {
+/// Counts the symbols, and sums up the differences of each component. Blue and red share a table and take turns.
+fn count(symbols: &[Symbol], first: [usize; 3]) -> (Occurrences, [i32; 3]) {
+    let mut occurrences = [[0; 256]; TABLES];
     let mut sums = [0; 3];
     let mut colours = 0;
     for symbol in symbols {
+        occurrences[symbol.table() & (TABLES - 1)][usize::from(symbol.value())] += 1;
         match symbol.table() {
             0 => sums[0] += symbol.to_difference(),
             2 => {
@@ -73,23 +80,26 @@ fn last_means(symbols: &[Symbol]) -> [i32; 3] {
             _ => {}
         }
     }
-    sums
+    for symbol in first.iter().filter_map(|at| symbols.get(*at)) {
+        occurrences[symbol.table() & (TABLES - 1)][usize::from(symbol.value())] -= 1;
+    }
+    (occurrences, sums)
 }
 
 /// Puts bands together to a file of this height, with the best tables for all of their symbols.
 pub(super) fn join(mut bands: Vec<Scan>, height: u16) -> Option<Vec<u8>> {
     // Each band was written as if nothing came before it: its first means have to be told from the last ones before.
     let mut before = [0; 3];
+    let mut occurrences = [[0; 256]; TABLES];
     for band in &mut bands {
+        let counted = occurrences.iter_mut().flatten().zip(band.occurrences.iter().flatten());
+        counted.for_each(|(sum, count)| *sum += count);
         for (component, at) in band.first.into_iter().enumerate() {
             let symbol = band.symbols.get_mut(at)?;
             *symbol = Symbol::difference(symbol.table(), symbol.to_difference() - before[component]);
+            occurrences[symbol.table() & (TABLES - 1)][usize::from(symbol.value())] += 1;
         }
         before = band.last;
-    }
-    let mut occurrences = [[0_u32; 256]; TABLES];
-    for symbol in bands.iter().flat_map(|band| &band.symbols) {
-        occurrences[symbol.table() & (TABLES - 1)][usize::from(symbol.value())] += 1;
     }
     let tables = occurrences.each_ref().map(Table::best);
     let mut file = head(bands.first()?, height, &tables)?;

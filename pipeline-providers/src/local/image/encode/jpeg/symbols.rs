@@ -49,6 +49,12 @@ impl Symbol {
     }
 }
 
+/// Tells whether one of four bytes has all bits set.
+#[inline]
+fn has_255(bytes: u32) -> bool {
+    (!bytes).wrapping_sub(0x0101_0101) & bytes & 0x8080_8080 != 0
+}
+
 /// Reads bits of entropy-coded data: a zero after 255 is left out, and other bytes after it are the end.
 struct Bits<'a> {
     bytes: &'a [u8],
@@ -59,8 +65,21 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
+    /// Holds 33 bits or more.
     #[inline]
     fn fill(&mut self) {
+        if self.count > 32 {
+            return;
+        }
+        // Mostly there is no 255 near.
+        if let Some((next, rest)) =
+            self.bytes.split_first_chunk().filter(|(next, _)| !has_255(u32::from_be_bytes(**next)))
+        {
+            self.held = self.held << 32 | u64::from(u32::from_be_bytes(*next));
+            self.count += 32;
+            self.bytes = rest;
+            return;
+        }
         while self.count <= 48 {
             let byte = match self.bytes {
                 [255, 0, rest @ ..] => {
@@ -159,13 +178,21 @@ impl Writer {
     pub(super) fn put(&mut self, bits: u32, count: u32) {
         self.held = self.held << count | u64::from(bits);
         self.count += count;
-        while self.count >= 8 {
-            self.count -= 8;
-            let byte = (self.held >> self.count) as u8;
-            self.bytes.push(byte);
-            if byte == 255 {
-                self.bytes.push(0);
+        if self.count >= 32 {
+            self.count -= 32;
+            let four = (self.held >> self.count) as u32;
+            if has_255(four) {
+                four.to_be_bytes().into_iter().for_each(|byte| self.push(byte));
+            } else {
+                self.bytes.extend_from_slice(&four.to_be_bytes());
             }
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes.push(byte);
+        if byte == 255 {
+            self.bytes.push(0);
         }
     }
 
@@ -173,6 +200,10 @@ impl Writer {
     pub(super) fn finish(mut self) -> Vec<u8> {
         let open = (8 - self.count % 8) % 8;
         self.put((1 << open) - 1, open);
+        while self.count >= 8 {
+            self.count -= 8;
+            self.push((self.held >> self.count) as u8);
+        }
         self.bytes
     }
 }
@@ -202,5 +233,33 @@ mod tests {
         let mut bits = Bits { bytes: &[255, 0, 0x7f, 255, 0xd9], held: 0, count: 0, missing: 0 };
         bits.fill();
         assert_eq!((bits.peek(), bits.missing), (0xff7f, 40));
+    }
+
+    #[test]
+    fn bytes_of_ones_are_found_at_every_place() {
+        for place in 0..4 {
+            for byte in 0..=255_u8 {
+                let other = u32::from_be_bytes([0x7f, 0x80, 0xfe, 0]) & !(255 << (8 * place));
+                assert_eq!(has_255(other | u32::from(byte) << (8 * place)), byte == 255, "{byte} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_come_back_as_they_were_put() {
+        let draw = |n: u32| n.wrapping_mul(2_654_435_761) >> 7;
+        let parts: Vec<(u32, u32)> = (0..5000).map(|n| (draw(n), 1 + draw(n + 9) % 16)).collect();
+        // A third of them is ones only.
+        let parts = parts
+            .iter()
+            .map(|(bits, count)| (if bits % 3 == 0 { u32::MAX } else { *bits } & ((1 << count) - 1), *count));
+        let mut writer = Writer::after(Vec::new());
+        parts.clone().for_each(|(bits, count)| writer.put(bits, count));
+        let bytes = writer.finish();
+        let mut reader = Bits { bytes: &bytes, held: 0, count: 0, missing: 0 };
+        for (bits, count) in parts {
+            reader.fill();
+            assert_eq!(u32::from(reader.take(count)), bits);
+        }
     }
 }
