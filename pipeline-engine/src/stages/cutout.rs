@@ -42,7 +42,7 @@ impl Default for CutoutSettings {
     fn default() -> Self {
         Self {
             provider: "classical".to_owned(),
-            min_confidence: 0.3,
+            min_confidence: 0.5,
             specks: 0.02,
             holes: 0.005,
             feather: 0,

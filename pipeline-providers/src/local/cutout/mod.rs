@@ -8,6 +8,7 @@
 mod barrier;
 mod border;
 mod clean;
+mod confidence;
 mod decontaminate;
 mod guided;
 mod lab;

@@ -10,6 +10,7 @@ use crate::local::image::Picture;
 
 use super::barrier::barrier;
 use super::border::Border;
+use super::confidence::Signs;
 use super::guided::Guide;
 use super::lab::{Lab, lab};
 use super::mixture::Mixture;
@@ -96,7 +97,7 @@ pub(super) fn segment(picture: &Picture) -> Result<Segmentation> {
     if !SUBJECT.contains(&share) {
         return Err(undecided("the picture is all subject or all background"));
     }
-    let confidence = confidence(&subject, &said, &border, contrast);
+    let confidence = Signs::read(&colors, &ground, &subject, &said, &border).confidence();
     Ok(Segmentation { subject, confidence })
 }
 
@@ -150,24 +151,4 @@ fn otsu(values: &[f32]) -> f32 {
         }
     }
     (found + 1) as f32 / STEPS as f32
-}
-
-/// How well the colours alone agree with what was found, how much of the border is background, how much stands out.
-fn confidence(subject: &Plane, said: &Plane, border: &Border, contrast: f32) -> f32 {
-    let mut agreed = [0_u32; 2];
-    let mut all = [0_u32; 2];
-    let mut clear = (0_u32, 0_u32);
-    for ((subject, said), seed) in subject.values().iter().zip(said.values()).zip(&border.seeds) {
-        let inside = *subject > 0.5;
-        let group = usize::from(inside);
-        all[group] += 1;
-        agreed[group] += u32::from((*said > 0.0) == inside);
-        clear.0 += u32::from(*seed && !inside);
-        clear.1 += u32::from(*seed);
-    }
-    let share = |part: u32, whole: u32| part as f32 / whole.max(1) as f32;
-    let agreement = share(agreed[0], all[0]).min(share(agreed[1], all[1]));
-    let separation = (2.0 * agreement - 1.0).max(0.0);
-    let frame = border.share * share(clear.0, clear.1);
-    separation * frame * (contrast / 30.0).min(1.0)
 }

@@ -38,6 +38,11 @@ pub(crate) fn cases(options: &Options) -> Vec<Case> {
             cases.push(Case::composed(name, size, |x, y| on(stamp, size, x, y), behind));
         }
     }
+    // Scenes without a subject: whatever is cut out of them is wrong.
+    for (name, picture) in grounds {
+        let truth = vec![0; picture.width() * picture.height()];
+        cases.push(Case { group: "scenes".to_owned(), what: name, picture, truth });
+    }
     cases.extend(options.pairs.iter().flat_map(|folder| pairs(folder, options.side)));
     cases
 }

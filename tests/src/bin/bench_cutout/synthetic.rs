@@ -28,6 +28,19 @@ pub(crate) fn cases() -> Vec<Case> {
             }
         }
     }
+    // The grounds alone, larger and smaller pieces of them: whatever is cut out of them is wrong.
+    for (number, ground) in GROUNDS.iter().enumerate() {
+        for turn in 0..4 {
+            let seed = (700 + number * 10 + turn) as u32;
+            let what = format!("{ground}, {turn}");
+            cases.push(Case::composed(
+                ("painted scenes", what),
+                SIZE,
+                |_, _| [0; 4],
+                |x, y| behind(ground, seed, x, y),
+            ));
+        }
+    }
     cases
 }
 
