@@ -16,7 +16,7 @@ use super::image::{Dimensions, ImageFile};
 
 /// Thresholds of measured quality. A rule that is `None` is not applied, nor is one whose measure the picture lacks.
 ///
-/// What each measure is, and how its default is to be calibrated: `docs/qc-calibration.md`.
+/// What each measure is, and how its default was calibrated: `docs/qc-calibration.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct QualityRules {
@@ -59,20 +59,20 @@ pub struct QualityRules {
 impl Default for QualityRules {
     fn default() -> Self {
         Self {
-            min_sharpness: Some(8.0),
-            min_brightness: Some(20.0),
+            min_sharpness: Some(25.0),
+            min_brightness: Some(25.0),
             max_brightness: Some(240.0),
-            max_clipping: Some(0.35),
+            max_clipping: Some(0.7),
             max_clipped_shadows: None,
             max_clipped_highlights: None,
-            min_contrast: Some(8.0),
+            min_contrast: Some(11.0),
             min_entropy: None,
             min_colorfulness: None,
-            max_noise: Some(15.0),
+            max_noise: Some(6.5),
             max_blockiness: None,
             max_brisque: None,
             reject_blank: true,
-            max_letterbox: Some(0.2),
+            max_letterbox: Some(0.04),
             min_side: Some(256),
             min_megapixels: None,
             max_aspect_error: Some(0.02),
