@@ -8,6 +8,8 @@ use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
 
 use super::decode::Directory;
+#[cfg(feature = "avif")]
+use super::decode::avif_orientation;
 use super::picture::Picture;
 
 /// The tag of the orientation.
@@ -26,7 +28,7 @@ impl Orientation {
         (1..=8).contains(&value).then_some(Self(value as u8))
     }
 
-    /// Reads it from a JPEG, PNG, WebP or TIFF file; upright when there is none or the metadata is damaged.
+    /// Reads it from a JPEG, PNG, WebP, TIFF or AVIF file; upright when there is none or the metadata is damaged.
     pub fn read(media_type: MediaType, bytes: &[u8]) -> Self {
         let value = match media_type {
             MediaType::Jpeg | MediaType::Png | MediaType::WebP => Reader::new()
@@ -37,6 +39,9 @@ impl Orientation {
                 .and_then(|exif| exif.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0)),
             // The file is what EXIF is made of; reading it as such would copy all of it.
             MediaType::Tiff => Directory::read(bytes).and_then(|directory| directory.first(TAG)?.try_into().ok()),
+            // The file has boxes for it; EXIF, if there is some, does not count.
+            #[cfg(feature = "avif")]
+            MediaType::Avif => avif_orientation(bytes),
             _ => None,
         };
         value.and_then(Self::new).unwrap_or(Self::UPRIGHT)

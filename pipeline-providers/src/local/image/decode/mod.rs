@@ -3,6 +3,8 @@
 //! Of an animation or a file with several pages the first picture is taken. Colours come out as sRGB: by the file's
 //! profile where there is one, else as they are.
 
+#[cfg(feature = "avif")]
+mod avif;
 mod bmp;
 mod codec;
 mod directory;
@@ -27,10 +29,13 @@ use super::picture::Picture;
 use super::sniff::sniff;
 use samples::Samples;
 
+#[cfg(feature = "avif")]
+pub(super) use avif::orientation as avif_orientation;
 pub(super) use directory::Directory;
 
 /// The formats that can be read, for error messages.
-const ACCEPTED: &str = "png, jpeg, webp, gif, tiff, bmp";
+const ACCEPTED: &str =
+    if cfg!(feature = "avif") { "png, jpeg, webp, gif, tiff, bmp, avif" } else { "png, jpeg, webp, gif, tiff, bmp" };
 
 /// A decoded file.
 #[derive(Clone, Debug)]
@@ -99,6 +104,8 @@ pub fn decode_on(bytes: &[u8], limits: Limits, color: ColorProfile, threads: Thr
         MediaType::Gif => gif::outline(bytes, size, limits),
         MediaType::WebP => webp::outline(bytes, size),
         MediaType::Tiff => tiff::outline(bytes, size),
+        #[cfg(feature = "avif")]
+        MediaType::Avif => avif::outline(bytes, size),
         _ => bmp::outline(bytes, size),
     }?;
     limits.check_frames(outline.frames)?;
@@ -110,6 +117,8 @@ pub fn decode_on(bytes: &[u8], limits: Limits, color: ColorProfile, threads: Thr
         MediaType::Gif => gif::decode(bytes, limits),
         MediaType::WebP => webp::decode(bytes, limits),
         MediaType::Tiff => tiff::decode(bytes, limits),
+        #[cfg(feature = "avif")]
+        MediaType::Avif => avif::decode(bytes, limits),
         _ => bmp::decode(bytes, limits),
     }?;
     if samples.size != size {
@@ -140,6 +149,8 @@ fn stored_size(media_type: MediaType, bytes: &[u8]) -> Result<Dimensions> {
         MediaType::Gif => gif::size(bytes),
         MediaType::WebP => webp::size(bytes),
         MediaType::Tiff => tiff::size(bytes),
+        #[cfg(feature = "avif")]
+        MediaType::Avif => avif::size(bytes),
         _ => bmp::size(bytes),
     }
 }
@@ -152,6 +163,8 @@ fn readable(bytes: &[u8]) -> Result<MediaType> {
     }
     match sniff(bytes) {
         Some(found @ (M::Png | M::Jpeg | M::WebP | M::Gif | M::Tiff | M::Bmp)) => Ok(found),
+        #[cfg(feature = "avif")]
+        Some(M::Avif) => Ok(M::Avif),
         Some(found) if found.is_image() => Err(Error::new(
             ErrorKind::Unsupported,
             format!("{} pictures cannot be read", found.extension().to_uppercase()),

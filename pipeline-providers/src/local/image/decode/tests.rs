@@ -65,8 +65,16 @@ fn a_sequential_jpeg_with_separate_scans_and_reduced_colour_is_refused_and_not_g
     assert_eq!(kind(&bytes), ErrorKind::Unsupported);
 }
 
-const READABLE: [MediaType; 6] =
-    [MediaType::Png, MediaType::Jpeg, MediaType::WebP, MediaType::Gif, MediaType::Tiff, MediaType::Bmp];
+const READABLE: &[MediaType] = &[
+    MediaType::Png,
+    MediaType::Jpeg,
+    MediaType::WebP,
+    MediaType::Gif,
+    MediaType::Tiff,
+    MediaType::Bmp,
+    #[cfg(feature = "avif")]
+    MediaType::Avif,
+];
 
 fn kind(bytes: &[u8]) -> ErrorKind {
     decode(bytes, Limits::DEFAULT).unwrap_err().kind()
@@ -74,7 +82,7 @@ fn kind(bytes: &[u8]) -> ErrorKind {
 
 #[test]
 fn every_accepted_format_is_decoded_and_probed() {
-    for media_type in READABLE {
+    for &media_type in READABLE {
         let bytes = file(media_type);
         let decoded = decode(&bytes, Limits::DEFAULT).unwrap();
         assert_eq!(decoded.media_type, media_type);
@@ -85,7 +93,7 @@ fn every_accepted_format_is_decoded_and_probed() {
 
 #[test]
 fn a_file_cut_anywhere_is_corrupt() {
-    for media_type in READABLE {
+    for &media_type in READABLE {
         let bytes = file(media_type);
         for length in (12..bytes.len()).step_by(bytes.len() / 150 + 1).chain([bytes.len() - 2, bytes.len() - 1]) {
             match decode(&bytes[..length], Limits::DEFAULT) {
@@ -169,7 +177,7 @@ fn a_header_that_claims_a_huge_size_is_refused_before_memory_is_taken() {
     assert_eq!(kind(&bytes), ErrorKind::Unsupported);
 
     let small = Limits { max_side: 64, ..Limits::DEFAULT };
-    for media_type in READABLE {
+    for &media_type in READABLE {
         let error = decode(&file(media_type), small).unwrap_err();
         assert!(error.to_string().contains("at most 64 pixels"), "{media_type}: {error}");
     }
@@ -188,11 +196,17 @@ fn what_is_no_picture_is_named() {
 
 #[test]
 fn formats_that_cannot_be_read_are_unsupported_and_name_those_that_can() {
-    for bytes in [&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", b"<svg></svg>"] {
+    let files = [
+        &b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..],
+        b"<svg></svg>",
+        #[cfg(not(feature = "avif"))]
+        b"\0\0\0\x18ftypavif\0\0\0\0mif1avif",
+    ];
+    for bytes in files {
         let error = decode(bytes, Limits::DEFAULT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(
-            error.to_string().contains("pictures cannot be read (accepted=png, jpeg, webp, gif, tiff, bmp)"),
+            error.to_string().contains("pictures cannot be read (accepted=png, jpeg, webp, gif, tiff, bmp"),
             "{error}"
         );
     }
@@ -250,7 +264,7 @@ fn a_ycck_jpeg_becomes_rgb() {
 
 #[test]
 fn the_same_bytes_decode_the_same() {
-    for media_type in READABLE {
+    for &media_type in READABLE {
         let bytes = file(media_type);
         let once = || decode(&bytes, Limits::DEFAULT).unwrap().picture;
         assert_eq!(once(), once());
@@ -267,7 +281,7 @@ fn mutated_files_never_panic() {
         state
     };
     let limits = Limits { max_side: 2_000, max_pixels: 1_000_000, ..Limits::DEFAULT };
-    for media_type in READABLE {
+    for &media_type in READABLE {
         let good = file(media_type);
         for _ in 0..600 {
             let mut bytes = good.clone();
