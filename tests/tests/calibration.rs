@@ -1,5 +1,4 @@
 //! The page about the quality measures says what the code does.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use pipeline_core::provider::QualityRules;
 use pipeline_testkit::calibration::made_table;

@@ -9,7 +9,7 @@ pub(super) struct Chunk<'a> {
 }
 
 /// Walks over the chunks of a file, until one is cut off.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Chunks<'a>(&'a [u8]);
 
 impl<'a> Chunks<'a> {

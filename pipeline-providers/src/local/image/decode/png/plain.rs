@@ -42,7 +42,7 @@ pub(super) fn decode(bytes: &[u8], size: Dimensions, limits: Limits, threads: Th
             }
             buffer = piece.buffer;
         }
-        return Ok(stream.is_whole().then(|| Samples::new(size, kind, rows.into_pixels())));
+        return Ok(stream.ended_well().then(|| Samples::new(size, kind, rows.into_pixels())));
     }
     let (send, pieces) = sync_channel(WAITING);
     let (give_back, used) = channel();
@@ -53,7 +53,7 @@ pub(super) fn decode(bytes: &[u8], size: Dimensions, limits: Limits, threads: Th
                     return false;
                 }
             }
-            stream.is_whole()
+            stream.ended_well()
         });
         for piece in pieces {
             limits.check_time()?;
@@ -184,7 +184,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Tells whether everything came, and the stream ends there with the right checksum.
-    fn is_whole(mut self) -> bool {
+    fn ended_well(mut self) -> bool {
         if self.failed || self.left > 0 {
             return false;
         }

@@ -182,7 +182,7 @@ mod tests {
                     0 => 0,
                     1 => a,
                     2 => b,
-                    3 => (a + b) / 2,
+                    3 => i32::midpoint(a, b),
                     _ if (p - a).abs() <= (p - b).abs() && (p - a).abs() <= (p - c).abs() => a,
                     _ if (p - b).abs() <= (p - c).abs() => b,
                     _ => c,

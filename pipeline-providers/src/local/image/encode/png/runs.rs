@@ -133,7 +133,9 @@ fn header(bits: &mut Bits, symbols: &[(u64, u32)]) {
         }
     }
     let mut weights = [0_u64; ORDER.len()];
-    packed.iter().for_each(|(symbol, ..)| weights[*symbol] += 1);
+    for (symbol, ..) in &packed {
+        weights[*symbol] += 1;
+    }
     // A code needs two symbols.
     weights[0] = weights[0].max(1);
     weights[1] = weights[1].max(1);
