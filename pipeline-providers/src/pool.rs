@@ -35,6 +35,11 @@ impl CpuPool {
         self
     }
 
+    /// Returns how many places are free now: what a piece of work may take beside its own.
+    pub(crate) fn free(&self) -> usize {
+        self.permits.available_permits()
+    }
+
     /// Runs `work` as soon as a place is free and returns what it returns.
     ///
     /// The place is held until the work ends, even when the caller has stopped waiting for it or the time is over.

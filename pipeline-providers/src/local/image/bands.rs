@@ -28,6 +28,11 @@ impl Threads {
         Self::new(available_parallelism().map_or(1, usize::from))
     }
 
+    /// No more than so many.
+    pub(crate) fn at_most(self, count: usize) -> Self {
+        Self::new(self.0.min(count))
+    }
+
     /// Does every job once and returns what they return, in the order of the jobs.
     pub(crate) fn run<J: Send, T: Send>(self, jobs: Vec<J>, work: impl Fn(J) -> T + Sync) -> Vec<T> {
         let threads = self.0.min(jobs.len());

@@ -51,7 +51,8 @@ impl LocalImageProcessor {
         self
     }
 
-    /// Sets how many threads may work on one picture: one a core unless said otherwise.
+    /// Sets how many threads may work on one picture: one a core unless said otherwise, and no more than the pool has free
+    /// places.
     pub fn threads(mut self, threads: Threads) -> Self {
         self.threads = threads;
         self
@@ -76,8 +77,9 @@ impl ImageProcessor for LocalImageProcessor {
     }
 
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse> {
-        let (limits, threads) = (self.limits, self.threads);
-        self.pool.run_until(move |end| process_on(&request, limits.until(end), threads)).await
+        let (limits, threads, pool) = (self.limits, self.threads, self.pool.clone());
+        // Where other pictures are worked on, the cores are theirs.
+        self.pool.run_until(move |end| process_on(&request, limits.until(end), threads.at_most(pool.free() + 1))).await
     }
 
     async fn embed(&self, request: EmbedMetadataRequest) -> Result<ImageFile> {

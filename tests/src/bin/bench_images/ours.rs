@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use pipeline::providers::local::image::{Limits, Threads, decode, encode_as, process_on};
@@ -54,7 +55,7 @@ fn best(job: Job, out: &Path, files: &[PathBuf], repeats: &str) -> Used {
     for _ in 0..repeats.parse::<u32>().unwrap() {
         for file in files {
             let (start, cpu) = (Instant::now(), processor());
-            used.bytes = run(job, out, file);
+            used.bytes = run(job, out, file, Threads::available());
             used.wall = used.wall.min(start.elapsed().as_secs_f64() * 1000.0);
             used.cpu = used.cpu.min(processor() - cpu);
         }
@@ -68,8 +69,10 @@ fn together(job: Job, out: &Path, files: &[PathBuf], workers: usize) -> Used {
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
+                // As the provider shares them out.
+                let threads = Threads::new(available_parallelism().map_or(1, usize::from) / workers);
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    bytes.fetch_add(run(job, out, file), Ordering::Relaxed);
+                    bytes.fetch_add(run(job, out, file, threads), Ordering::Relaxed);
                 }
             });
         }
@@ -79,11 +82,11 @@ fn together(job: Job, out: &Path, files: &[PathBuf], workers: usize) -> Used {
 }
 
 /// Reads, does the job as the provider does, and writes.
-fn run(job: Job, out: &Path, file: &Path) -> u64 {
+fn run(job: Job, out: &Path, file: &Path, threads: Threads) -> u64 {
     let bytes = std::fs::read(file).unwrap().into();
     let image = ImageFile { bytes, media_type: MediaType::Binary };
     let request = ProcessRequest::new(image).steps(job.steps()).encoding(job.encoding());
-    let made = process_on(&request, Limits::DEFAULT, Threads::available()).unwrap();
+    let made = process_on(&request, Limits::DEFAULT, threads).unwrap();
     std::fs::write(result(out, "ours", job, file), &made.image.bytes).unwrap();
     made.image.bytes.len() as u64
 }
