@@ -25,6 +25,8 @@ pub(crate) enum Job {
     TrimAlpha,
     /// Borders of the corner's colour off, JPEG 90.
     TrimCorner,
+    /// AVIF 50, in a build with the feature `avif`.
+    Avif,
 }
 
 impl Job {
@@ -39,6 +41,7 @@ impl Job {
         Self::Png,
         Self::TrimAlpha,
         Self::TrimCorner,
+        Self::Avif,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Job {
             Self::Png => "png",
             Self::TrimAlpha => "trim_alpha",
             Self::TrimCorner => "trim_corner",
+            Self::Avif => "avif",
         }
     }
 
@@ -71,7 +75,7 @@ impl Job {
             Self::ResizeHalf => vec![to_width(512)],
             Self::TrimAlpha => trim(TrimBorder::Alpha),
             Self::TrimCorner => trim(TrimBorder::Corner),
-            Self::Webp | Self::Jpeg | Self::Png => Vec::new(),
+            Self::Webp | Self::Jpeg | Self::Png | Self::Avif => Vec::new(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Job {
         match self {
             Self::Webp => Encoding::new(OutputFormat::Webp).quality(85),
             Self::Png | Self::EnhancePng | Self::ResizePng => Encoding::new(OutputFormat::Png),
+            Self::Avif => Encoding::new(OutputFormat::Avif).quality(50),
             _ => Encoding::new(OutputFormat::Jpeg).quality(90),
         }
     }
@@ -162,6 +167,9 @@ pub(crate) fn rows(largest: u32) -> Vec<Row> {
         rows.push(single(Job::TrimAlpha, Input::CutOut, side, Some(5.0)));
         rows.push(single(Job::TrimCorner, Input::Framed, side, Some(1.5)));
         rows.push(single(Job::ResizeHalf, Input::Jpeg, side, None));
+    }
+    if cfg!(feature = "avif") {
+        rows.push(single(Job::Avif, Input::Plain, 1024, None));
     }
     rows.push(batch(Job::Enhance, Input::Plain, 1024, Some(2.5)));
     rows.push(batch(Job::Webp, Input::Plain, 1024, Some(1.0)));

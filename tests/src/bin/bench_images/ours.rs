@@ -102,6 +102,7 @@ fn floor(job: Job, file: &Path) -> f64 {
     let format = match job.encoding().format {
         pipeline_core::provider::OutputFormat::Webp => MediaType::WebP,
         pipeline_core::provider::OutputFormat::Png => MediaType::Png,
+        pipeline_core::provider::OutputFormat::Avif => MediaType::Avif,
         _ => MediaType::Jpeg,
     };
     if format == MediaType::Jpeg {
