@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use pipeline::providers::local::image::{Limits, Threads, decode, encode_as, process_on};
+use pipeline::providers::local::image::{Limits, Threads, decode, decode_on, encode_as, process_on};
 use pipeline_core::model::MediaType;
-use pipeline_core::provider::{ImageFile, ProcessRequest};
+use pipeline_core::provider::{ColorProfile, ImageFile, ProcessRequest};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::job::{Job, Row};
@@ -110,7 +110,7 @@ fn floor(job: Job, file: &Path) -> f64 {
     }
     let once = || {
         let start = Instant::now();
-        decode(&bytes, Limits::DEFAULT).unwrap();
+        decode_on(&bytes, Limits::DEFAULT, ColorProfile::Srgb, Threads::available()).unwrap();
         encode_as(&processed, format, &job.encoding(), Threads::available()).unwrap();
         start.elapsed().as_secs_f64() * 1000.0
     };

@@ -71,7 +71,7 @@ fn each_fault_is_found_and_only_it() {
     barred.pixels_mut()[..stride * 50].fill(30);
     barred.pixels_mut()[stride * 350..].fill(30);
     assert_eq!(codes(&barred), ["letterbox"]);
-    let hard = |value: u8| if value > 100 { 255 } else { 0 };
+    let hard = |value: u8| if value > 20 { 255 } else { 0 };
     let clipped = recipe(&good, hard);
     assert!(codes(&clipped).contains(&"clipped".to_owned()));
     assert_eq!(codes(&good.crop(0, 0, Dimensions { width: 300, height: 200 }).unwrap()), ["too_small"]);
