@@ -15,7 +15,7 @@ fn the_spans_of_a_run_reach_the_collector() {
         let mut all = Vec::new();
         let (mut stream, _) = collector.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-        let mut piece = [0; 65_536];
+        let mut piece = [0; 16_384];
         while let Ok(read @ 1..) = stream.read(&mut piece) {
             all.extend_from_slice(&piece[..read]);
         }

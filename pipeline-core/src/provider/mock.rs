@@ -2,7 +2,13 @@
 use async_trait::async_trait;
 use mockall::mock;
 
-use super::*;
+use super::{
+    AnalyzeRequest, AnalyzeResponse, BackgroundRemover, ChartRenderer, ChartRequest, ChartResponse, DatasetAnalyzer,
+    EmbedMetadataRequest, EmbedRequest, EmbedResponse, Embedder, GenerateRequest, GenerateResponse, ImageCapabilities,
+    ImageFile, ImageGenerator, ImageInfo, ImageProcessor, ProcessRequest, ProcessResponse, ProviderInfo,
+    RemoveBackgroundRequest, RemoveBackgroundResponse, TextModel, TextRequest, TextResponse, VisionModel,
+    VisionRequest, VisionResponse,
+};
 use crate::error::Result;
 
 macro_rules! debug_for {
