@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
-use pipeline::core::ErrorKind;
 use pipeline::core::error::chain;
 use pipeline::core::model::MediaType;
 use pipeline::core::provider::{
-    Anchor, ColorProfile, Encoding, ImageFile, OutputFormat, ProcessRequest, ProcessStep, ResizeFit, ResizeKernel,
+    Anchor, ColorProfile, EmbedMetadataRequest, Encoding, ImageFile, KeepExif, OutputFormat, ProcessRequest,
+    ProcessStep, ResizeFit, ResizeKernel,
 };
-use pipeline::providers::local::image::{Limits, process};
+use pipeline::core::{Error, ErrorKind};
+use pipeline::providers::local::image::{Limits, embed, inspect, probe, process};
 
 use super::mutation::Mutator;
 
@@ -75,7 +76,10 @@ impl Trial {
         let before = self.memory.current_usage();
         self.memory.reset_peak_usage();
         let start = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| process(&request, limits)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let processed = process(&request, limits).map(|_| ());
+            also(&request.image, limits).map_or(processed, Err)
+        }));
         let (time, memory) = (start.elapsed(), self.memory.peak_usage().saturating_sub(before));
         self.slowest = self.slowest.max((time, number));
         self.largest = self.largest.max((memory, number));
@@ -104,6 +108,23 @@ impl Trial {
     }
 }
 
+/// What else reads such a file: looking at its headers and at its colours, and writing metadata into it. Returns what none of
+/// them may answer.
+fn also(image: &ImageFile, limits: Limits) -> Option<Error> {
+    let texts = EmbedMetadataRequest {
+        image: image.clone(),
+        title: "Title".to_owned(),
+        description: "Description".to_owned(),
+        keywords: vec!["one".to_owned(), "two".to_owned()],
+        creator: None,
+        rights: None,
+        source: None,
+    };
+    let answers = [probe(&image.bytes).map(|_| ()), inspect(image, limits).map(|_| ()), embed(&texts).map(|_| ())];
+    let expected = |error: &Error| matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported);
+    answers.into_iter().filter_map(Result::err).find(|error| !expected(error))
+}
+
 /// A request that does something of everything, and another one with another number.
 fn request(bytes: Vec<u8>, number: u64) -> ProcessRequest {
     let resize = ProcessStep::Resize {
@@ -126,7 +147,8 @@ fn request(bytes: Vec<u8>, number: u64) -> ProcessRequest {
     let request = ProcessRequest::new(image)
         .steps([resize, ProcessStep::Sharpen { amount: 2.0 }, modulate])
         .encoding(Encoding::new(format).quality(80));
-    ProcessRequest { color, ..request }
+    let exif = if number.is_multiple_of(5) { KeepExif::All } else { KeepExif::Nothing };
+    ProcessRequest { color, exif, ..request }
 }
 
 impl fmt::Display for Trial {
