@@ -59,7 +59,7 @@ pub struct QualityRules {
 impl Default for QualityRules {
     fn default() -> Self {
         Self {
-            min_sharpness: Some(25.0),
+            min_sharpness: Some(12.0),
             min_brightness: Some(25.0),
             max_brightness: Some(240.0),
             max_clipping: Some(0.7),
