@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::model::Capability;
-use crate::settings::listing;
+use crate::settings::{listing, nearest};
 
 use super::compile::{Compiler, ProviderNames};
 use super::spec::Catalog;
@@ -89,11 +89,13 @@ pub(super) fn providers(compiler: &mut Compiler<'_>, providers: &ProviderNames) 
     }
     for (path, message, name, registered) in wrong {
         let names: Vec<&str> = registered.iter().map(String::as_str).collect();
-        if names.is_empty() {
-            compiler.report_hint(&path, message, "no provider of this capability is registered");
+        let there = if names.is_empty() { "none".to_owned() } else { listing(&names) };
+        let message = format!("{message} (registered: {there})");
+        if nearest(&name, names.iter().copied()).is_some() {
+            compiler.report_suggest(&path, message, &name, &names);
         } else {
-            let listed = listing(&names);
-            compiler.report_suggest(&path, format!("{message} (registered: {listed})"), &name, &names);
+            let hint = "vendors, and models from files, are described by sections of the providers file";
+            compiler.report_hint(&path, message, hint);
         }
     }
     used
