@@ -7,6 +7,7 @@ mod encode;
 mod keep;
 mod limits;
 mod orient;
+mod paeth;
 mod picture;
 mod processor;
 mod sniff;

@@ -5,6 +5,8 @@
 
 use wide::{i16x8, u8x16};
 
+use super::super::super::paeth::paeth;
+
 /// The rows of a picture, from the top.
 #[derive(Debug)]
 pub(super) struct Unfilter {
@@ -82,15 +84,6 @@ fn each<const N: usize>(above: &[u8], row: &[u8], out: &mut [u8], expected: impl
         *out = std::array::from_fn(|n| value[n].wrapping_add(expected(left[n], above[n], corner[n])));
         (left, corner) = (*out, *above);
     }
-}
-
-/// The neighbour that is nearest to left + above - corner; written as in stb_image, which needs no branches.
-fn paeth(left: u8, above: u8, corner: u8) -> u8 {
-    let [a, b, c] = [left, above, corner].map(i16::from);
-    let threshold = 3 * c - (a + b);
-    let (low, high) = (left.min(above), left.max(above));
-    let nearer = if i16::from(high) <= threshold { low } else { corner };
-    if threshold <= i16::from(low) { high } else { nearer }
 }
 
 /// Takes Paeth's filter off two rows.

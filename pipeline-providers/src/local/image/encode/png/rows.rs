@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::super::super::paeth::paeth;
+
 /// Which filters rows get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filter {
@@ -67,7 +69,7 @@ impl<'a> Rows<'a> {
             let row = self.row(y);
             let up = above.get(self.pixel..).unwrap_or_default();
             let (left, corner) = (&*current, &*above);
-            let [sub, from_up, average, paeth] = &mut tried;
+            let [sub, from_up, average, nearest] = &mut tried;
             for ((out, value), a) in sub.iter_mut().zip(row).zip(left) {
                 *out = value.wrapping_sub(*a);
             }
@@ -78,8 +80,8 @@ impl<'a> Rows<'a> {
                 // The mean without a wider number.
                 *out = value.wrapping_sub((a & b) + ((a ^ b) >> 1));
             }
-            for ((((out, value), a), b), c) in paeth.iter_mut().zip(row).zip(left).zip(up).zip(corner) {
-                *out = value.wrapping_sub(predictor(*a, *b, *c));
+            for ((((out, value), a), b), c) in nearest.iter_mut().zip(row).zip(left).zip(up).zip(corner) {
+                *out = value.wrapping_sub(paeth(*a, *b, *c));
             }
             let tried = tried.iter().zip(1..).map(|(bytes, number)| (cost(bytes), number, &**bytes));
             let (_, number, bytes) =
@@ -88,19 +90,6 @@ impl<'a> Rows<'a> {
             out.extend_from_slice(bytes);
             std::mem::swap(&mut above, &mut current);
         }
-    }
-}
-
-/// The neighbour (left, above, left above) that is nearest to left + above - left above.
-fn predictor(a: u8, b: u8, c: u8) -> u8 {
-    let (across, down) = (i16::from(b) - i16::from(c), i16::from(a) - i16::from(c));
-    let (near_a, near_b, near_c) = (across.abs(), down.abs(), (across + down).abs());
-    if near_a <= near_b && near_a <= near_c {
-        a
-    } else if near_b <= near_c {
-        b
-    } else {
-        c
     }
 }
 
