@@ -88,7 +88,7 @@ impl Trial {
             Err(_) => Outcome::Broken("a panic".to_owned()),
             Ok(_) if memory > MOST_MEMORY => Outcome::Broken(format!("{memory} bytes of memory")),
             Ok(_) if time > MOST_TIME * 2 => Outcome::Broken(format!("{time:?}")),
-            Ok(Ok(_)) => Outcome::Done,
+            Ok(Ok(())) => Outcome::Done,
             Ok(Err(error)) => match error.kind() {
                 kind @ (ErrorKind::Corrupt | ErrorKind::Unsupported) => Outcome::Refused(kind),
                 _ => Outcome::Broken(chain(&error)),
