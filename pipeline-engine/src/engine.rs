@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
@@ -360,7 +361,7 @@ impl Engine {
         ended.map_err(|error| Error::unexpected("the background run panicked").because(error))?.map(|_| ())
     }
 
-    /// Returns the files a job has published, in the order of its items.
+    /// Returns the files a job has published, in the order of its items: of each the picture, then its renditions.
     ///
     /// # Errors
     /// The store's.
@@ -391,9 +392,9 @@ impl Engine {
                 .results(ids.clone())
                 .await?
                 .into_iter()
-                .filter_map(|result| Some((result.id, PathBuf::from(result.fields.get("path")?.as_str()?))))
+                .map(|result| (result.id, paths_in(&result.fields)))
                 .collect();
-            files.extend(ids.iter().filter_map(|id| paths.remove(id)));
+            files.extend(ids.iter().filter_map(|id| paths.remove(id)).flatten());
         }
     }
 
@@ -415,5 +416,15 @@ impl Engine {
             RunEnd::Idle => Ok(RunSummary::Idle),
             RunEnd::Stopped => Ok(RunSummary::Stopped),
         }
+    }
+}
+
+/// The files that a result of `output.folder` tells of.
+fn paths_in(fields: &Map<String, Value>) -> Vec<PathBuf> {
+    let path = |value: &Value| value.as_str().map(PathBuf::from);
+    match fields.get("paths").and_then(Value::as_array) {
+        Some(paths) => paths.iter().filter_map(path).collect(),
+        // Written by a version that told of the picture alone.
+        None => fields.get("path").and_then(path).into_iter().collect(),
     }
 }

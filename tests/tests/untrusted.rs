@@ -13,7 +13,8 @@ use pipeline::core::provider::Dimensions;
 use pipeline::core::storage::{ItemQuery, ItemRecord};
 use pipeline::prelude::*;
 use pipeline::providers::local::image::{Picture, encode};
-use pipeline_testkit::pictures::{Png, Tiff, Trial, bombs, corpus, scene};
+use pipeline_testkit::pictures::fuzz::TARGETS;
+use pipeline_testkit::pictures::{Mutator, Png, Tiff, Trial, bombs, corpus, scene};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -162,4 +163,20 @@ fn thousands_of_damaged_files_break_nothing() {
     assert!(trial.broken.is_empty(), "{trial}");
     let count = |word: &str| trial.to_string().lines().filter(|line| line.contains(word)).count();
     assert!(count("done") >= 5 && count("corrupt") >= 6, "{trial}");
+}
+
+#[test]
+fn what_a_fuzzer_runs_holds_on_noise_and_on_damaged_files() {
+    let _turn = TURN.lock().unwrap();
+    let mutator = Mutator::new(7);
+    for (name, target) in TARGETS {
+        for number in 0..300 {
+            let bytes = match number % 3 {
+                0 => mutator.case(number).1,
+                _ => mutator.noise(number, 40 * number as usize),
+            };
+            let tried = std::panic::catch_unwind(|| target(&bytes));
+            assert!(tried.is_ok(), "{name}, case {number}");
+        }
+    }
 }

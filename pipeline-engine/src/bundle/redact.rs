@@ -86,6 +86,7 @@ const KNOWN: &[&str] = &[
     "negative_prompt",
     "noise",
     "path",
+    "paths",
     "prompt",
     "score",
     "seed",

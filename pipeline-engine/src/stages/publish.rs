@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -105,43 +106,30 @@ impl Stage for OutputFolder {
         .input(PortSpec::field("tags", json!({"type": "array"})).optional())
         .input(PortSpec::field("renditions", json!({"type": "array"})).optional())
         .output(PortSpec::field("path", text()).optional())
+        .output(PortSpec::field("paths", json!({"type": "array", "items": {"type": "string"}})).optional())
     }
 
     async fn run(&self, context: &dyn StageContext, task: Task) -> Result<StageEnd> {
         let settings: PublishSettings = task.settings()?;
         let Some(folder) = &settings.folder else { return Ok(Output::new().into()) };
         let folder = PathBuf::from(folder);
-        let artifact = task.file("image")?.clone();
         let stem = file_stem(&settings.name, &task)?;
-        let scope = folder.to_string_lossy().into_owned();
-        let path = choose(context, &task, &settings, &folder, &scope, &stem, artifact.media_type.extension()).await?;
-        let bytes = context.artifacts().get(artifact.digest).await?;
-        let sidecar = (settings.sidecar == Sidecar::Json).then(|| description(&task));
-        let (target, item) = (path.clone(), task.item.to_string());
-        let written = tokio::task::spawn_blocking(move || {
-            if let Some(text) = sidecar {
-                write(&target.with_extension("json"), text.as_bytes(), &format!("{item}-json"))?;
-            }
-            write(&target, &bytes, &item)
-        });
-        let written =
-            async { written.await.map_err(|error| Error::unexpected("writing was interrupted").because(error))? };
-        let place = path.display().to_string();
-        context.journal().step(Step::Write, "the file, synced and renamed", written).await?;
-        context.journal().note(LogLevel::Info, Step::Published, place);
-        for rendition in renditions(&task)? {
-            let stem = format!("{stem}-{}", rendition.name);
-            let extension = rendition.file.media_type.extension();
-            let path = choose(context, &task, &settings, &folder, &scope, &stem, extension).await?;
-            let bytes = context.artifacts().get(rendition.file.digest).await?;
-            let (target, item) = (path.clone(), format!("{}-{}", task.item, rendition.name));
-            let written = tokio::task::spawn_blocking(move || write(&target, &bytes, &item));
-            let written =
-                async { written.await.map_err(|error| Error::unexpected("writing was interrupted").because(error))? };
-            context.journal().step(Step::Write, format!("the rendition {}", rendition.name), written).await?;
-            context.journal().note(LogLevel::Info, Step::Published, path.display().to_string());
+        let picture = task.file("image")?.clone();
+        let path = choose(context, &task, &settings, &folder, &stem, picture.media_type.extension()).await?;
+        if settings.sidecar == Sidecar::Json {
+            let (text, owner) = (description(&task), format!("{}-json", task.item));
+            let sidecar = written(path.with_extension("json"), text.into(), owner);
+            context.journal().step(Step::Write, "the sidecar", sidecar).await?;
         }
-        Ok(Output::new().field("path", path.to_string_lossy().into_owned()).into())
+        put(context, &picture, &path, task.item.to_string(), "the file, synced and renamed".to_owned()).await?;
+        let mut paths = vec![path.to_string_lossy().into_owned()];
+        for Rendition { name, file } in renditions(&task)? {
+            let stem = format!("{stem}-{name}");
+            let path = choose(context, &task, &settings, &folder, &stem, file.media_type.extension()).await?;
+            put(context, &file, &path, format!("{}-{name}", task.item), format!("the rendition {name}")).await?;
+            paths.push(path.to_string_lossy().into_owned());
+        }
+        Ok(Output::new().field("path", path.to_string_lossy().into_owned()).field("paths", paths).into())
     }
 }
 
@@ -158,6 +146,21 @@ fn renditions(task: &Task) -> Result<Vec<Rendition>> {
         .map_err(|error| Error::invalid("the renditions of the picture cannot be read").because(error))
 }
 
+/// Writes an artifact into its place.
+async fn put(context: &dyn StageContext, file: &Artifact, path: &Path, owner: String, what: String) -> Result<()> {
+    let bytes = context.artifacts().get(file.digest).await?;
+    context.journal().step(Step::Write, what, written(path.to_owned(), bytes, owner)).await?;
+    context.journal().note(LogLevel::Info, Step::Published, path.display().to_string());
+    Ok(())
+}
+
+/// [`write`], off the asynchronous threads.
+async fn written(path: PathBuf, bytes: Bytes, owner: String) -> Result<()> {
+    tokio::task::spawn_blocking(move || write(&path, &bytes, &owner))
+        .await
+        .map_err(|error| Error::unexpected("writing was interrupted").because(error))?
+}
+
 /// Finds a name that is this item's. A name is reserved in the store before anything is written, so a run that was
 /// interrupted finds its own name again and writes the same file once more.
 async fn choose(
@@ -165,10 +168,10 @@ async fn choose(
     task: &Task,
     settings: &PublishSettings,
     folder: &Path,
-    scope: &str,
     stem: &str,
     extension: &str,
 ) -> Result<PathBuf> {
+    let scope = &folder.to_string_lossy();
     let overwrite = settings.policy == CollisionPolicy::Overwrite;
     for number in 1..=100_000_u32 {
         let name = if number == 1 { format!("{stem}.{extension}") } else { format!("{stem}-{number}.{extension}") };

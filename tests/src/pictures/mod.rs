@@ -2,6 +2,7 @@
 
 mod bombs;
 mod corpus;
+pub mod fuzz;
 mod icc;
 mod mutation;
 mod png;

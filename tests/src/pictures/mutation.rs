@@ -34,6 +34,12 @@ impl Mutator {
         (from.name, bytes)
     }
 
+    /// Returns so many bytes that mean nothing, the same for the same number.
+    pub fn noise(&self, number: u64, length: usize) -> Vec<u8> {
+        let mut dice = Dice::new(self.seed, number);
+        (0..length).map(|_| dice.word() as u8).collect()
+    }
+
     fn any(&self, dice: &mut Dice) -> Option<&Sample> {
         self.corpus.get(dice.below(self.corpus.len()))
     }

@@ -728,6 +728,8 @@ async fn renditions_are_further_files() {
         assert_eq!(size(&open(&std::fs::read(folder.join(name)).unwrap())), expected, "{name}");
     }
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+    let files = ["fox.webp", "fox-small.jpg", "fox-square.webp"].map(|name| folder.join(name));
+    assert_eq!(bench.engine.published(run.job.id).await.unwrap(), files);
     let told = run.field(0, "process", "renditions");
     assert_eq!((&told[0]["name"], &told[0]["width"], &told[1]["height"]), (&json!("small"), &json!(32), &json!(48)));
     let none = over(&bench, &path, json!({"renditions": {}})).await;
