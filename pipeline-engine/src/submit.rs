@@ -163,7 +163,8 @@ impl Engine {
             }
         }
         if let Some(out) = &request.out {
-            let folder = std::path::absolute(out).unwrap_or_else(|_| out.clone());
+            // Of which no trailing slash is left.
+            let folder: PathBuf = std::path::absolute(out).unwrap_or_else(|_| out.clone()).components().collect();
             let publishing: Vec<_> = definition.stages.iter().filter(|stage| stage.kind == "output.folder").collect();
             if publishing.is_empty() {
                 let problem = Problem::new("out", "the pipeline has no stage that publishes files")

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::id::{Digest, ItemId, JobId, StageName};
 use crate::model::Money;
 use crate::provider::{CallContext, Journal, ProviderInfo};
-use crate::storage::ArtifactStore;
+use crate::storage::{ArtifactStore, TakeOver};
 
 use super::providers::Providers;
 
@@ -87,13 +87,13 @@ pub trait StageContext: fmt::Debug + std::marker::Send + Sync {
     /// What `send` answered, or `Indeterminate` when an earlier call's outcome is unknown and may not be repeated.
     async fn call(&self, spec: CallSpec, send: Send) -> Result<(Answer, Money)>;
 
-    /// Reserves a file name in an output folder for an item; see [`crate::storage::Registry::reserve_name`].
+    /// Reserves a file name in an output folder for an item and this stage; see [`crate::storage::Registry::reserve_name`].
     async fn reserve_name(
         &self,
         item: ItemId,
         scope: &str,
         name: &str,
-        take_over: bool,
+        take_over: TakeOver,
         only_if_mine: bool,
     ) -> Result<bool>;
 

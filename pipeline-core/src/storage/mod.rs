@@ -54,7 +54,7 @@ pub use queue::{
     AGEING, ClaimRequest, Claimed, Claims, Commit, CommitReply, Depth, Heartbeat, LOOK_AGAIN, NewSession, QueueStatus,
     Rates, Refusal, SessionRecord, WorkQueue,
 };
-pub use registry::{FingerprintMark, NameRequest, Registry};
+pub use registry::{FingerprintMark, NameRequest, Registry, TakeOver};
 pub use review::{ReviewDesk, ReviewQuery, ReviewRecord, Reviewer, Ruling, RulingReply};
 pub use saved::{NAME_LENGTH, SavedBody, SavedKind, SavedLayer, SavedRecord, SavedRequest, TemplateKeeper, check_name};
 pub use schedule::{Due, NewSchedule, Occasion, Outcome, ScheduleKeeper, ScheduleRecord};

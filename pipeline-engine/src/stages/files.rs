@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio::io::AsyncReadExt as _;
 
 use pipeline_core::model::{Capability, Step};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
@@ -131,16 +132,31 @@ pub(super) async fn read(path: &str) -> Result<bytes::Bytes> {
             std::io::ErrorKind::PermissionDenied => ErrorKind::Unauthorized,
             _ => ErrorKind::Unavailable,
         };
-        Error::new(kind, "cannot read file").with("path", path).because(error)
+        let error = Error::new(kind, "cannot read file").with("path", path).because(error);
+        // A name in another encoding is not known by what stands for it.
+        if path.contains('\u{fffd}') { error.with("accepted", "a file whose name is UTF-8") } else { error }
     };
-    let length = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
-    if length > MAX_BYTES {
-        return Err(Error::new(ErrorKind::Unsupported, "file is too long")
+    let about = tokio::fs::metadata(path).await.map_err(unreadable)?;
+    // A device never ends, and a pipe waits for who writes into it.
+    if !about.is_file() {
+        return Err(Error::new(ErrorKind::Unsupported, "not a file of its own")
+            .with("path", path)
+            .with("accepted", "a regular file, or a link to one"));
+    }
+    let long = |length: u64| {
+        Error::new(ErrorKind::Unsupported, "file is too long")
             .with("path", path)
             .with("bytes", length)
-            .with("accepted", format!("at most {MAX_BYTES} bytes")));
+            .with("accepted", format!("at most {MAX_BYTES} bytes"))
+    };
+    if about.len() > MAX_BYTES {
+        return Err(long(about.len()));
     }
-    tokio::fs::read(path).await.map(Into::into).map_err(unreadable)
+    let mut bytes = Vec::with_capacity(about.len() as usize);
+    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).await.map_err(unreadable)?;
+    // It may have grown meanwhile.
+    if bytes.len() as u64 > MAX_BYTES { Err(long(bytes.len() as u64)) } else { Ok(bytes.into()) }
 }
 
 /// Returns (name for people, absolute path) of every picture file, sorted, each once.

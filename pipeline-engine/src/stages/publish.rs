@@ -13,8 +13,12 @@ use pipeline_core::model::{Artifact, LogLevel, Step};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
+use pipeline_core::storage::TakeOver;
 use pipeline_core::template::Template;
 use pipeline_core::{Error, ErrorKind, Result, Retryability};
+use tempfile::TempPath;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 /// How long an item waits when there is no room for its file.
 const FULL: Duration = Duration::from_secs(2);
@@ -114,23 +118,29 @@ impl Stage for OutputFolder {
         let Some(folder) = &settings.folder else { return Ok(Output::new().into()) };
         let folder = PathBuf::from(folder);
         let stem = file_stem(&settings.name, &task)?;
-        let picture = task.file("image")?.clone();
-        let path = choose(context, &task, &settings, &folder, &stem, picture.media_type.extension()).await?;
-        if settings.sidecar == Sidecar::Json {
-            let (text, owner) = (description(&task), format!("{}-json", task.item));
-            let sidecar = written(path.with_extension("json"), text.into(), owner);
-            context.journal().step(Step::Write, "the sidecar", sidecar).await?;
+        let files = files(&task, &settings)?;
+        let paths = publish(context, &task, settings.policy, &folder, &stem, &files).await?;
+        for path in &paths {
+            context.journal().note(LogLevel::Info, Step::Published, path.display().to_string());
         }
-        put(context, &picture, &path, task.item.to_string(), "the file, synced and renamed".to_owned()).await?;
-        let mut paths = vec![path.to_string_lossy().into_owned()];
-        for Rendition { name, file } in renditions(&task)? {
-            let stem = format!("{stem}-{name}");
-            let path = choose(context, &task, &settings, &folder, &stem, file.media_type.extension()).await?;
-            put(context, &file, &path, format!("{}-{name}", task.item), format!("the rendition {name}")).await?;
-            paths.push(path.to_string_lossy().into_owned());
-        }
-        Ok(Output::new().field("path", path.to_string_lossy().into_owned()).field("paths", paths).into())
+        let pictures = paths.iter().zip(&files).filter(|(_, file)| matches!(file.content, Content::Artifact(_)));
+        let paths: Vec<String> = pictures.map(|(path, _)| path.to_string_lossy().into_owned()).collect();
+        Ok(Output::new().field("path", paths.first().cloned()).field("paths", paths).into())
     }
+}
+
+/// A file to be published.
+struct Outgoing {
+    /// What follows the stem that all files of the item share.
+    ending: String,
+    content: Content,
+    /// For the log.
+    what: String,
+}
+
+enum Content {
+    Artifact(Artifact),
+    Text(String),
 }
 
 /// A further file of the picture, as `image.process` tells of it.
@@ -140,55 +150,124 @@ struct Rendition {
     file: Artifact,
 }
 
-fn renditions(task: &Task) -> Result<Vec<Rendition>> {
-    let Some(told) = task.inputs.fields.get("renditions") else { return Ok(Vec::new()) };
-    Vec::deserialize(told)
-        .map_err(|error| Error::invalid("the renditions of the picture cannot be read").because(error))
+/// The picture, its renditions, and last what tells of them.
+fn files(task: &Task, settings: &PublishSettings) -> Result<Vec<Outgoing>> {
+    let artifact = |ending: String, file: Artifact, what: String| {
+        let ending = format!("{ending}.{}", file.media_type.extension());
+        Outgoing { ending, content: Content::Artifact(file), what }
+    };
+    let mut files =
+        vec![artifact(String::new(), task.file("image")?.clone(), "the file, synced and renamed".to_owned())];
+    if let Some(told) = task.inputs.fields.get("renditions") {
+        let renditions: Vec<Rendition> = Vec::deserialize(told)
+            .map_err(|error| Error::invalid("the renditions of the picture cannot be read").because(error))?;
+        files.extend(
+            renditions
+                .into_iter()
+                .map(|Rendition { name, file }| artifact(format!("-{name}"), file, format!("the rendition {name}"))),
+        );
+    }
+    if settings.sidecar == Sidecar::Json {
+        let content = Content::Text(description(task));
+        files.push(Outgoing { ending: ".json".to_owned(), content, what: "the sidecar".to_owned() });
+    }
+    Ok(files)
 }
 
-/// Writes an artifact into its place.
-async fn put(context: &dyn StageContext, file: &Artifact, path: &Path, owner: String, what: String) -> Result<()> {
-    let bytes = context.artifacts().get(file.digest).await?;
-    context.journal().step(Step::Write, what, written(path.to_owned(), bytes, owner)).await?;
-    context.journal().note(LogLevel::Info, Step::Published, path.display().to_string());
-    Ok(())
-}
-
-/// [`write`], off the asynchronous threads.
-async fn written(path: PathBuf, bytes: Bytes, owner: String) -> Result<()> {
-    tokio::task::spawn_blocking(move || write(&path, &bytes, &owner))
-        .await
-        .map_err(|error| Error::unexpected("writing was interrupted").because(error))?
-}
-
-/// Finds a name that is this item's. A name is reserved in the store before anything is written, so a run that was
-/// interrupted finds its own name again and writes the same file once more.
-async fn choose(
+/// Writes files that belong together under one stem, with the first number at which every name is free or theirs.
+///
+/// A name is reserved in the store before anything is written, so a run that was interrupted finds its own names again and
+/// writes the same files once more. Whether a file is there is decided by the folder, when the file is put there: other
+/// programs and other stores may publish into it too.
+async fn publish(
     context: &dyn StageContext,
     task: &Task,
-    settings: &PublishSettings,
+    policy: CollisionPolicy,
     folder: &Path,
     stem: &str,
-    extension: &str,
-) -> Result<PathBuf> {
-    let scope = &folder.to_string_lossy();
-    let overwrite = settings.policy == CollisionPolicy::Overwrite;
-    for number in 1..=100_000_u32 {
-        let name = if number == 1 { format!("{stem}.{extension}") } else { format!("{stem}-{number}.{extension}") };
-        let path = folder.join(&name);
-        let exists = tokio::fs::try_exists(&path).await.unwrap_or(false);
-        // A file that is there may be taken only if it is ours already, or may be replaced.
-        let only_if_mine = exists && !overwrite;
-        if context.reserve_name(task.item, scope, &name, overwrite, only_if_mine).await? {
-            return Ok(path);
+    files: &[Outgoing],
+) -> Result<Vec<PathBuf>> {
+    let scope = canonical(folder).await?;
+    'numbers: for number in 1..=100_000_u32 {
+        let stem = if number == 1 { stem.to_owned() } else { format!("{stem}-{number}") };
+        let names: Vec<String> = files.iter().map(|file| format!("{stem}{}", file.ending)).collect();
+        let taken = |name: &str| {
+            Error::conflict("a file of this name is there already, or another item is to have it")
+                .with("path", folder.join(name).display())
+                .with("accepted", "publish.policy = append or overwrite, or another publish.name")
+        };
+        let mut replace = Vec::new();
+        for name in &names {
+            match reserve(context, task, policy, folder, &scope, name).await? {
+                Some(mine) => replace.push(mine),
+                None if policy == CollisionPolicy::Error => return Err(taken(name)),
+                None => continue 'numbers,
+            }
         }
-        if settings.policy == CollisionPolicy::Error {
-            return Err(Error::conflict("a file of this name is there already")
-                .with("path", path.display())
-                .with("accepted", "publish.policy = append or overwrite, or another publish.name"));
+        let mut written: Vec<PathBuf> = Vec::new();
+        let mut fresh = Vec::new();
+        for ((file, name), replace) in files.iter().zip(&names).zip(replace) {
+            let path = folder.join(name);
+            let bytes = match &file.content {
+                Content::Artifact(artifact) => context.artifacts().get(artifact.digest).await?,
+                Content::Text(text) => Bytes::from(text.clone()),
+            };
+            let temporary = folder.join(format!(".{}-{}{}.part", task.item, context.stage(), file.ending));
+            let target = path.clone();
+            let work = async {
+                tokio::task::spawn_blocking(move || write(&target, &temporary, &bytes, replace))
+                    .await
+                    .map_err(|error| Error::unexpected("writing was interrupted").because(error))?
+            };
+            if !context.journal().step(Step::Write, file.what.clone(), work).await? {
+                // Somebody else has put a file there since it was looked for: the files stay together elsewhere.
+                for path in fresh {
+                    tokio::fs::remove_file(path).await.ok();
+                }
+                if policy == CollisionPolicy::Error {
+                    return Err(taken(name));
+                }
+                continue 'numbers;
+            }
+            if !replace {
+                fresh.push(path.clone());
+            }
+            written.push(path);
         }
+        return Ok(written);
     }
     Err(Error::conflict("no free file name was found").with("folder", folder.display()).with("name", stem))
+}
+
+/// Makes the folder and returns the one way to write its path.
+async fn canonical(folder: &Path) -> Result<String> {
+    let path = async {
+        tokio::fs::create_dir_all(folder).await?;
+        tokio::fs::canonicalize(folder).await
+    };
+    let path = path.await.map_err(|error| failed(folder, error))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// Reserves a name for the item, and says whether a file that is there may be replaced: it is the item's own, or the
+/// policy is to. `None` when the name is somebody else's.
+async fn reserve(
+    context: &dyn StageContext,
+    task: &Task,
+    policy: CollisionPolicy,
+    folder: &Path,
+    scope: &str,
+    name: &str,
+) -> Result<Option<bool>> {
+    let exists = tokio::fs::try_exists(folder.join(name)).await.unwrap_or(false);
+    let (from, only_if_mine) = match policy {
+        CollisionPolicy::Overwrite => (TakeOver::OtherJobs, false),
+        _ if exists => (TakeOver::Nobody, true),
+        // Whoever ended and whose file is gone needs the name no more.
+        _ => (TakeOver::Ended, false),
+    };
+    let reserved = context.reserve_name(task.item, scope, name, from, only_if_mine).await?;
+    Ok(reserved.then_some(exists || policy == CollisionPolicy::Overwrite))
 }
 
 fn file_stem(template: &str, task: &Task) -> Result<String> {
@@ -204,11 +283,14 @@ fn file_stem(template: &str, task: &Task) -> Result<String> {
     Ok(safe_name(&text))
 }
 
-/// Turns any text into a file name that every file system takes: letters, digits, `-`, `_`; at most 80 characters.
+/// Turns any text into a file name that every file system takes: letters with their marks, digits, `-`, `_`; at most 80
+/// characters.
 fn safe_name(text: &str) -> String {
     let mut name = String::new();
-    for c in text.chars() {
-        if c.is_alphanumeric() || c == '_' {
+    for c in text.nfc() {
+        // A mark belongs to the letter before it; the one after an emoji to nothing that is kept.
+        let marks = is_combining_mark(c) && !name.is_empty() && !name.ends_with('-');
+        if c.is_alphanumeric() || c == '_' || marks {
             name.push(c);
         } else if !name.ends_with('-') {
             name.push('-');
@@ -238,35 +320,63 @@ fn description(task: &Task) -> String {
     serde_json::to_string_pretty(&Value::Object(fields)).unwrap_or_default() + "\n"
 }
 
-/// Writes a file so that it is there whole or not at all. The temporary name belongs to the item, so an interrupted
-/// run leaves nothing that the next one does not replace.
-fn write(path: &Path, bytes: &[u8], owner: &str) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let temporary = folder.join(format!(".{owner}.part"));
-    let outcome = (|| -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut file = std::fs::File::create(&temporary)?;
+/// Writes a file so that it is there whole or not at all; `false` when one is there and may not be replaced. The temporary
+/// name belongs to the item and the stage, so an interrupted run leaves nothing that the next one does not replace.
+fn write(path: &Path, temporary: &Path, bytes: &[u8], replace: bool) -> Result<bool> {
+    let outcome = (|| -> std::io::Result<bool> {
+        let mut file = std::fs::File::create(temporary)?;
         std::io::Write::write_all(&mut file, bytes)?;
         file.sync_all()?;
         drop(file);
-        std::fs::rename(&temporary, path)?;
+        if replace {
+            std::fs::rename(temporary, path)?;
+        } else if !put_new(temporary, path)? {
+            std::fs::remove_file(temporary)?;
+            return Ok(false);
+        }
         // The rename is durable once the folder is; folders cannot be opened for this on every platform.
-        if let Ok(folder) = std::fs::File::open(folder) {
+        if let Some(Ok(folder)) = path.parent().map(std::fs::File::open) {
             folder.sync_all().ok();
         }
-        Ok(())
+        Ok(true)
     })();
     outcome.map_err(|error| {
-        std::fs::remove_file(&temporary).ok();
-        let kind = match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Unauthorized,
-            _ => ErrorKind::Unavailable,
-        };
-        let error = Error::new(kind, "cannot write file").with("path", path.display()).because(error);
-        // A full disk is no try of the stage.
-        if kind == ErrorKind::Exhausted { error.retry(Retryability::Throttled { after: Some(FULL) }) } else { error }
+        std::fs::remove_file(temporary).ok();
+        failed(path, error)
     })
+}
+
+/// Renames a file to a name that nobody has; `false` when somebody does.
+fn put_new(temporary: &Path, path: &Path) -> std::io::Result<bool> {
+    // Dropping what could not be renamed would remove it.
+    let file = match TempPath::try_from_path(temporary)?.persist_noclobber(path) {
+        Ok(()) => return Ok(true),
+        Err(refused) => refused,
+    };
+    file.path.keep().map_err(|kept| kept.error)?;
+    if file.error.kind() == std::io::ErrorKind::AlreadyExists {
+        return Ok(false);
+    }
+    // Some file systems know neither this nor links: the name is taken first, and its empty file replaced.
+    match std::fs::File::create_new(path) {
+        Ok(_) => std::fs::rename(temporary, path).map(|()| true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn failed(path: &Path, error: std::io::Error) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Unauthorized,
+        std::io::ErrorKind::IsADirectory | std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+            ErrorKind::Conflict
+        }
+        _ => ErrorKind::Unavailable,
+    };
+    let error = Error::new(kind, "cannot write file").with("path", path.display()).because(error);
+    // A full disk is no try of the stage.
+    if kind == ErrorKind::Exhausted { error.retry(Retryability::Throttled { after: Some(FULL) }) } else { error }
 }
 
 #[cfg(test)]
@@ -280,6 +390,7 @@ mod tests {
         assert_eq!(safe_name("CON"), "image-CON");
         assert_eq!(safe_name("..."), "image");
         assert_eq!(safe_name("Überfahrt 東京"), "Überfahrt-東京");
+        assert_eq!(safe_name("Zu\u{308}rich हिन्दी ❤\u{fe0f} x"), "Zürich-हिन्दी-x");
         assert!(safe_name(&"x".repeat(500)).len() <= 80);
         assert!(safe_name(&"東".repeat(500)).len() <= 180);
     }

@@ -9,7 +9,7 @@ use pipeline_core::id::{ItemId, JobId, StageName};
 use pipeline_core::model::{Money, Step};
 use pipeline_core::provider::Journal;
 use pipeline_core::stage::{Answer, CallSpec, Providers, SendCall, StageContext};
-use pipeline_core::storage::{ArtifactStore, FingerprintMark, NameRequest};
+use pipeline_core::storage::{ArtifactStore, FingerprintMark, NameRequest, TakeOver};
 use pipeline_core::{Error, Result, Retryability};
 
 use super::calls::Caller;
@@ -74,10 +74,12 @@ impl StageContext for RunContext {
         item: ItemId,
         scope: &str,
         name: &str,
-        take_over: bool,
+        take_over: TakeOver,
         only_if_mine: bool,
     ) -> Result<bool> {
-        let (scope, name, job) = (scope.to_owned(), name.to_owned(), self.0.job);
+        // Two stages of one item are two publishers.
+        let scope = format!("{scope}\n{}", self.0.stage);
+        let (name, job) = (name.to_owned(), self.0.job);
         let request = NameRequest { scope, name, job, item, take_over, only_if_mine };
         let reserved = async { self.0.shared.store.reserve_name(request).await.map_err(later) };
         self.0.journal.step(Step::Name, "asked for a file name", reserved).await

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::id::ItemId;
-use pipeline_core::storage::{FingerprintMark, NameRequest, Registry};
+use pipeline_core::storage::{FingerprintMark, NameRequest, Registry, TakeOver};
 
 use super::store::MemoryStore;
 
@@ -22,7 +22,13 @@ impl Registry for MemoryStore {
                     true
                 }
                 Entry::Occupied(mut entry) => {
-                    if request.take_over && entry.get().0 != request.job {
+                    let (job, item) = *entry.get();
+                    let free = match request.take_over {
+                        TakeOver::Nobody => false,
+                        TakeOver::Ended => state.items.get(&item).is_none_or(|item| item.record.status.is_terminal()),
+                        TakeOver::OtherJobs => job != request.job,
+                    };
+                    if free {
                         entry.insert(owner);
                     }
                     entry.get().1 == request.item

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::id::ItemId;
-use pipeline_core::storage::{FingerprintMark, NameRequest, Registry};
+use pipeline_core::storage::{FingerprintMark, NameRequest, Registry, TakeOver};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -13,7 +13,8 @@ use super::store::{Begin, PostgresStore};
 
 const RESERVE: &str = "INSERT INTO names (scope, key, name, job, item) VALUES ($1, $2, $3, $4, $5) \
      ON CONFLICT (scope, key) DO UPDATE SET name = excluded.name, job = excluded.job, item = excluded.item \
-     WHERE $6 AND names.job <> excluded.job";
+     WHERE ($6 AND names.job <> excluded.job) OR ($7 AND NOT EXISTS (SELECT 1 FROM items WHERE id = names.item \
+     AND status IN ('pending', 'running', 'waiting')))";
 
 #[async_trait]
 impl Registry for PostgresStore {
@@ -29,7 +30,8 @@ impl Registry for PostgresStore {
                     .bind(&request.name)
                     .bind(request.job.as_uuid())
                     .bind(request.item.as_uuid())
-                    .bind(request.take_over)
+                    .bind(request.take_over == TakeOver::OtherJobs)
+                    .bind(request.take_over == TakeOver::Ended)
                     .execute(&mut *connection)
                     .await?;
                 owns(connection, request).await

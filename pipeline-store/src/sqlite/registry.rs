@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::id::ItemId;
-use pipeline_core::storage::{FingerprintMark, NameRequest, Registry};
+use pipeline_core::storage::{FingerprintMark, NameRequest, Registry, TakeOver};
 use sqlx::SqliteConnection;
 
 use super::fault::Work;
@@ -21,14 +21,16 @@ impl Registry for SqliteStore {
                 sqlx::query(
                     "INSERT INTO names (scope, key, name, job, item) VALUES (?1, ?2, ?3, ?4, ?5) \
                      ON CONFLICT (scope, key) DO UPDATE SET name = excluded.name, job = excluded.job, \
-                     item = excluded.item WHERE ?6 AND names.job <> excluded.job",
+                     item = excluded.item WHERE (?6 AND names.job <> excluded.job) OR (?7 AND NOT EXISTS (SELECT 1 \
+                     FROM items WHERE id = names.item AND status IN ('pending', 'running', 'waiting')))",
                 )
                 .bind(&request.scope)
                 .bind(request.name.to_lowercase())
                 .bind(&request.name)
                 .bind(request.job.to_string())
                 .bind(request.item.to_string())
-                .bind(request.take_over)
+                .bind(request.take_over == TakeOver::OtherJobs)
+                .bind(request.take_over == TakeOver::Ended)
                 .execute(&mut *connection)
                 .await?;
                 owns(connection, request).await

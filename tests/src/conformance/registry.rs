@@ -2,9 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
 use pipeline_core::id::{ItemId, JobId};
-use pipeline_core::storage::{FingerprintMark, NameRequest};
+use pipeline_core::model::ItemStatus;
+use pipeline_core::storage::{FingerprintMark, NameRequest, TakeOver};
 
-use super::fixture::{Bench, uuid};
+use super::fixture::{Bench, ending, uuid};
 
 fn wish(name: &str) -> NameRequest {
     NameRequest {
@@ -12,7 +13,7 @@ fn wish(name: &str) -> NameRequest {
         name: name.to_owned(),
         job: JobId::from_uuid(uuid()),
         item: ItemId::from_uuid(uuid()),
-        take_over: false,
+        take_over: TakeOver::Nobody,
         only_if_mine: false,
     }
 }
@@ -51,18 +52,34 @@ pub async fn registry_2_repeatable(bench: &Bench) {
     assert!(again.reserve_name(mine).await.unwrap());
 }
 
-/// A take-over replaces only an owner of another job.
+/// A take-over replaces only whom it names: an owner of another job, or one that has ended or is gone.
 pub async fn registry_3_take_over(bench: &Bench) {
     let first = wish("a.png");
     assert!(bench.store.reserve_name(first.clone()).await.unwrap());
-    let sibling = NameRequest { job: first.job, take_over: true, ..wish("a.png") };
+    let sibling = NameRequest { job: first.job, take_over: TakeOver::OtherJobs, ..wish("a.png") };
     assert!(!bench.store.reserve_name(sibling).await.unwrap());
-    let heir = NameRequest { take_over: true, ..wish("a.png") };
+    let heir = NameRequest { take_over: TakeOver::OtherJobs, ..wish("a.png") };
     let peek = NameRequest { only_if_mine: true, ..heir.clone() };
     assert!(!bench.store.reserve_name(peek).await.unwrap());
     assert!(bench.store.reserve_name(first.clone()).await.unwrap(), "a peek took it over");
     assert!(bench.store.reserve_name(heir).await.unwrap());
     assert!(!bench.store.reserve_name(first).await.unwrap());
+    // Of an item that runs nothing is taken, of one that has ended or was never there it is.
+    let (job, items) = bench.submit(2).await;
+    let of = |item: ItemId, name: &str| NameRequest { job, item, ..wish(name) };
+    let later = |name: &str| NameRequest { take_over: TakeOver::Ended, ..of(items[1], name) };
+    for (item, name) in [(items[0], "b.png"), (ItemId::from_uuid(uuid()), "c.png")] {
+        assert!(bench.store.reserve_name(of(item, name)).await.unwrap());
+    }
+    assert!(!bench.store.reserve_name(later("b.png")).await.unwrap(), "taken from an item that runs");
+    assert!(bench.store.reserve_name(later("c.png")).await.unwrap());
+    let session = bench.session().await;
+    let claimed = bench.claim(session, 1).await;
+    assert_eq!(claimed[0].item.id, items[0]);
+    bench.commit(session, ending(&claimed[0], ItemStatus::Rejected)).await;
+    assert!(!bench.store.reserve_name(of(items[1], "b.png")).await.unwrap());
+    assert!(bench.store.reserve_name(later("b.png")).await.unwrap());
+    assert!(!bench.store.reserve_name(of(items[0], "b.png")).await.unwrap());
 }
 
 /// The first item of a picture keeps it; deciding and storing are one step.

@@ -10,7 +10,7 @@ use pipeline_core::id::{CallId, Digest, ItemId, JobId, ResultId};
 use pipeline_core::model::{Artifact, Control, ItemStatus, MediaType, Money};
 use pipeline_core::storage::{
     Audit, CallQuery, CallState, Census, Commit, FingerprintMark, Holder, Idempotency, JobQuery, Mention, NameRequest,
-    NewCall, NewJob, Settlement,
+    NewCall, NewJob, Settlement, TakeOver,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -112,7 +112,7 @@ pub async fn steward_1_counted(bench: &Bench) {
             name: name.to_owned(),
             job: made.job,
             item: made.items[number],
-            take_over: false,
+            take_over: TakeOver::Nobody,
             only_if_mine: false,
         };
         assert!(bench.store.reserve_name(name).await.unwrap());
@@ -315,7 +315,7 @@ pub async fn steward_7_swept(bench: &Bench) {
         name: "a.png".to_owned(),
         job: gone.job,
         item,
-        take_over: false,
+        take_over: TakeOver::Nobody,
         only_if_mine: false,
     };
     assert!(bench.store.reserve_name(name).await.unwrap());

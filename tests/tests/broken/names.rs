@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::id::{Digest, ItemId, JobId};
-use pipeline_core::storage::{FingerprintMark, NameRequest, Registry};
+use pipeline_core::storage::{FingerprintMark, NameRequest, Registry, TakeOver};
 
 use super::store::{Breach, Broken};
 
@@ -24,7 +24,10 @@ impl Registry for Broken {
             Some(Breach::SecondRequestRefused) if owner == Some(item) && !look => return Ok(false),
             Some(Breach::NamesLost) if self.reopened => request.scope.push_str("/after"),
             Some(Breach::SiblingTakesOver) => request.job = JobId::from_uuid(request.item.as_uuid()),
-            Some(Breach::TakeOverIgnored) => request.take_over = false,
+            Some(Breach::TakeOverIgnored) => request.take_over = TakeOver::Nobody,
+            Some(Breach::EndedIsAnyOtherJob) if request.take_over == TakeOver::Ended => {
+                (request.take_over, request.job) = (TakeOver::OtherJobs, JobId::from_uuid(request.item.as_uuid()));
+            }
             _ => {}
         }
         let mine = self.store.reserve_name(request).await?;

@@ -527,6 +527,7 @@ crate::breaches::breaches! {
     registry_3_take_over {
         a_sibling_that_takes_over = SiblingTakesOver, also steward_7_swept;
         nobody_takes_over = TakeOverIgnored;
+        a_name_taken_from_an_item_that_runs = EndedIsAnyOtherJob;
     }
     registry_4_first_come {
         only_equal_pictures_are_near = DistanceIgnored;

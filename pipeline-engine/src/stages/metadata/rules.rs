@@ -85,6 +85,7 @@ impl MetadataSettings {
         Map::from_iter([
             ("tags".to_owned(), json!(self.tags)),
             ("title_words".to_owned(), json!([self.min_title_words, self.max_title_words])),
+            ("title_bytes".to_owned(), json!(self.max_title_bytes)),
             ("description_characters".to_owned(), json!([self.min_description, self.max_description])),
             ("tag_bytes".to_owned(), json!(self.max_tag_bytes)),
         ])

@@ -74,11 +74,16 @@ const GENERAL: &[&str] = &[
     "presentation",
 ];
 
+/// Words for a title that has few bytes.
+const SHORT: &[&str] = &["Fine", "Art", "Soft", "Tone", "Calm", "Hue", "Pure", "Form", "Warm", "Day"];
+
 /// How long the texts are to be. Bounds that leave little room may be missed: whoever asked looks at the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rules {
     /// The fewest and the most words of a title.
     pub(super) title: (usize, usize),
+    /// The most bytes of a title.
+    pub(super) title_bytes: usize,
     /// The fewest and the most characters of a description.
     pub(super) description: (usize, usize),
     /// The most bytes of a tag.
@@ -87,7 +92,7 @@ pub(super) struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { title: (8, 12), description: (150, 250), tag: 64 }
+        Self { title: (8, 12), title_bytes: usize::MAX, description: (150, 250), tag: 64 }
     }
 }
 
@@ -171,7 +176,22 @@ impl Facts {
             words.push(word.to_owned());
         }
         words.truncate(most);
-        words.join(" ")
+        let title = words.join(" ");
+        if title.len() <= self.rules.title_bytes { title } else { self.short_title() }
+    }
+
+    /// The subject, cut where it must be, and short words up to the fewest.
+    fn short_title(&self) -> String {
+        let (fewest, most) = self.rules.title;
+        let mut subject: Vec<String> = self.subject().iter().take(most).map(|word| capital(word)).collect();
+        loop {
+            let filling =
+                SHORT.iter().cycle().take(fewest.saturating_sub(subject.len())).map(|word| (*word).to_owned());
+            let title = subject.iter().cloned().chain(filling).collect::<Vec<_>>().join(" ");
+            if title.len() <= self.rules.title_bytes || subject.pop().is_none() {
+                return title;
+            }
+        }
     }
 
     fn description(&self, chance: &mut Random) -> String {
@@ -281,6 +301,7 @@ mod tests {
         let title = answer["title"].as_str().unwrap();
         let words = title.split_whitespace().count();
         assert!((facts.rules.title.0..=facts.rules.title.1).contains(&words), "{words}: {title}");
+        assert!(title.len() <= facts.rules.title_bytes, "{title}");
         let description = answer["description"].as_str().unwrap();
         let length = description.chars().count();
         let (fewest, most) = facts.rules.description;
@@ -318,9 +339,10 @@ mod tests {
     fn other_rules_are_kept_where_they_leave_room() {
         for seed in 0..50 {
             for rules in [
-                Rules { title: (3, 5), description: (40, 80), tag: 64 },
-                Rules { title: (14, 20), description: (300, 400), tag: 64 },
-                Rules { title: (1, 1), description: (10, 60), tag: 8 },
+                Rules { title: (3, 5), description: (40, 80), ..Rules::default() },
+                Rules { title: (14, 20), description: (300, 400), ..Rules::default() },
+                Rules { title: (1, 1), description: (10, 60), tag: 8, ..Rules::default() },
+                Rules { title_bytes: 64, ..Rules::default() },
             ] {
                 for keyword in ["fox", "京都の紅葉", "🎨"] {
                     check(&Facts { rules, ..facts(keyword, "a calm lake at dawn with reeds", &["teal"], 15) }, seed);

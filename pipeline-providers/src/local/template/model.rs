@@ -84,11 +84,9 @@ fn facts(input: &Map<String, Value>) -> Result<Facts> {
     let rules = Rules::default();
     let rules = Rules {
         title: bounds(input, "title_words", rules.title)?,
+        title_bytes: most(input, "title_bytes", rules.title_bytes)?,
         description: bounds(input, "description_characters", rules.description)?,
-        tag: match input.get("tag_bytes") {
-            None | Some(Value::Null) => rules.tag,
-            Some(value) => number(value).ok_or_else(|| wrong("tag_bytes", "a whole number up to 10000, or null"))?,
-        },
+        tag: most(input, "tag_bytes", rules.tag)?,
     };
     let (prompt, keyword) = (text(input, "prompt")?, text(input, "keyword")?);
     Ok(Facts { prompt, keyword, colors, tags: tags as usize, rules })
@@ -108,6 +106,14 @@ fn bounds(input: &Map<String, Value>, name: &'static str, usual: (usize, usize))
     };
     let least = least.unwrap_or(usual.0.min(most.unwrap_or(usual.0)));
     Ok((least, most.unwrap_or(usual.1.max(least))))
+}
+
+/// Reads a bound that may be absent.
+fn most(input: &Map<String, Value>, name: &'static str, usual: usize) -> Result<usize> {
+    match input.get(name) {
+        None | Some(Value::Null) => Ok(usual),
+        Some(value) => number(value).ok_or_else(|| wrong(name, "a whole number up to 10000, or null")),
+    }
 }
 
 fn number(value: &Value) -> Option<usize> {

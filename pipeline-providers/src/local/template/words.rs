@@ -1,5 +1,8 @@
 //! Words taken out of a text: the telling ones, in order, each once.
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
 /// Words that tell nothing about a picture.
 const STOP: &[&str] = &[
     "a",
@@ -79,7 +82,8 @@ const LONGEST: usize = 24;
 /// Returns the telling words of a text, lower-case, each once, in order.
 pub(super) fn telling(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for word in text.split(|c: char| !(c.is_alphanumeric() || c == '\'')) {
+    let composed: String = text.nfc().collect();
+    for word in composed.split(|c: char| !(c.is_alphanumeric() || is_combining_mark(c) || c == '\'')) {
         let word = word.trim_matches('\'').to_lowercase();
         let letters = word.chars().count();
         let known = STOP.contains(&word.as_str()) || found.contains(&word);
@@ -113,6 +117,7 @@ mod tests {
     fn stop_words_and_repeats_are_left_out() {
         assert_eq!(telling("The Fox and the fox's den, in a FOREST"), ["fox", "fox's", "den", "forest"]);
         assert_eq!(telling("Übermut à Zürich 42"), ["übermut", "zürich"]);
+        assert_eq!(telling("Zu\u{308}rich हिन्दी ภูเขาที่"), ["zürich", "हिन्दी", "ภูเขาที่"]);
         assert!(telling(&"x".repeat(500)).is_empty());
     }
 
