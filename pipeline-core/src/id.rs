@@ -41,7 +41,11 @@ macro_rules! uuid_id {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                Uuid::try_parse(text).map(Self).map_err(|_| InvalidId { what: stringify!($name), text: text.to_owned() })
+                Uuid::try_parse(text).map(Self).map_err(|_| InvalidId {
+                    what: stringify!($name),
+                    text: text.to_owned(),
+                    expected: UUID,
+                })
             }
         }
     };
@@ -49,11 +53,15 @@ macro_rules! uuid_id {
 
 /// A text that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a valid {what}; expected a UUID such as 0198c1a2-7c3e-7000-8000-000000000000")]
+#[error("`{text}` is not a valid {what}; expected {expected}")]
 pub struct InvalidId {
     what: &'static str,
     text: String,
+    expected: &'static str,
 }
+
+/// What most identifiers are.
+const UUID: &str = "a UUID such as 0198c1a2-7c3e-7000-8000-000000000000";
 
 uuid_id!(/// One execution of a pipeline.
     JobId);
@@ -166,9 +174,11 @@ impl FromStr for Digest {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        blake3::Hash::from_hex(text)
-            .map(|hash| Self(*hash.as_bytes()))
-            .map_err(|_| InvalidId { what: "digest", text: text.to_owned() })
+        blake3::Hash::from_hex(text).map(|hash| Self(*hash.as_bytes())).map_err(|_| InvalidId {
+            what: "digest",
+            text: text.to_owned(),
+            expected: "64 hexadecimal digits",
+        })
     }
 }
 

@@ -39,6 +39,12 @@ pub(crate) async fn sheet(
     let job = lookup::job(engine, &args.job.job).await?;
     let usual = || PathBuf::from(format!("pipeline-sheet-{}.html", short_id(job.id)));
     let html = args.out.clone().or_else(|| args.png.is_none().then(usual));
+    if let (Some(html), Some(png)) = (&html, &args.png)
+        && std::path::absolute(html).ok() == std::path::absolute(png).ok()
+    {
+        return Err(Failure::wrong(format!("--out and --png: both are {}", png.display()))
+            .hint("the page and the picture of it are two files"));
+    }
     // Before the work: a place that is taken is told at once.
     let mut files = Files::default();
     for (option, path, file) in [("--out", &html, &mut files.html), ("--png", &args.png, &mut files.png)] {

@@ -19,6 +19,10 @@ pub(crate) struct FreshFile {
 impl FreshFile {
     /// Begins a file that an option names; `force` lets it replace one that is there.
     pub(crate) fn create(option: &'static str, path: &Path, force: bool) -> Result<Self, Failure> {
+        if path.metadata().is_ok_and(|about| !about.is_file()) {
+            return Err(Failure::wrong(format!("{option}: {} is a folder or a device", path.display()))
+                .hint("name a file that is not there yet, or with --force one that may be replaced"));
+        }
         if !force && path.symlink_metadata().is_ok() {
             return Err(there(option, path));
         }

@@ -63,6 +63,13 @@ fn every_item_is_on_the_page_with_its_picture_state_reason_and_measures() {
     let refused = bench.run(&asked);
     assert_eq!(refused.status.code(), Some(2));
     assert!(stderr(&refused).contains("sheet.html is there already") && stderr(&refused).contains("--force"));
+    for (out, png, told) in [
+        (&png_name, &png_name, "both are"),
+        (&bench.path("").to_string_lossy().into_owned(), &png_name, "is a folder or a device"),
+    ] {
+        let refused = bench.run(&["jobs", "sheet", &job, "--force", "--out", out, "--png", png]);
+        assert!(refused.status.code() == Some(2) && stderr(&refused).contains(told), "{}", stderr(&refused));
+    }
     bench.answer(0, &[&asked[..], &["--force"]].concat());
     assert_eq!(std::fs::read_to_string(&html).unwrap(), page);
     assert_eq!(small(), before, "made once");

@@ -155,7 +155,11 @@ pub(crate) fn accepted_text(schema: &Value, root: &Value) -> String {
                 "number" => parts.push(format!("a number{}", bounds(alternative))),
                 "array" => {
                     let items = alternative.get("items").map(|items| accepted_text(items, root));
-                    parts.push(format!("a list of {}", items.unwrap_or_else(|| "anything".to_owned())));
+                    let items = items.unwrap_or_else(|| "anything".to_owned());
+                    let bound = |name: &str| alternative.get(name).and_then(Value::as_u64);
+                    let many = bound("minItems").filter(|least| bound("maxItems") == Some(*least));
+                    let many = many.map(|many| format!(", exactly {many} of them")).unwrap_or_default();
+                    parts.push(format!("a list of {items}{many}"));
                 }
                 "object" => parts.push("a table".to_owned()),
                 _ if alternative.get("format").and_then(Value::as_str) == Some(SECRET_FORMAT) => {

@@ -105,6 +105,7 @@ fn a_text_gets_the_type_the_schema_asks_for() {
         ("generate.timeout_seconds=none", "timeout_seconds", json!(null)),
         ("generate.tags=cat, dog", "tags", json!(["cat", "dog"])),
         ("generate.tags=[\"a,b\"]", "tags", json!(["a,b"])),
+        ("generate.tags=cat,,dog,", "tags", json!(["cat", "dog"])),
         ("generate.sizes=64,128", "sizes", json!([64, 128])),
         ("generate.format=jpeg", "format", json!("jpeg")),
         ("generate.on_failure=use_input", "on_failure", json!("use_input")),
@@ -147,6 +148,8 @@ fn every_problem_is_reported_with_what_is_accepted() {
     }
     assert!(!text.contains("sk-secret-1"), "{text}");
     assert_eq!(text.lines().count(), 10, "{text}");
+    let forgotten = Problems(resolve(&sections(), &arguments(&["generate.sizes=1,,2"])).unwrap_err()).to_string();
+    assert!(forgotten.contains("generate.sizes: \"\" is not accepted"), "{forgotten}");
 }
 
 #[test]

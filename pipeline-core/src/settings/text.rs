@@ -37,7 +37,11 @@ pub(crate) fn typed(text: &str, schema: &Value, root: &Value) -> Value {
     }
     if allows("array") && !allows("string") {
         let items = choices.iter().find_map(|choice| choice.get("items")).cloned().unwrap_or(Value::Bool(true));
-        let parts = trimmed.split(',').map(str::trim).filter(|part| !part.is_empty());
+        // Nothing between two commas is no text; where numbers are meant, one was forgotten.
+        let kinds = alternatives(&items, root);
+        let numbers = !kinds.iter().any(|kind| types(kind).is_empty() || types(kind).contains(&"string"));
+        let forgotten = numbers && !trimmed.is_empty();
+        let parts = trimmed.split(',').map(str::trim).filter(|part| forgotten || !part.is_empty());
         return Value::Array(parts.map(|part| typed(part, &items, root)).collect());
     }
     Value::String(text.to_owned())

@@ -7,6 +7,10 @@ const HEAD: usize = 4_096;
 
 /// Says what content is; never looks at a name.
 pub(super) fn sniff(content: &[u8]) -> MediaType {
+    // BigTIFF, which `infer` does not know.
+    if content.starts_with(b"II+\0") || content.starts_with(b"MM\0+") {
+        return MediaType::Tiff;
+    }
     if let Some(kind) = infer::get(content) {
         match kind.mime_type() {
             "image/png" => return MediaType::Png,
@@ -82,6 +86,9 @@ mod tests {
             (b"\xff\xd8\xff\xe0\0\x10JFIF\0", MediaType::Jpeg),
             (b"RIFF\x24\0\0\0WEBPVP8 ", MediaType::WebP),
             (b"GIF89a\x01\0\x01\0", MediaType::Gif),
+            (b"II*\0\x08\0\0\0", MediaType::Tiff),
+            (b"II+\0\x08\0\0\0", MediaType::Tiff),
+            (b"MM\0+\0\x08\0\0", MediaType::Tiff),
             (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B", MediaType::Avif),
             (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", MediaType::Svg),
             (b"<?xml version=\"1.0\"?>\n<!-- a -->\n<svg></svg>", MediaType::Svg),

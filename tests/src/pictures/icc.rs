@@ -34,6 +34,11 @@ pub fn grey_profile(gamma: u16) -> Vec<u8> {
 
 /// A profile of inks on white paper: black is black, the other inks are all the same middle grey.
 pub fn cmyk_profile() -> Vec<u8> {
+    pale_cmyk_profile(0)
+}
+
+/// As [`cmyk_profile`], with a black of this lightness, in units of 100/255.
+pub fn pale_cmyk_profile(black_ink: u8) -> Vec<u8> {
     let mut table = b"mft1\0\0\0\0\x04\x03\x02\0".to_vec();
     for place in 0..9 {
         table.extend(if place % 4 == 0 { 65_536_i32 } else { 0 }.to_be_bytes());
@@ -44,7 +49,7 @@ pub fn cmyk_profile() -> Vec<u8> {
         let (black, inks) = (node & 1 != 0, node >> 1 != 0);
         table.extend([
             if black {
-                0
+                black_ink
             } else if inks {
                 128
             } else {

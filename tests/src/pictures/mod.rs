@@ -12,7 +12,7 @@ mod webp;
 
 pub use bombs::{Bomb, bombs};
 pub use corpus::{Sample, corpus, scene};
-pub use icc::{cmyk_profile, grey_profile, rgb_profile, swapped_profile};
+pub use icc::{cmyk_profile, grey_profile, pale_cmyk_profile, rgb_profile, swapped_profile};
 pub use mutation::Mutator;
 pub use png::Png;
 pub use tiff::{Tiff, Values};

@@ -746,6 +746,8 @@ fn impossible(bench: &Bench) -> Vec<(&'static str, Value)> {
         ("resize", json!({"width": 16000, "enlarge": true})),
         ("pad", json!({"padding": [16000, 8000]})),
         ("watermark", json!({"watermark": logo})),
+        ("watermark", json!({"watermark": bench.path("gone.png")})),
+        ("watermark", json!({"watermark": format!("artifact:{}", "0".repeat(64))})),
         ("encode", json!({"format": "avif"})),
     ]
 }

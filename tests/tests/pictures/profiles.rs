@@ -5,7 +5,7 @@ use pipeline::core::ErrorKind;
 use pipeline::core::provider::ColorProfile;
 use pipeline::providers::local::image::{Decoded, Limits, decode, decode_as};
 use pipeline_testkit::pictures::{
-    Png, Tiff, Values, cmyk_profile, grey_profile, rgb_profile, riff, swapped_profile, webp_chunks,
+    Png, Tiff, Values, cmyk_profile, grey_profile, pale_cmyk_profile, rgb_profile, riff, swapped_profile, webp_chunks,
 };
 
 use crate::{bytes, open, pixel};
@@ -145,6 +145,19 @@ fn inks_with_a_profile_are_converted_by_it() {
         let decoded = open(&jpeg);
         let found = pixel(&decoded.picture, 5, 5);
         assert!(found.iter().all(|value| value.abs_diff(119) <= 4), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn the_darkest_of_a_press_is_black() {
+    let tiff = |inks: [u8; 4]| {
+        let file = Tiff::new(16, 16, 4, 8, 5, 1).with(34_675, Values::Bytes(pale_cmyk_profile(40)));
+        <[u8; 3]>::try_from(pixel(&open(&file.strips(16, vec![inks.repeat(256)]).file()).picture, 5, 5)).unwrap()
+    };
+    // L* = 50 is 119 of sRGB; in light, what lies between the black of L* = 15.7 and white is stretched.
+    for (inks, expected) in [([0, 0, 0, 255], 0), ([255; 4], 0), ([0; 4], 255), ([0, 255, 0, 0], 114)] {
+        let found = tiff(inks);
+        assert!(found.iter().all(|value| value.abs_diff(expected) <= 2), "{inks:?}: {found:?} is not {expected}");
     }
 }
 

@@ -6,12 +6,13 @@ mod settings;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use pipeline_core::error::chain;
 use pipeline_core::model::{Artifact, Capability, LogLevel, Step};
 use pipeline_core::pipeline::{PortSpec, StageSpec};
-use pipeline_core::provider::{ImageFile, ProcessRequest, ProcessResponse, RenditionFile};
+use pipeline_core::provider::{FailedPart, ImageFile, ProcessPart, ProcessResponse, ProcessStep, RenditionFile};
 use pipeline_core::settings::SettingsSchema;
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
-use pipeline_core::{Error, Result};
+use pipeline_core::{Error, Result, Retryability};
 use serde_json::{Value, json};
 
 use super::files::read;
@@ -53,14 +54,34 @@ impl Stage for ImageProcess {
         let processor = context.providers().image_processor(&settings.provider)?;
         let bytes = context.artifacts().get(artifact.digest).await?;
         let image = ImageFile { bytes, media_type: artifact.media_type };
-        let request = ProcessRequest { overlays: overlays(context, &settings).await?, ..settings.request(image)? };
+        let mut request = settings.request(image)?;
+        let mut missing = None;
+        match overlays(context, &settings).await {
+            Ok(overlays) => request.overlays = overlays,
+            // What may come back is waited for, as everywhere.
+            Err(error)
+                if request.soft.contains(&ProcessPart::Watermark)
+                    && error.retryability() == Retryability::Permanent =>
+            {
+                request.steps.retain(is_no_watermark);
+                request.renditions.iter_mut().for_each(|rendition| rendition.steps.retain(is_no_watermark));
+                missing = Some(FailedPart { part: ProcessPart::Watermark, rendition: None, message: chain(&error) });
+            }
+            Err(error) => return Err(error),
+        }
         let processed = processor.process(request);
-        let response = context.journal().step(Step::Encode, format!("as {}", settings.formats()), processed).await?;
+        let mut response =
+            context.journal().step(Step::Encode, format!("as {}", settings.formats()), processed).await?;
+        response.failed.extend(missing);
         for failed in &response.failed {
             context.journal().note(LogLevel::Warn, Step::Encode, format!("went on without {failed}"));
         }
         output(context, response).await.map(|output| output.by(&processor.info().name).into())
     }
+}
+
+fn is_no_watermark(step: &ProcessStep) -> bool {
+    step.part() != ProcessPart::Watermark
 }
 
 /// The watermark: the content of a file as it is when the stage runs, or of an artifact.

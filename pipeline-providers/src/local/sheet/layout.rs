@@ -4,6 +4,8 @@ use pipeline_core::error::{Error, ErrorKind, Result};
 
 /// Longest side of a sheet in pixels: what common viewers and printers still take.
 const LONGEST: u64 = 65_500;
+/// Narrowest sheet in pixels: one that has room for its title.
+const NARROWEST: usize = 720;
 /// White space around cells.
 pub(super) const GAP: usize = 16;
 /// Height of a line of text.
@@ -56,7 +58,7 @@ impl Layout {
 
     /// Returns the width in pixels.
     pub fn width(&self) -> usize {
-        GAP + self.columns.saturating_mul(self.side + GAP)
+        (GAP + self.columns.saturating_mul(self.side + GAP)).max(NARROWEST)
     }
 
     /// Returns the height in pixels.

@@ -1,8 +1,10 @@
 //! Which settings of `image.process` have no effect beside the others, and which do not fit.
 
+use pipeline_core::id::Digest;
 use pipeline_core::provider::{OutputFormat, ResizeFit};
 use pipeline_core::settings::{Inert, StageSettings};
 
+use super::super::ARTIFACT;
 use super::super::color::{color, opaque};
 use super::ProcessSettings;
 
@@ -121,6 +123,11 @@ impl StageSettings for ProcessSettings {
         }
         if self.watermark.as_deref() == Some("") {
             wrong("watermark", "it is empty; expected the path of a picture file, or `artifact:DIGEST`".to_owned());
+        }
+        if let Some(digest) = self.watermark.as_deref().and_then(|watermark| watermark.strip_prefix(ARTIFACT))
+            && let Err(error) = digest.parse::<Digest>()
+        {
+            wrong("watermark", error.to_string());
         }
         for name in self.renditions.keys() {
             let fits = !name.is_empty()

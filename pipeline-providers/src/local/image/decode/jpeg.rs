@@ -34,6 +34,10 @@ struct Markers<'a> {
     sequential: bool,
     /// Some component is stored at less than full size.
     subsampled: bool,
+    /// Sampling that is not decoded, or not rightly.
+    sampling: Option<&'static str>,
+    /// The sampling factors of the first component.
+    brightness: (u32, u32),
     /// How many components the first scan holds; 0 before it.
     first_scan: u8,
     scans: u32,
@@ -55,6 +59,9 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
     // zune-jpeg 0.5.15 decodes these to wrong colours without saying so (zune-image issue 422).
     if markers.sequential && markers.subsampled && markers.first_scan < markers.components {
         return Err(unusual("sequential with a scan for each component and reduced colour"));
+    }
+    if let Some(sampling) = markers.sampling {
+        return Err(unusual(sampling));
     }
     if markers.scans > MAX_SCANS {
         return Err(unusual(&format!("{} scans", markers.scans)).with("accepted_scans", format!("at most {MAX_SCANS}")));
@@ -212,12 +219,24 @@ fn frame(marker: u8, segment: &[u8], found: &mut Markers<'_>) -> Result<()> {
         let (blocks, most_across, most_down) = found.unit;
         found.unit = (blocks + across * down, most_across.max(across), most_down.max(down));
         found.subsampled |= components > 1 && factors != 0x11;
+        if found.brightness == (0, 0) {
+            found.brightness = (across, down);
+        }
+        if components > 1 && !([1, 2, 4].contains(&across) && [1, 2, 4].contains(&down)) {
+            found.sampling = Some("a sampling factor of 3");
+        } else if across > found.brightness.0 || down > found.brightness.1 {
+            // zune-jpeg 0.5.15 decodes these to wrong colours without saying so.
+            found.sampling = Some("colour that is stored finer than brightness");
+        }
     }
     Ok(())
 }
 
 fn unusual(found: &str) -> Error {
-    super::unusual(MediaType::Jpeg).with("found", found).with("accepted", "baseline and progressive with 8 bits")
+    super::unusual(MediaType::Jpeg).with("found", found).with(
+        "accepted",
+        "baseline and progressive with 8 bits; colour as fine as brightness, or reduced and in one scan",
+    )
 }
 
 /// Returns where the marker after the coded data lies; stuffed bytes and restart markers belong to the data.

@@ -34,14 +34,54 @@ pub(super) enum Space {
     Cmyk,
 }
 
-type Transform = dyn TransformExecutor<u8> + Send + Sync;
+type Transform<T> = dyn TransformExecutor<T> + Send + Sync;
 
 /// A profile from which sRGB can be reached.
 pub(super) struct Profile {
     space: Space,
-    to_srgb: Arc<Transform>,
+    /// Of one, three or four samples to three; for inks their pure colours, without [`Press`].
+    to_srgb: Arc<Transform<u8>>,
     /// The same with alpha, which stays as it is; only for colour.
-    with_alpha: Option<Arc<Transform>>,
+    with_alpha: Option<Arc<Transform<u8>>>,
+    /// Only for inks.
+    press: Option<Press>,
+}
+
+/// The way from inks to sRGB with black point compensation: the darkest that the press can do becomes black. Without it the
+/// shadows of every picture would be grey, for no ink is as dark as a screen.
+struct Press {
+    to_srgb: Arc<Transform<u16>>,
+    /// What becomes of each of the values that the transform gives.
+    tone: Vec<u8>,
+}
+
+impl Press {
+    fn new(transform: Arc<Transform<u16>>) -> Result<Self> {
+        let mut darkest = [0; 3];
+        transform.transform(&[u16::MAX; 4], &mut darkest).map_err(failed)?;
+        let [red, green, blue] = darkest.map(|value| linear(f32::from(value) / MOST));
+        // The black point is taken as neutral and of no more than half the lightness (Adobe Systems' Implementation of Black
+        // Point Compensation, 2006). In light, compensation is then one line for all channels of sRGB.
+        let black = (0.2126 * red + 0.7152 * green + 0.0722 * blue).min(0.184);
+        let tone = |value: u16| {
+            let light = (linear(f32::from(value) / MOST) - black) / (1.0 - black);
+            (gamma(light.max(0.0)) * 255.0).round() as u8
+        };
+        Ok(Self { to_srgb: transform, tone: (0..=u16::MAX).map(tone).collect() })
+    }
+}
+
+/// The largest value of sixteen bits.
+const MOST: f32 = 65_535.0;
+
+/// Light of a value of sRGB, both from 0 to 1 (IEC 61966-2-1).
+fn linear(value: f32) -> f32 {
+    if value <= 0.04045 { value / 12.92 } else { libm::powf((value + 0.055) / 1.055, 2.4) }
+}
+
+/// The opposite of [`linear`].
+fn gamma(light: f32) -> f32 {
+    if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * libm::powf(light, 1.0 / 2.4) - 0.055 }
 }
 
 impl Profile {
@@ -67,7 +107,14 @@ impl Profile {
             Space::Rgb => Some(profile.create_transform_8bit(Layout::Rgba, &srgb, Layout::Rgba, options).ok()?),
             Space::Grey | Space::Cmyk => None,
         };
-        Some(Self { space, to_srgb, with_alpha })
+        let press = match space {
+            Space::Cmyk => {
+                let transform = profile.create_transform_16bit(layout, &srgb, Layout::Rgb, options).ok()?;
+                Some(Press::new(transform).ok()?)
+            }
+            Space::Grey | Space::Rgb => None,
+        };
+        Some(Self { space, to_srgb, with_alpha, press })
     }
 
     pub(super) fn space(&self) -> Space {
@@ -115,9 +162,17 @@ impl Profile {
 
     /// Converts inks, 255 being full ink, to three bytes a pixel.
     pub(super) fn inks(&self, inks: &[u8], width: usize) -> Result<Vec<u8>> {
-        let mut pixels = vec![0; inks.len() / 4 * 3];
-        for (from, to) in inks.chunks(width * 4).zip(pixels.chunks_mut(width * 3)) {
-            self.to_srgb.transform(from, to).map_err(failed)?;
+        let Some(press) = &self.press else {
+            return Err(Error::unexpected("inks without a profile of inks"));
+        };
+        let (mut row, mut colours) = (vec![0; width * 4], vec![0; width * 3]);
+        let mut pixels = Vec::with_capacity(inks.len() / 4 * 3);
+        for inks in inks.chunks_exact(width * 4) {
+            for (to, ink) in row.iter_mut().zip(inks) {
+                *to = u16::from(*ink) * 257;
+            }
+            press.to_srgb.transform(&row, &mut colours).map_err(failed)?;
+            pixels.extend(colours.iter().map(|value| press.tone.get(usize::from(*value)).copied().unwrap_or_default()));
         }
         Ok(pixels)
     }

@@ -65,6 +65,20 @@ fn a_sequential_jpeg_with_separate_scans_and_reduced_colour_is_refused_and_not_g
     assert_eq!(kind(&bytes), ErrorKind::Unsupported);
 }
 
+#[test]
+fn a_jpeg_with_colour_finer_than_brightness_is_refused_and_not_garbled() {
+    let mut bytes = jpeg_with(|encoder| encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_1_1));
+    let frame = bytes.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    for (component, factors, expected) in [(1, 0x22, "finer"), (2, 0x21, "finer"), (0, 0x31, "factor of 3")] {
+        let at = frame + 11 + 3 * component;
+        let before = std::mem::replace(&mut bytes[at], factors);
+        let error = decode(&bytes, Limits::DEFAULT).unwrap_err();
+        assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains(expected), "{error}");
+        bytes[at] = before;
+    }
+    assert!(decode(&bytes, Limits::DEFAULT).is_ok());
+}
+
 const READABLE: &[MediaType] = &[
     MediaType::Png,
     MediaType::Jpeg,
