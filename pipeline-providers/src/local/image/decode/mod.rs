@@ -103,7 +103,7 @@ pub fn decode_on(bytes: &[u8], limits: Limits, color: ColorProfile, threads: Thr
         MediaType::Jpeg => jpeg::outline(bytes, size),
         MediaType::Gif => gif::outline(bytes, size, limits),
         MediaType::WebP => webp::outline(bytes, size),
-        MediaType::Tiff => tiff::outline(bytes, size),
+        MediaType::Tiff => tiff::outline(bytes, size, limits),
         #[cfg(feature = "avif")]
         MediaType::Avif => avif::outline(bytes, size),
         _ => bmp::outline(bytes, size),

@@ -22,6 +22,7 @@ const STRIP_OFFSETS: u64 = 273;
 const SAMPLES: u64 = 277;
 const ROWS: u64 = 278;
 const STRIP_LENGTHS: u64 = 279;
+const PLANAR: u64 = 284;
 const PALETTE: u64 = 320;
 const TILE_WIDTH: u64 = 322;
 const TILE_HEIGHT: u64 = 323;
@@ -35,6 +36,8 @@ const GREY: u8 = 1;
 const INDEXED: u64 = 3;
 /// The value of [`COMPRESSION`] for pieces that are JPEG files without tables.
 const JPEG: u64 = 7;
+/// The value of [`PLANAR`] for samples of a kind each in pieces of their own.
+const PLANES: u64 = 2;
 /// The value of [`EXTRA`] for colours that alpha has been multiplied into.
 const PREMULTIPLIED: u64 = 1;
 /// The value of [`EXTRA`] for alpha that stands beside the colours.
@@ -53,7 +56,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<Dimensions> {
     }
 }
 
-pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
+pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<Outline> {
     let directory = Directory::read(bytes).ok_or_else(cut)?;
     let samples = directory.first(SAMPLES).unwrap_or(1);
     let bits = directory.numbers(BITS).max().unwrap_or(1);
@@ -76,7 +79,10 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
             .with("tile", piece)
             .with("accepted", "tiles that are not larger than the picture"));
     }
-    pieces(&directory, bytes, piece)?;
+    let planes = if directory.first(PLANAR) == Some(PLANES) { samples } else { 1 };
+    let across = u64::from(size.width).div_ceil(u64::from(piece.width.max(1)));
+    let down = u64::from(size.height).div_ceil(u64::from(piece.height.max(1)));
+    pieces(&directory, bytes, piece, across.saturating_mul(down).saturating_mul(planes), limits)?;
     if let Some(profile) = directory.bytes(ICC) {
         profile::check_length(profile.len())?;
     }
@@ -97,15 +103,23 @@ fn piece(directory: &Directory<'_>, size: Dimensions) -> Dimensions {
     }
 }
 
-/// Checks that every strip or tile lies in the file, and what those that are JPEG files say of their size: their
-/// decoder believes it.
-fn pieces(directory: &Directory<'_>, bytes: &[u8], piece: Dimensions) -> Result<()> {
+/// Checks that there are no more strips or tiles than the picture needs, that each lies in the file, and what those that
+/// are JPEG files say of their size: their decoder believes it. They may all lie in one place, so the file's length does not
+/// bound how long that takes.
+fn pieces(directory: &Directory<'_>, bytes: &[u8], piece: Dimensions, most: u64, limits: Limits) -> Result<()> {
+    let coded_as_jpeg = directory.first(COMPRESSION) == Some(JPEG);
     for (offsets, lengths) in [(STRIP_OFFSETS, STRIP_LENGTHS), (TILE_OFFSETS, TILE_LENGTHS)] {
+        let count = directory.numbers(offsets).count();
+        if count as u64 > most {
+            return Err(damaged(MediaType::Tiff)
+                .because(format!("there are {count} strips or tiles, more than the {most} that the picture needs")));
+        }
         for (offset, length) in directory.numbers(offsets).zip(directory.numbers(lengths)) {
             let range =
                 usize::try_from(offset).ok().zip(offset.checked_add(length).and_then(|end| end.try_into().ok()));
             let coded = range.and_then(|(start, end): (usize, usize)| bytes.get(start..end)).ok_or_else(cut)?;
-            if directory.first(COMPRESSION) == Some(JPEG) {
+            if coded_as_jpeg {
+                limits.check_time()?;
                 let coded = jpeg::size(coded)?;
                 if coded.width > piece.width.next_multiple_of(16) || coded.height > piece.height.next_multiple_of(16) {
                     return Err(damaged(MediaType::Tiff).with("piece", piece).with("found", coded));
