@@ -317,6 +317,29 @@ fn mutated_files_never_panic() {
 }
 
 #[test]
+fn a_white_fax_page_of_a_bit_a_row_is_read_and_one_of_less_is_refused() {
+    let fax = |width, height, rows: usize| {
+        // Each row is as the one above it, of which the first is white; then the end of the page.
+        let page = [&vec![0xff; rows / 8][..], &[0x00, 0x10, 0x01]].concat();
+        let length = page.len() as u32;
+        let tags = [(256, 1, width), (257, 1, height), (258, 1, 1), (259, 1, 4), (262, 1, 0), (273, 1, 8)];
+        tiff_file(&page, &[&tags[..], &[(277, 1, 1), (278, 1, height), (279, 1, length)]].concat())
+    };
+    let page = fax(16_000, 640, 640);
+    assert!(page.len() < 300, "as small as it gets: {}", page.len());
+    let picture = decode(&page, Limits::DEFAULT).unwrap().picture;
+    assert_eq!(picture.size(), Dimensions { width: 16_000, height: 640 });
+    assert!(picture.pixels().iter().all(|value| *value == 255));
+    let error = decode(&fax(6_000, 16_000, 640), Limits::DEFAULT).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(chain(&error).contains("cannot hold 6000x16000 pixels"), "{}", chain(&error));
+    // A page of the most pixels, in one piece, is within the memory.
+    let size = Dimensions { width: 9_000, height: 11_000 };
+    let outline = tiff::outline(&fax(9_000, 11_000, 11_000), size, Limits::DEFAULT).unwrap();
+    Limits::DEFAULT.check_memory(outline.memory).unwrap();
+}
+
+#[test]
 fn a_tiff_with_more_pieces_than_it_needs_is_refused_before_each_is_looked_at() {
     let strips = |count: u32, planar: u32| {
         // No JPEG, and where it lies, again and again.

@@ -1,5 +1,7 @@
 //! TIFF: strips and tiles, up to sixteen bits and floating point, in grey, colour, palettes and inks; the first page.
 
+use std::ops::RangeInclusive;
+
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
@@ -34,6 +36,8 @@ const ICC: u64 = 34_675;
 /// The values of [`PHOTOMETRIC`] for grey, where 0 is black, and for numbers of a palette.
 const GREY: u8 = 1;
 const INDEXED: u64 = 3;
+/// The values of [`COMPRESSION`] that count runs in rows, as fax machines do, in one and in two dimensions.
+const FAX: RangeInclusive<u64> = 2..=4;
 /// The value of [`COMPRESSION`] for pieces that are JPEG files without tables.
 const JPEG: u64 = 7;
 /// The value of [`PLANAR`] for samples of a kind each in pieces of their own.
@@ -44,7 +48,7 @@ const PREMULTIPLIED: u64 = 1;
 const ALPHA: u64 = 2;
 /// Most samples of a pixel.
 const MAX_SAMPLES: u64 = 8;
-/// No compression makes more bytes of one: a code of LZW with twelve bits stands for 4096.
+/// No compression but [`FAX`] makes more bytes of one: a code of LZW with twelve bits stands for 4096.
 const BYTES_A_BYTE: u64 = 4096;
 
 pub(super) fn size(bytes: &[u8]) -> Result<Dimensions> {
@@ -68,7 +72,10 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<
     }
     let raw = area(size).saturating_mul(samples * bits).div_ceil(8);
     let file = bytes.len() as u64;
-    if raw > file.saturating_mul(BYTES_A_BYTE) {
+    let fax = directory.first(COMPRESSION).is_some_and(|compression| FAX.contains(&compression));
+    // A row of a fax that is as the one above it takes a bit.
+    let least = if fax { u64::from(size.height).div_ceil(8) } else { raw.div_ceil(BYTES_A_BYTE) };
+    if file < least {
         return Err(too_short(MediaType::Tiff, size, file));
     }
     let piece = piece(&directory, size);
@@ -86,8 +93,9 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<
     if let Some(profile) = directory.bytes(ICC) {
         profile::check_length(profile.len())?;
     }
-    // What is unpacked, what becomes of it, and one piece.
-    let mut memory = raw.saturating_add(area(size).saturating_mul(4)).saturating_add(area(piece).saturating_mul(8));
+    // What is unpacked, what becomes of it, and one piece. That of a fax has a bit a pixel.
+    let unpacked = if fax { area(piece).div_ceil(8) } else { area(piece).saturating_mul(8) };
+    let mut memory = raw.saturating_add(area(size).saturating_mul(4)).saturating_add(unpacked);
     if directory.first(PHOTOMETRIC) == Some(INDEXED) {
         memory = memory.saturating_add(file); // a copy
     }
