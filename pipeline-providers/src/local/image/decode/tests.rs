@@ -363,3 +363,17 @@ fn a_tiff_with_more_pieces_than_it_needs_is_refused_before_each_is_looked_at() {
         assert!(chain(&error).contains(&format!("than the {most} that")), "{}", chain(&error));
     }
 }
+
+#[test]
+fn a_palette_of_more_than_eight_bits_is_refused_and_not_garbled() {
+    let picture = |bits: u32| {
+        let palette: Vec<u8> = (0..3 * 256_u16).flat_map(|n| (n * 80).to_le_bytes()).collect();
+        let content = [&[1, 0, 2, 0], &palette[..]].concat();
+        let tags = [(256, 1, 32 / bits), (257, 1, 1), (258, 1, bits), (259, 1, 1), (262, 1, 3), (273, 1, 8)];
+        tiff_file(&content, &[&tags[..], &[(277, 1, 1), (278, 1, 1), (279, 1, 4), (320, 768, 12)]].concat())
+    };
+    assert_eq!(decode(&picture(8), Limits::DEFAULT).unwrap().picture.size(), Dimensions { width: 4, height: 1 });
+    let error = decode(&picture(16), Limits::DEFAULT).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("bits=16, accepted=palettes with numbers of up to 8 bits"), "{error}");
+}

@@ -48,6 +48,8 @@ const PREMULTIPLIED: u64 = 1;
 const ALPHA: u64 = 2;
 /// Most samples of a pixel.
 const MAX_SAMPLES: u64 = 8;
+/// Most bits of a number of a palette. More are allowed, but nobody writes them.
+const MAX_INDEX_BITS: u64 = 8;
 /// No compression but [`FAX`] makes more bytes of one: a code of LZW with twelve bits stands for 4096.
 const BYTES_A_BYTE: u64 = 4096;
 
@@ -72,6 +74,12 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<
     }
     let raw = area(size).saturating_mul(samples * bits).div_ceil(8);
     let file = bytes.len() as u64;
+    let indexed = directory.first(PHOTOMETRIC) == Some(INDEXED);
+    if indexed && bits > MAX_INDEX_BITS {
+        return Err(unusual(MediaType::Tiff)
+            .with("bits", bits)
+            .with("accepted", format!("palettes with numbers of up to {MAX_INDEX_BITS} bits")));
+    }
     let fax = directory.first(COMPRESSION).is_some_and(|compression| FAX.contains(&compression));
     // A row of a fax that is as the one above it takes a bit.
     let least = if fax { u64::from(size.height).div_ceil(8) } else { raw.div_ceil(BYTES_A_BYTE) };
@@ -96,7 +104,7 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<
     // What is unpacked, what becomes of it, and one piece. That of a fax has a bit a pixel.
     let unpacked = if fax { area(piece).div_ceil(8) } else { area(piece).saturating_mul(8) };
     let mut memory = raw.saturating_add(area(size).saturating_mul(4)).saturating_add(unpacked);
-    if directory.first(PHOTOMETRIC) == Some(INDEXED) {
+    if indexed {
         memory = memory.saturating_add(file); // a copy
     }
     Ok(Outline { frames: 1, memory, profile: directory.bytes(ICC).map(<[u8]>::to_vec) })
