@@ -221,7 +221,9 @@ mod tests {
             field(Tag::InteroperabilityIndex, Value::Ascii(vec![b"R98".to_vec()])),
         ];
         let mut writer = Writer::new();
-        fields.iter().for_each(|field| writer.push_field(field));
+        for field in &fields {
+            writer.push_field(field);
+        }
         let preview = vec![0xff; 9_000];
         writer.set_jpeg(&preview, In::THUMBNAIL);
         let mut written = Cursor::new(Vec::new());
@@ -351,7 +353,7 @@ mod tests {
     fn entries_that_share_a_value_count_it_each() {
         let shared = |count: usize| {
             let place = 10 + 12 * count as u32 + 4;
-            block(&vec![(0x111, 2, 34_000, place); count], &[0; 34_000])
+            block(&vec![(0x111, 2, 34_000, place); count], &vec![0; 34_000])
         };
         assert!(is_sane(&shared(1), MOST));
         assert!(!is_sane(&shared(2), MOST));
