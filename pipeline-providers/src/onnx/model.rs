@@ -46,11 +46,16 @@ impl Model {
             .await
             .map_err(|closed| Error::unexpected("the model is closed").because(closed))?;
         self.pool
-            .run(move || {
+            .run_until(move |end| {
                 let _permit = permit;
-                let picture = decode(&image.bytes, Limits::DEFAULT)?.upright()?;
+                let limits = Limits::DEFAULT.until(end);
+                let picture = decode(&image.bytes, limits)?.upright()?;
                 let numbers = input(&picture, &shared.config)?;
-                let answer = shared.loaded()?.run(numbers)?;
+                let model = shared.loaded()?;
+                // Others may have waited for it to be read. The run itself cannot be stopped.
+                limits.check_time()?;
+                let answer = model.run(numbers)?;
+                limits.check_time()?;
                 let whole = answer.shape.iter().product::<usize>() == answer.values.len();
                 if !whole || !answer.values.iter().all(|value| value.is_finite()) {
                     return Err(strange("the model's answer has what is no number"));

@@ -51,6 +51,11 @@ fn plane(answer: &Tensor, normalise: Normalise) -> Result<Plane> {
             .with("shape", format!("{:?}", answer.shape))
             .with("accepted", "height and width, and dimensions of 1; see `output`"));
     };
+    if height == 0 || width == 0 {
+        return Err(strange("the model's answer is a plane without values")
+            .with("shape", format!("{:?}", answer.shape))
+            .with("accepted", "a height and width above 0; see `output`"));
+    }
     let (least, most) = answer
         .values
         .iter()

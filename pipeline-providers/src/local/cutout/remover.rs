@@ -63,9 +63,11 @@ impl BackgroundRemover for Classical {
     async fn remove_background(&self, request: RemoveBackgroundRequest) -> Result<RemoveBackgroundResponse> {
         let limits = self.limits;
         self.pool
-            .run(move || {
+            .run_until(move |end| {
+                let limits = limits.until(end);
                 let picture = decode(&request.image.bytes, limits)?.upright()?;
                 let Cutout { picture, confidence } = cut_out(picture)?;
+                limits.check_time()?;
                 let image = encode(&picture, MediaType::Png, 100)?;
                 Ok(RemoveBackgroundResponse { image, confidence: Some(confidence), usage: Usage::default() })
             })

@@ -4,6 +4,7 @@ mod bands;
 mod decode;
 mod embed;
 mod encode;
+mod exif_block;
 mod keep;
 mod limits;
 mod orient;

@@ -1,15 +1,13 @@
 //! Which way up a picture is, by EXIF tag 0x0112.
 
-use std::io::Cursor;
-
-use exif::{In, Reader, Tag};
 use pipeline_core::error::Result;
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
 
-use super::decode::Directory;
 #[cfg(feature = "avif")]
 use super::decode::avif_orientation;
+use super::decode::{Directory, exif};
+use super::exif_block;
 use super::picture::Picture;
 
 /// The tag of the orientation.
@@ -31,12 +29,9 @@ impl Orientation {
     /// Reads it from a JPEG, PNG, WebP, TIFF or AVIF file; upright when there is none or the metadata is damaged.
     pub fn read(media_type: MediaType, bytes: &[u8]) -> Self {
         let value = match media_type {
-            MediaType::Jpeg | MediaType::Png | MediaType::WebP => Reader::new()
-                .continue_on_error(true)
-                .read_from_container(&mut Cursor::new(bytes))
-                .or_else(|error| error.distill_partial_result(|_| {}))
-                .ok()
-                .and_then(|exif| exif.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0)),
+            MediaType::Jpeg | MediaType::Png | MediaType::WebP => {
+                exif(media_type, bytes).and_then(exif_block::orientation)
+            }
             // The file is what EXIF is made of; reading it as such would copy all of it.
             MediaType::Tiff => Directory::read(bytes).and_then(|directory| directory.first(TAG)?.try_into().ok()),
             // The file has boxes for it; EXIF, if there is some, does not count.

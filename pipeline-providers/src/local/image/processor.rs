@@ -144,6 +144,7 @@ pub fn process_on(request: &ProcessRequest, limits: Limits, threads: Threads) ->
     let mut failed: Vec<FailedPart> = log.failed.drain(..).map(|(part, error)| told(part, None, &error)).collect();
     let mut renditions = Vec::new();
     for rendition in &request.renditions {
+        limits.check_time()?;
         let mut own = Log::default();
         match render(&picture, rendition, &bench, &writing, &mut own) {
             Ok(file) => {
@@ -158,6 +159,8 @@ pub fn process_on(request: &ProcessRequest, limits: Limits, threads: Threads) ->
         }
     }
 
+    // An encoder does not look at the clock.
+    limits.check_time()?;
     let size = picture.size();
     let image = match writing.write(Cow::Borrowed(&picture), &request.encoding, &mut log.applied) {
         Ok(image) => image,

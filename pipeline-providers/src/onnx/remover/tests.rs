@@ -112,3 +112,12 @@ fn an_answer_becomes_a_plane_as_it_is_normalised() {
     let sigmoid = levels(Normalise::Sigmoid);
     assert!((sigmoid[0] - 0.268_94).abs() < 1e-4 && sigmoid[1] == 0.5, "{sigmoid:?}");
 }
+
+#[test]
+fn an_answer_without_values_is_no_plane() {
+    for shape in [vec![1, 0, 5], vec![0, 0], vec![7, 0]] {
+        let error = plane(&Tensor { shape, values: Vec::new() }, Normalise::None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("accepted=a height and width above 0"), "{error}");
+    }
+}

@@ -103,7 +103,7 @@ pub fn decode_on(bytes: &[u8], limits: Limits, color: ColorProfile, threads: Thr
         MediaType::Jpeg => jpeg::outline(bytes, size),
         MediaType::Gif => gif::outline(bytes, size, limits),
         MediaType::WebP => webp::outline(bytes, size),
-        MediaType::Tiff => tiff::outline(bytes, size),
+        MediaType::Tiff => tiff::outline(bytes, size, limits),
         #[cfg(feature = "avif")]
         MediaType::Avif => avif::outline(bytes, size),
         _ => bmp::outline(bytes, size),
@@ -140,6 +140,17 @@ pub fn probe(bytes: &[u8]) -> Result<(MediaType, Dimensions)> {
         return Err(damaged(media_type).with("size", size));
     }
     Ok((media_type, Orientation::read(media_type, bytes).size(size)))
+}
+
+/// Returns the EXIF block of a JPEG, PNG or WebP file, as it is stored: a name may stand before it. `None` when there is
+/// none, or when the file is damaged before it.
+pub(super) fn exif(media_type: MediaType, bytes: &[u8]) -> Option<&[u8]> {
+    match media_type {
+        MediaType::Jpeg => jpeg::exif(bytes),
+        MediaType::Png => png::exif(bytes),
+        MediaType::WebP => webp::exif(bytes),
+        _ => None,
+    }
 }
 
 fn stored_size(media_type: MediaType, bytes: &[u8]) -> Result<Dimensions> {

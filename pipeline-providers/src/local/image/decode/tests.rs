@@ -1,6 +1,7 @@
 //! Tests of decoding: what is accepted, what is refused, and how.
 
 use jpeg_encoder::{ColorType, Encoder};
+use pipeline_core::error::chain;
 
 use super::super::{Picture, encode};
 use super::*;
@@ -47,6 +48,23 @@ fn png_with(colour: ::png::ColorType, depth: ::png::BitDepth, data: &[u8]) -> Ve
         encoder.set_palette(vec![10, 20, 30, 40, 50, 60]);
     }
     encoder.write_header().unwrap().write_image_data(data).unwrap();
+    bytes
+}
+
+/// A little-endian TIFF: these bytes at 8, then a directory of these tags, each with one number, or with several that lie at
+/// this place.
+fn tiff_file(content: &[u8], tags: &[(u16, u32, u32)]) -> Vec<u8> {
+    let mut bytes = b"II*\0".to_vec();
+    bytes.extend((8 + content.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(content);
+    bytes.extend((tags.len() as u16).to_le_bytes());
+    for (tag, count, number) in tags {
+        // A palette is of two bytes a number.
+        let kind: u16 = if *tag == 320 { 3 } else { 4 };
+        bytes.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        bytes.extend([count.to_le_bytes(), number.to_le_bytes()].concat());
+    }
+    bytes.extend([0; 4]);
     bytes
 }
 
@@ -310,4 +328,66 @@ fn mutated_files_never_panic() {
             let _ = probe(&bytes);
         }
     }
+}
+
+#[test]
+fn a_white_fax_page_of_a_bit_a_row_is_read_and_one_of_less_is_refused() {
+    let fax = |width, height, rows: usize| {
+        // Each row is as the one above it, of which the first is white; then the end of the page.
+        let page = [&vec![0xff; rows / 8][..], &[0x00, 0x10, 0x01]].concat();
+        let length = page.len() as u32;
+        let tags = [(256, 1, width), (257, 1, height), (258, 1, 1), (259, 1, 4), (262, 1, 0), (273, 1, 8)];
+        tiff_file(&page, &[&tags[..], &[(277, 1, 1), (278, 1, height), (279, 1, length)]].concat())
+    };
+    let page = fax(16_000, 640, 640);
+    assert!(page.len() < 300, "as small as it gets: {}", page.len());
+    let picture = decode(&page, Limits::DEFAULT).unwrap().picture;
+    assert_eq!(picture.size(), Dimensions { width: 16_000, height: 640 });
+    assert!(picture.pixels().iter().all(|value| *value == 255));
+    let error = decode(&fax(6_000, 16_000, 640), Limits::DEFAULT).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(chain(&error).contains("cannot hold 6000x16000 pixels"), "{}", chain(&error));
+    // A page of the most pixels, in one piece, is within the memory.
+    let size = Dimensions { width: 9_000, height: 11_000 };
+    let outline = tiff::outline(&fax(9_000, 11_000, 11_000), size, Limits::DEFAULT).unwrap();
+    Limits::DEFAULT.check_memory(outline.memory).unwrap();
+}
+
+#[test]
+fn a_tiff_with_more_pieces_than_it_needs_is_refused_before_each_is_looked_at() {
+    let strips = |count: u32, planar: u32| {
+        // No JPEG, and where it lies, again and again.
+        let content = [&[7; 8][..], &8_u32.to_le_bytes().repeat(count as usize)].concat();
+        let lengths = 8 + content.len() as u32;
+        let content = [&content[..], &8_u32.to_le_bytes().repeat(count as usize)].concat();
+        let tags = [(256, 1, 16), (257, 1, 16), (258, 1, 8), (259, 1, 7), (262, 1, 1), (273, count, 16)];
+        tiff_file(&content, &[&tags[..], &[(277, 1, 3), (278, 1, 4), (279, count, lengths), (284, 1, planar)]].concat())
+    };
+    let told = |bytes: &[u8], limits| chain(&decode(bytes, limits).unwrap_err());
+    let size = Dimensions { width: 16, height: 16 };
+    let fresh = |count, planar| tiff::outline(&strips(count, planar), size, Limits::DEFAULT).unwrap_err();
+    // The first is looked at, and is no JPEG.
+    assert!(chain(&fresh(4, 1)).contains("no marker"), "{}", chain(&fresh(4, 1)));
+    assert!(chain(&fresh(12, 2)).contains("no marker"), "{}", chain(&fresh(12, 2)));
+    let over = Limits::DEFAULT.until(Some(std::time::Instant::now()));
+    assert!(told(&strips(4, 1), over).contains("takes too long"), "the clock is looked at before the first");
+    for (count, planar, most) in [(5, 1, 4), (1_000, 1, 4), (13, 2, 12)] {
+        let error = fresh(count, planar);
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(chain(&error).contains(&format!("than the {most} that")), "{}", chain(&error));
+    }
+}
+
+#[test]
+fn a_palette_of_more_than_eight_bits_is_refused_and_not_garbled() {
+    let picture = |bits: u32| {
+        let palette: Vec<u8> = (0..3 * 256_u16).flat_map(|n| (n * 80).to_le_bytes()).collect();
+        let content = [&[1, 0, 2, 0], &palette[..]].concat();
+        let tags = [(256, 1, 32 / bits), (257, 1, 1), (258, 1, bits), (259, 1, 1), (262, 1, 3), (273, 1, 8)];
+        tiff_file(&content, &[&tags[..], &[(277, 1, 1), (278, 1, 1), (279, 1, 4), (320, 768, 12)]].concat())
+    };
+    assert_eq!(decode(&picture(8), Limits::DEFAULT).unwrap().picture.size(), Dimensions { width: 4, height: 1 });
+    let error = decode(&picture(16), Limits::DEFAULT).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("bits=16, accepted=palettes with numbers of up to 8 bits"), "{error}");
 }

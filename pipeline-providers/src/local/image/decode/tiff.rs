@@ -1,5 +1,7 @@
 //! TIFF: strips and tiles, up to sixteen bits and floating point, in grey, colour, palettes and inks; the first page.
 
+use std::ops::RangeInclusive;
+
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
@@ -22,6 +24,7 @@ const STRIP_OFFSETS: u64 = 273;
 const SAMPLES: u64 = 277;
 const ROWS: u64 = 278;
 const STRIP_LENGTHS: u64 = 279;
+const PLANAR: u64 = 284;
 const PALETTE: u64 = 320;
 const TILE_WIDTH: u64 = 322;
 const TILE_HEIGHT: u64 = 323;
@@ -33,15 +36,21 @@ const ICC: u64 = 34_675;
 /// The values of [`PHOTOMETRIC`] for grey, where 0 is black, and for numbers of a palette.
 const GREY: u8 = 1;
 const INDEXED: u64 = 3;
+/// The values of [`COMPRESSION`] that count runs in rows, as fax machines do, in one and in two dimensions.
+const FAX: RangeInclusive<u64> = 2..=4;
 /// The value of [`COMPRESSION`] for pieces that are JPEG files without tables.
 const JPEG: u64 = 7;
+/// The value of [`PLANAR`] for samples of a kind each in pieces of their own.
+const PLANES: u64 = 2;
 /// The value of [`EXTRA`] for colours that alpha has been multiplied into.
 const PREMULTIPLIED: u64 = 1;
 /// The value of [`EXTRA`] for alpha that stands beside the colours.
 const ALPHA: u64 = 2;
 /// Most samples of a pixel.
 const MAX_SAMPLES: u64 = 8;
-/// No compression makes more bytes of one: a code of LZW with twelve bits stands for 4096.
+/// Most bits of a number of a palette. More are allowed, but nobody writes them.
+const MAX_INDEX_BITS: u64 = 8;
+/// No compression but [`FAX`] makes more bytes of one: a code of LZW with twelve bits stands for 4096.
 const BYTES_A_BYTE: u64 = 4096;
 
 pub(super) fn size(bytes: &[u8]) -> Result<Dimensions> {
@@ -53,7 +62,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<Dimensions> {
     }
 }
 
-pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
+pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<Outline> {
     let directory = Directory::read(bytes).ok_or_else(cut)?;
     let samples = directory.first(SAMPLES).unwrap_or(1);
     let bits = directory.numbers(BITS).max().unwrap_or(1);
@@ -65,7 +74,16 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
     }
     let raw = area(size).saturating_mul(samples * bits).div_ceil(8);
     let file = bytes.len() as u64;
-    if raw > file.saturating_mul(BYTES_A_BYTE) {
+    let indexed = directory.first(PHOTOMETRIC) == Some(INDEXED);
+    if indexed && bits > MAX_INDEX_BITS {
+        return Err(unusual(MediaType::Tiff)
+            .with("bits", bits)
+            .with("accepted", format!("palettes with numbers of up to {MAX_INDEX_BITS} bits")));
+    }
+    let fax = directory.first(COMPRESSION).is_some_and(|compression| FAX.contains(&compression));
+    // A row of a fax that is as the one above it takes a bit.
+    let least = if fax { u64::from(size.height).div_ceil(8) } else { raw.div_ceil(BYTES_A_BYTE) };
+    if file < least {
         return Err(too_short(MediaType::Tiff, size, file));
     }
     let piece = piece(&directory, size);
@@ -76,13 +94,17 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
             .with("tile", piece)
             .with("accepted", "tiles that are not larger than the picture"));
     }
-    pieces(&directory, bytes, piece)?;
+    let planes = if directory.first(PLANAR) == Some(PLANES) { samples } else { 1 };
+    let across = u64::from(size.width).div_ceil(u64::from(piece.width.max(1)));
+    let down = u64::from(size.height).div_ceil(u64::from(piece.height.max(1)));
+    pieces(&directory, bytes, piece, across.saturating_mul(down).saturating_mul(planes), limits)?;
     if let Some(profile) = directory.bytes(ICC) {
         profile::check_length(profile.len())?;
     }
-    // What is unpacked, what becomes of it, and one piece.
-    let mut memory = raw.saturating_add(area(size).saturating_mul(4)).saturating_add(area(piece).saturating_mul(8));
-    if directory.first(PHOTOMETRIC) == Some(INDEXED) {
+    // What is unpacked, what becomes of it, and one piece. That of a fax has a bit a pixel.
+    let unpacked = if fax { area(piece).div_ceil(8) } else { area(piece).saturating_mul(8) };
+    let mut memory = raw.saturating_add(area(size).saturating_mul(4)).saturating_add(unpacked);
+    if indexed {
         memory = memory.saturating_add(file); // a copy
     }
     Ok(Outline { frames: 1, memory, profile: directory.bytes(ICC).map(<[u8]>::to_vec) })
@@ -97,15 +119,23 @@ fn piece(directory: &Directory<'_>, size: Dimensions) -> Dimensions {
     }
 }
 
-/// Checks that every strip or tile lies in the file, and what those that are JPEG files say of their size: their
-/// decoder believes it.
-fn pieces(directory: &Directory<'_>, bytes: &[u8], piece: Dimensions) -> Result<()> {
+/// Checks that there are no more strips or tiles than the picture needs, that each lies in the file, and what those that
+/// are JPEG files say of their size: their decoder believes it. They may all lie in one place, so the file's length does not
+/// bound how long that takes.
+fn pieces(directory: &Directory<'_>, bytes: &[u8], piece: Dimensions, most: u64, limits: Limits) -> Result<()> {
+    let coded_as_jpeg = directory.first(COMPRESSION) == Some(JPEG);
     for (offsets, lengths) in [(STRIP_OFFSETS, STRIP_LENGTHS), (TILE_OFFSETS, TILE_LENGTHS)] {
+        let count = directory.numbers(offsets).count();
+        if count as u64 > most {
+            return Err(damaged(MediaType::Tiff)
+                .because(format!("there are {count} strips or tiles, more than the {most} that the picture needs")));
+        }
         for (offset, length) in directory.numbers(offsets).zip(directory.numbers(lengths)) {
             let range =
                 usize::try_from(offset).ok().zip(offset.checked_add(length).and_then(|end| end.try_into().ok()));
             let coded = range.and_then(|(start, end): (usize, usize)| bytes.get(start..end)).ok_or_else(cut)?;
-            if directory.first(COMPRESSION) == Some(JPEG) {
+            if coded_as_jpeg {
+                limits.check_time()?;
                 let coded = jpeg::size(coded)?;
                 if coded.width > piece.width.next_multiple_of(16) || coded.height > piece.height.next_multiple_of(16) {
                     return Err(damaged(MediaType::Tiff).with("piece", piece).with("found", coded));

@@ -139,19 +139,49 @@ fn orientation_is_read_from_png_and_webp_too() {
     writer.finish().unwrap();
     assert_eq!(Orientation::read(MediaType::Png, &bytes).value(), 6);
 
-    // An extended WebP: VP8X with the EXIF flag, the picture, the EXIF chunk.
-    let plain = encode(&picture(false), MediaType::WebP, 90).unwrap().bytes;
-    let mut chunks = b"VP8X\x0a\0\0\0\x08\0\0\0\x3b\0\0\x27\0\0".to_vec();
-    chunks.extend_from_slice(&plain[12..]);
-    chunks.extend_from_slice(b"EXIF");
-    chunks.extend((block.len() as u32).to_le_bytes());
-    chunks.extend_from_slice(&block);
-    let mut bytes = b"RIFF".to_vec();
-    bytes.extend((chunks.len() as u32 + 4).to_le_bytes());
-    bytes.extend_from_slice(b"WEBP");
-    bytes.extend(chunks);
-    let response = process(&request(bytes, Vec::new(), OutputFormat::Keep), Limits::DEFAULT).unwrap();
-    assert_eq!((response.applied, response.size.width), (vec!["orient 6".to_owned()], 40));
+    // Some writers put the name before it that it has in JPEG.
+    for block in [block.clone(), [b"Exif\0\0", &block[..]].concat()] {
+        // An extended WebP: VP8X with the EXIF flag, the picture, the EXIF chunk.
+        let plain = encode(&picture(false), MediaType::WebP, 90).unwrap().bytes;
+        let mut chunks = b"VP8X\x0a\0\0\0\x08\0\0\0\x3b\0\0\x27\0\0".to_vec();
+        chunks.extend_from_slice(&plain[12..]);
+        chunks.extend_from_slice(b"EXIF");
+        chunks.extend((block.len() as u32).to_le_bytes());
+        chunks.extend_from_slice(&block);
+        let mut bytes = b"RIFF".to_vec();
+        bytes.extend((chunks.len() as u32 + 4).to_le_bytes());
+        bytes.extend_from_slice(b"WEBP");
+        bytes.extend(chunks);
+        let response = process(&request(bytes, Vec::new(), OutputFormat::Keep), Limits::DEFAULT).unwrap();
+        assert_eq!((response.applied, response.size.width), (vec!["orient 6".to_owned()], 40));
+    }
+}
+
+#[test]
+fn orientation_is_read_from_a_png_that_has_it_after_the_picture() {
+    let plain = png(false);
+    let (picture, end) = plain.split_at(plain.len() - 12);
+    let content = [b"eXIf", &exif(6)[..]].concat();
+    let chunk = [&(content.len() as u32 - 4).to_be_bytes(), &content[..], &crc32fast::hash(&content).to_be_bytes()];
+    let bytes = [picture, &chunk.concat(), end].concat();
+    assert_eq!(probe(&bytes).unwrap().1, Dimensions { width: 40, height: 60 });
+    assert_eq!(decode(&bytes, Limits::DEFAULT).unwrap().orientation.value(), 6);
+}
+
+#[test]
+fn metadata_that_points_into_itself_again_and_again_is_not_followed() {
+    // The orientation, and pointers that would make a hundred million entries of 168 KB.
+    let mut block = b"MM\0*\0\0\0\x08\x36\xb1\x01\x12\0\x03\0\0\0\x01\0\x06\0\0".to_vec();
+    for number in 0..14_000_u32 {
+        block.extend([0x87, 0x69, 0, 4, 0, 0, 0, 1]);
+        block.extend((10 + 12 * number).to_be_bytes());
+    }
+    let content = [b"eXIf", &block[..]].concat();
+    let chunk = [&(block.len() as u32).to_be_bytes(), &content[..], &crc32fast::hash(&content).to_be_bytes()].concat();
+    let plain = png(false);
+    let bytes = [&plain[..33], &chunk, &plain[33..]].concat();
+    assert_eq!(probe(&bytes).unwrap().1, Dimensions { width: 40, height: 60 });
+    assert_eq!(decode(&bytes, Limits::DEFAULT).unwrap().orientation.value(), 6);
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub(super) fn trim(picture: &Picture, border: TrimBorder, tolerance: u8) -> Resu
         TrimBorder::Corner => corner::inside(picture, tolerance),
         TrimBorder::Alpha | TrimBorder::Auto if picture.has_alpha() => opaque_part(picture, tolerance),
         TrimBorder::Alpha => return Ok(None),
-        TrimBorder::Auto | TrimBorder::Sides => busy_part(picture, tolerance),
+        TrimBorder::Sides if picture.has_alpha() => busy_part::<4>(picture, tolerance),
+        TrimBorder::Auto | TrimBorder::Sides => busy_part::<3>(picture, tolerance),
     };
     let size = Dimensions { width: across.len() as u32, height: down.len() as u32 };
     if across.is_empty() || down.is_empty() || size == picture.size() {
@@ -33,6 +34,7 @@ pub(super) fn trim(picture: &Picture, border: TrimBorder, tolerance: u8) -> Resu
     let done = format!("trim {},{} {size}", across.start, down.start);
     Ok(Some((picture.crop(across.start, down.start, size)?, done)))
 }
+
 /// The columns and rows that hold alpha above the tolerance.
 fn opaque_part(picture: &Picture, tolerance: u8) -> (Range<usize>, Range<usize>) {
     let (mut across, mut down) = (picture.width()..0, picture.height()..0);
@@ -47,10 +49,10 @@ fn opaque_part(picture: &Picture, tolerance: u8) -> (Range<usize>, Range<usize>)
     (across, down)
 }
 
-/// The columns and rows inside evenly coloured borders.
-fn busy_part(picture: &Picture, tolerance: u8) -> (Range<usize>, Range<usize>) {
-    let pixel = |x: usize, y: usize| -> [u8; 3] {
-        picture.row(y).get(x * 3..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+/// The columns and rows inside evenly coloured borders, of a picture with `N` channels.
+fn busy_part<const N: usize>(picture: &Picture, tolerance: u8) -> (Range<usize>, Range<usize>) {
+    let pixel = |x: usize, y: usize| -> [u8; N] {
+        picture.row(y).get(x * N..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
     };
     let row = |y: usize, across: &Range<usize>| across.clone().map(move |x| pixel(x, y));
     let column = |x: usize, down: &Range<usize>| down.clone().map(move |y| pixel(x, y));
@@ -68,18 +70,18 @@ fn busy_part(picture: &Picture, tolerance: u8) -> (Range<usize>, Range<usize>) {
 }
 
 /// How many of the lines, from the first on, are of the mean colour of the first.
-fn even<P: Iterator<Item = [u8; 3]>>(
+fn even<const N: usize, P: Iterator<Item = [u8; N]>>(
     mut lines: impl Iterator<Item = usize> + Clone,
     line: impl Fn(usize) -> P,
     tolerance: u8,
 ) -> usize {
     let Some(first) = lines.clone().next() else { return 0 };
-    let (sums, count) = line(first).fold(([0_u64; 3], 0_u64), |(mut sums, count), pixel| {
+    let (sums, count) = line(first).fold(([0_u64; N], 0_u64), |(mut sums, count), pixel| {
         sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u64::from(value));
         (sums, count + 1)
     });
     let mean = sums.map(|sum| ((sum + count / 2) / count.max(1)) as u8);
-    let close = |pixel: [u8; 3]| pixel.iter().zip(mean).all(|(value, mean)| value.abs_diff(mean) <= tolerance);
+    let close = |pixel: [u8; N]| pixel.iter().zip(mean).all(|(value, mean)| value.abs_diff(mean) <= tolerance);
     let total = lines.clone().count();
     lines.position(|at| !line(at).all(close)).unwrap_or(total)
 }
@@ -158,6 +160,24 @@ mod tests {
     fn a_picture_without_a_border_is_left_as_it_is() {
         let full = framed([0; 3], SIZE, 0..10, 0..8);
         assert_eq!(trim(full.clone(), 3).unwrap(), (full, None));
+    }
+
+    #[test]
+    fn sides_are_told_by_colour_and_alpha_where_something_is_transparent() {
+        let cut = |picture: &Picture| super::trim(picture, TrimBorder::Sides, 0).unwrap().map(|(_, done)| done);
+        let framed = |border: [u8; 4], inside: &dyn Fn(u32) -> [u8; 4]| {
+            let pixels = (0..80_u32).flat_map(|n| {
+                let (x, y) = (n % 10, n / 10);
+                if (2..7).contains(&x) && (1..5).contains(&y) { inside(n) } else { border }
+            });
+            Picture::rgba(SIZE, pixels.collect()).unwrap()
+        };
+        // By colour, of a border that is half transparent.
+        let coloured = framed([9, 200, 30, 128], &|n| [(3 * n) as u8, 10, 20, 128]);
+        assert_eq!(cut(&coloured).as_deref(), Some("trim 2,1 5x4"));
+        // By alpha alone.
+        let clear = framed([7, 8, 9, 0], &|_| [7, 8, 9, 255]);
+        assert_eq!(cut(&clear).as_deref(), Some("trim 2,1 5x4"));
     }
 
     #[test]
