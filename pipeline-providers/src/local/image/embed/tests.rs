@@ -169,16 +169,20 @@ fn photograph(format: MediaType) -> ImageFile {
         xmlns:dc=\"http://purl.org/dc/elements/1.1/\" crs:Exposure2012=\"+0.5 &amp; more\">\
         <dc:title><rdf:Alt><rdf:li xml:lang=\"x-default\">Old</rdf:li></rdf:Alt></dc:title>\
         <crs:Look><rdf:Bag><rdf:li>warm</rdf:li></rdf:Bag></crs:Look></rdf:Description></rdf:RDF></x:xmpmeta>";
+    carrying(format, &block.into_inner(), packet.as_bytes())
+}
+
+/// A file with these blocks in it.
+fn carrying(format: MediaType, block: &[u8], packet: &[u8]) -> ImageFile {
     let bytes = file(format).bytes;
-    let block = block.into_inner();
     let bytes = match format {
         MediaType::Jpeg => {
             let segment = |name: &[u8], content: &[u8]| {
                 let length = (name.len() + content.len() + 2) as u16;
                 [&[0xff, 0xe1], &length.to_be_bytes()[..], name, content].concat()
             };
-            let exif = segment(b"Exif\0\0", &block);
-            let xmp = segment(b"http://ns.adobe.com/xap/1.0/\0", packet.as_bytes());
+            let exif = segment(b"Exif\0\0", block);
+            let xmp = segment(b"http://ns.adobe.com/xap/1.0/\0", packet);
             [&bytes[..2], &exif, &xmp, &bytes[2..]].concat()
         }
         MediaType::Png => {
@@ -186,8 +190,8 @@ fn photograph(format: MediaType) -> ImageFile {
                 let sum = crc32fast::hash(&[kind, content].concat()).to_be_bytes();
                 [&(content.len() as u32).to_be_bytes()[..], kind, content, &sum].concat()
             };
-            let exif = chunk(b"eXIf", &block);
-            let xmp = chunk(b"iTXt", &[XMP.as_bytes(), &[0; 5], packet.as_bytes()].concat());
+            let exif = chunk(b"eXIf", block);
+            let xmp = chunk(b"iTXt", &[XMP.as_bytes(), &[0; 5], packet].concat());
             [&bytes[..33], &exif, &xmp, &bytes[33..]].concat()
         }
         _ => {
@@ -196,14 +200,9 @@ fn photograph(format: MediaType) -> ImageFile {
                 [kind, &(content.len() as u32).to_le_bytes()[..], content, &padding].concat()
             };
             let header = [&[0x0c, 0, 0, 0][..], &36_u32.to_le_bytes()[..3], &22_u32.to_le_bytes()[..3]].concat();
-            let chunks = [
-                &b"WEBP"[..],
-                &chunk(b"VP8X", &header),
-                &bytes[12..],
-                &chunk(b"EXIF", &block),
-                &chunk(b"XMP ", packet.as_bytes()),
-            ]
-            .concat();
+            let chunks =
+                [&b"WEBP"[..], &chunk(b"VP8X", &header), &bytes[12..], &chunk(b"EXIF", block), &chunk(b"XMP ", packet)]
+                    .concat();
             [&b"RIFF"[..], &(chunks.len() as u32).to_le_bytes(), &chunks].concat()
         }
     };
@@ -227,6 +226,66 @@ fn what_stands_in_the_blocks_for_other_purposes_stays() {
         assert_eq!(property(&after.bytes, "Exposure2012"), ["+0.5 & more"]);
         assert_eq!(after, embed(&request(after.clone())).unwrap(), "{format}");
     }
+}
+
+/// An EXIF block of these tags of the first picture.
+fn block(fields: &[(Tag, Value)], little_endian: bool) -> Vec<u8> {
+    let field = |(tag, value): &(Tag, Value)| Field { tag: *tag, ifd_num: In::PRIMARY, value: value.clone() };
+    let fields: Vec<Field> = fields.iter().map(field).collect();
+    let mut writer = Writer::new();
+    for field in &fields {
+        writer.push_field(field);
+    }
+    let mut block = Cursor::new(Vec::new());
+    writer.write(&mut block, little_endian).unwrap();
+    block.into_inner()
+}
+
+#[test]
+fn a_maker_note_stays_where_it_was_in_the_block_because_it_may_count_from_there() {
+    let bytes: Vec<u8> = (0..=255).cycle().take(1001).collect();
+    let fields = [
+        (Tag::Make, Value::Ascii(vec![b"A maker".to_vec()])),
+        (Tag::MakerNote, Value::Undefined(bytes.clone(), 0)),
+        (Tag::UserComment, Value::Undefined(vec![b'c'; 333], 0)),
+        (Tag::GPSLatitudeRef, Value::Ascii(vec![b"N".to_vec()])),
+        (Tag::InteroperabilityIndex, Value::Ascii(vec![b"R98".to_vec()])),
+    ];
+    for format in FORMATS {
+        for little_endian in [true, false] {
+            let before = carrying(format, &block(&fields, little_endian), b"");
+            let Some(Value::Undefined(_, place)) = exif(&before.bytes, Tag::MakerNote) else { panic!() };
+            let after = embed(&request(before)).unwrap();
+            let read = Reader::new().read_from_container(&mut Cursor::new(&after.bytes)).unwrap();
+            assert_eq!(read.little_endian(), little_endian);
+            for (tag, value) in &fields {
+                let found = &read.get_field(*tag, In::PRIMARY).unwrap().value;
+                assert_eq!(found.display_as(*tag).to_string(), value.display_as(*tag).to_string(), "{format} {tag}");
+            }
+            let Some(Value::Undefined(note, at)) = exif(&after.bytes, Tag::MakerNote) else { panic!() };
+            assert_eq!((note, at), (bytes.clone(), place), "{format}");
+            assert_eq!(after, embed(&request(after.clone())).unwrap(), "{format}");
+        }
+    }
+}
+
+#[test]
+fn a_maker_note_without_room_where_it_was_goes() {
+    // Behind a gap which a preview once filled, too small for the description.
+    let mut block = block(&[(Tag::MakerNote, Value::Undefined(vec![7; 20_000], 0))], false);
+    let near = block.len() - 20_000;
+    block.splice(near..near, vec![0; 40_000 - near]);
+    let entry = block.windows(4).position(|bytes| bytes == (near as u32).to_be_bytes()).unwrap();
+    block[entry..entry + 4].copy_from_slice(&40_000_u32.to_be_bytes());
+    let before = carrying(MediaType::Jpeg, &block, b"");
+    let Some(Value::Undefined(note, 40_000)) = exif(&before.bytes, Tag::MakerNote) else { panic!() };
+    assert_eq!((note.len(), note.iter().all(|byte| *byte == 7)), (20_000, true));
+    let short = request(before.clone());
+    assert!(exif(&embed(&short).unwrap().bytes, Tag::MakerNote).is_some());
+    let long = EmbedMetadataRequest { description: "x".repeat(41_000), ..short };
+    let after = embed(&long).unwrap();
+    assert_eq!(ascii(&after.bytes, Tag::ImageDescription).len(), 41_000);
+    assert!(exif(&after.bytes, Tag::MakerNote).is_none());
 }
 
 #[test]
@@ -263,6 +322,20 @@ fn iptc_takes_the_beginning_of_a_long_text_and_the_others_all_of_it() {
     assert_eq!(property(&made, "title"), [title]);
     let head = ["\u{1c}\u{2}\u{5}\0\u{3f}", &"x".repeat(63), "\u{1c}\u{2}\u{19}"].concat();
     assert!(has(&made, &head), "63 bytes, no half character, and the next dataset");
+}
+
+#[test]
+fn of_an_old_block_that_leaves_no_room_the_longest_values_go_first() {
+    let fields = [
+        (Tag::Make, Value::Ascii(vec![b"A maker".to_vec()])),
+        (Tag::UserComment, Value::Undefined(vec![b'c'; 65_300], 0)),
+        (Tag::ImageUniqueID, Value::Ascii(vec![b"an id".to_vec()])),
+    ];
+    let after = embed(&request(carrying(MediaType::Jpeg, &block(&fields, false), b""))).unwrap();
+    assert_eq!(ascii(&after.bytes, Tag::Artist), "Zoë Ångström");
+    assert_eq!(ascii(&after.bytes, Tag::Make), "A maker");
+    assert_eq!(ascii(&after.bytes, Tag::ImageUniqueID), "an id");
+    assert!(exif(&after.bytes, Tag::UserComment).is_none());
 }
 
 #[test]
