@@ -16,7 +16,10 @@ const UTF8: u16 = 129;
 const EXIF_TABLE: u16 = 0x8769;
 const PLACE_TABLE: u16 = 0x8825;
 const INTEROP_TABLE: u16 = 0xa005;
-const MAKER_NOTE: Tag = Tag(Context::Exif, 0x927c);
+pub(super) const MAKER_NOTE: Tag = Tag(Context::Exif, 0x927c);
+/// XMP, IPTC-IIM and Photoshop's resources, as TIFF has them.
+pub(super) const BLOCKS: [Tag; 3] =
+    [Tag(Context::Tiff, 0x02bc), Tag(Context::Tiff, 0x83bb), Tag(Context::Tiff, 0x8649)];
 /// How far a program of Microsoft's has moved the maker note.
 const NOTE_MOVED: Tag = Tag(Context::Exif, 0xea1d);
 /// Tags that describe a TIFF's own pixels and tables, which are not those of the picture.
@@ -43,6 +46,8 @@ impl Tags {
     /// Reads a block as far as that is possible, as the decoder does when it looks for the orientation; `None` when it is
     /// none. A tag that is there twice has its first value.
     pub(super) fn read(block: &[u8]) -> Option<Self> {
+        // Some programs put the name that the block has in JPEG before it in WebP and PNG too.
+        let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
         if block.len() > LONGEST {
             return None;
         }

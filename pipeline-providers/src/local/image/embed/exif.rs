@@ -5,7 +5,7 @@
 use exif::{Context, Rational, Tag, Value};
 use pipeline_core::error::Result;
 
-use super::super::tags::Tags;
+use super::super::tags::{BLOCKS, Tags};
 use super::facts::{Density, Facts, Frame};
 use super::file::too_long;
 
@@ -16,6 +16,8 @@ const XP_KEYWORDS: Tag = Tag(Context::Tiff, 0x9c9e);
 /// Returns the block. The old block's longest values go where there is no room for them.
 pub(super) fn block(old: Option<&[u8]>, facts: &Facts, frame: Frame, most: usize) -> Result<Vec<u8>> {
     let mut tags = old.and_then(Tags::read).unwrap_or_else(|| Tags::none(true));
+    // They would say again what was said before.
+    tags.retain(|tag| !BLOCKS.contains(&tag));
     say(&mut tags, facts);
     fit(&mut tags, frame);
     let written = tags.written(most);

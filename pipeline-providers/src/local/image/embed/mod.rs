@@ -15,6 +15,7 @@ mod iptc;
 mod jpeg;
 mod photoshop;
 mod png;
+mod text;
 mod webp;
 mod xmp;
 

@@ -39,10 +39,8 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
         None => simple(&chunks).ok_or_else(|| broken("VP8, VP8L"))?,
     };
     let frame = Frame { size, jpeg: false, profile: of(b"ICCP").is_some(), density: None };
-    // Some programs put the name that EXIF has in JPEG before it.
-    let old = of(b"EXIF").map(|exif| exif.strip_prefix(b"Exif\0\0").unwrap_or(exif));
-    let exif = exif::block(old, facts, frame, MOST)?;
-    let xmp = xmp::packet(of(b"XMP "), facts, MOST)?;
+    let exif = exif::block(of(b"EXIF"), facts, frame, MOST)?;
+    let xmp = xmp::packet(of(b"XMP ").as_slice(), facts, MOST)?;
     if let Some(flags) = header.first_mut() {
         *flags |= HAS_EXIF | HAS_XMP;
     }
