@@ -10,7 +10,9 @@ use pipeline_core::provider::Dimensions;
 use super::decode::Directory;
 #[cfg(feature = "avif")]
 use super::decode::avif_orientation;
+use super::embed::exif_block;
 use super::picture::Picture;
+use super::tags::Tags;
 
 /// The tag of the orientation.
 const TAG: u64 = 0x0112;
@@ -36,7 +38,9 @@ impl Orientation {
                 .read_from_container(&mut Cursor::new(bytes))
                 .or_else(|error| error.distill_partial_result(|_| {}))
                 .ok()
-                .and_then(|exif| exif.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0)),
+                .and_then(|exif| exif.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0))
+                // Less usual places of the block, which are those of an embedded one too.
+                .or_else(|| Tags::read(&exif_block(bytes)?)?.get(Tag::Orientation)?.get_uint(0)),
             // The file is what EXIF is made of; reading it as such would copy all of it.
             MediaType::Tiff => Directory::read(bytes).and_then(|directory| directory.first(TAG)?.try_into().ok()),
             // The file has boxes for it; EXIF, if there is some, does not count.

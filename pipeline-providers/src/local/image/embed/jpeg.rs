@@ -2,6 +2,8 @@
 //!
 //! Sources: JPEG (ITU-T T.81, annex B), Exif 2.32 section 4.7, XMP specification part 3 section 1.1.3.
 
+use std::borrow::Cow;
+
 use pipeline_core::error::Result;
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
@@ -80,6 +82,13 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
     }
     out.extend_from_slice(rest);
     Ok(out)
+}
+
+/// Returns the EXIF block of a file.
+pub(super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let segments = split(bytes)?.segments;
+    let exif = segments.iter().filter(|segment| segment.marker == APP1).find_map(|s| s.content.strip_prefix(EXIF));
+    exif.map(Cow::Borrowed)
 }
 
 /// Puts together the rest of a packet that was longer than a segment, from parts that each say whose rest they are, how long

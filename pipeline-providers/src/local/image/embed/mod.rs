@@ -20,6 +20,7 @@ mod webp;
 mod xmp;
 
 pub use file::embed;
+pub(super) use file::exif_block;
 
 #[cfg(test)]
 mod tests;

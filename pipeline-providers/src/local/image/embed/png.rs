@@ -89,6 +89,11 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
     Ok(out)
 }
 
+/// Returns the EXIF block of a file.
+pub(super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    old_exif(&split(bytes)?)
+}
+
 fn old_exif<'a>(chunks: &[Chunk<'a>]) -> Option<Cow<'a, [u8]>> {
     if let Some(chunk) = chunks.iter().find(|chunk| &chunk.kind == b"eXIf") {
         return Some(Cow::Borrowed(chunk.content));

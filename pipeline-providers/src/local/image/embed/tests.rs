@@ -448,10 +448,13 @@ fn blocks_in_the_packed_and_older_ways_of_png_are_read_and_replaced() {
         vec![raw("Raw profile type xmp", old.as_bytes()), raw("Raw profile type APP1", &exif)],
         vec![raw("Raw profile type APP1", &app1), raw("Raw profile type exif", &exif[6..])],
     ] {
-        let after = embed(&silent(png(&chunks))).unwrap();
+        let before = png(&chunks);
+        let after = embed(&silent(before.clone())).unwrap();
         assert_eq!(property(&after.bytes, "creator"), ["Ann"]);
         assert_eq!(ascii(&after.bytes, Tag::Model), "A camera");
-        assert_eq!(decode(&after.bytes, Limits::DEFAULT).unwrap().orientation, Orientation::new(6).unwrap());
+        for file in [&before, &after] {
+            assert_eq!(decode(&file.bytes, Limits::DEFAULT).unwrap().orientation, Orientation::new(6).unwrap());
+        }
         assert!(!has(&after.bytes, "Raw profile"));
         assert_eq!(count(&after.bytes, XMP), 1);
     }
@@ -473,6 +476,19 @@ fn texts_of_a_png_say_what_is_new_and_others_stay() {
     assert_eq!(after, embed(&silent(after.clone())).unwrap());
     let named = embed(&request(after)).unwrap();
     assert!(has(&named.bytes, "iTXtAuthor\0\0\0\0\0Zoë Ångström") && !has(&named.bytes, "Author\0Ann"));
+}
+
+#[test]
+fn the_orientation_is_that_of_the_block_with_the_name_that_it_has_in_jpeg_too() {
+    let exif = block(&[(Tag::Orientation, Value::Short(vec![6]))], true);
+    for format in [MediaType::Png, MediaType::WebP] {
+        let before = carrying(format, &[b"Exif\0\0", &exif[..]].concat(), b"");
+        let after = embed(&request(before.clone())).unwrap();
+        for file in [before, after] {
+            let found = decode(&file.bytes, Limits::DEFAULT).unwrap().orientation;
+            assert_eq!(found, Orientation::new(6).unwrap(), "{format}");
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! Source: RFC 9649, sections 2.3 to 2.7.
 
+use std::borrow::Cow;
+
 use pipeline_core::error::Result;
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
@@ -57,6 +59,12 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
         place.copy_from_slice(&length.to_le_bytes());
     }
     Ok(out)
+}
+
+/// Returns the EXIF block of a file.
+pub(super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let chunks = split(bytes)?;
+    chunks.iter().find(|chunk| &chunk.kind == b"EXIF").map(|chunk| Cow::Borrowed(chunk.content))
 }
 
 /// Makes the header that a simple file lacks, from the header of its picture.
