@@ -36,7 +36,6 @@ pub(super) fn orientation(block: &[u8]) -> Option<u32> {
 /// counted for each of them; values of unknown types count a byte each. The reader takes up to 24 bytes for each of
 /// them, where a text is nothing but ends. What points out of the block is passed over, as the reader does. A name before
 /// the block is skipped.
-#[cfg_attr(not(test), expect(dead_code, reason = "embed/exif.rs and keep.rs are about to ask"))]
 pub(super) fn is_sane(block: &[u8], most: usize) -> bool {
     Block::of(block).is_some_and(|block| Walk { block, most, entries: 0, bytes: 0, seen: Vec::new() }.row().is_some())
 }

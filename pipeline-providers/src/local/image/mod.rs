@@ -13,6 +13,7 @@ mod picture;
 mod processor;
 mod sniff;
 mod steps;
+mod tags;
 mod thumbnail;
 
 pub use bands::Threads;

@@ -4,10 +4,11 @@ use pipeline_core::error::Result;
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
 
+use super::decode::Directory;
 #[cfg(feature = "avif")]
 use super::decode::avif_orientation;
-use super::decode::{Directory, exif};
-use super::exif_block;
+use super::embed::exif_block;
+use super::exif_block::orientation;
 use super::picture::Picture;
 
 /// The tag of the orientation.
@@ -30,7 +31,7 @@ impl Orientation {
     pub fn read(media_type: MediaType, bytes: &[u8]) -> Self {
         let value = match media_type {
             MediaType::Jpeg | MediaType::Png | MediaType::WebP => {
-                exif(media_type, bytes).and_then(exif_block::orientation)
+                exif_block(bytes).and_then(|block| orientation(&block))
             }
             // The file is what EXIF is made of; reading it as such would copy all of it.
             MediaType::Tiff => Directory::read(bytes).and_then(|directory| directory.first(TAG)?.try_into().ok()),

@@ -215,7 +215,8 @@ impl Writing {
     ) -> Result<ImageFile> {
         let media_type = target(encoding.format, self.source, picture.has_alpha());
         let done = (media_type == MediaType::Jpeg).then(|| steps::flatten(&mut picture, self.background)).flatten();
-        let file = self.keepsake.put_into(encode_as(&picture, media_type, encoding, self.threads)?)?;
+        let file = encode_as(&picture, media_type, encoding, self.threads)?;
+        let file = self.keepsake.put_into(file, picture.size())?;
         applied.extend(done);
         Ok(file)
     }

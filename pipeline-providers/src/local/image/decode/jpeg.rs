@@ -18,9 +18,6 @@ use super::{Outline, area, damaged, profile, too_short};
 /// Begins a segment with a part of a colour profile (ICC.1, annex B.4); then come its number and their count.
 const PROFILE: &[u8] = b"ICC_PROFILE\0";
 
-/// Begins a segment with EXIF (Exif 2.32, section 4.7.2).
-const EXIF: &[u8] = b"Exif\0\0";
-
 /// Most scans: encoders write ten or so, and each one costs as much as a picture.
 const MAX_SCANS: u32 = 64;
 
@@ -80,28 +77,6 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
     let samples = u64::from(markers.components.max(3));
     let memory = area(size) * if markers.sequential { 2 * samples } else { 4 * samples };
     Ok(Outline { frames: 1, memory, profile: joined(markers.profile)? })
-}
-
-/// The first block of EXIF before the scans, with its name.
-pub(super) fn exif(bytes: &[u8]) -> Option<&[u8]> {
-    let mut rest = bytes.get(2..)?; // after the start marker
-    loop {
-        let after = rest.strip_prefix(&[0xff])?;
-        let (marker, after) = after.split_first()?;
-        match marker {
-            0xff => rest = rest.get(1..)?, // fill byte
-            0x01 => rest = after,
-            0xda | 0xd9 => return None,
-            _ => {
-                let (length, content) = after.split_first_chunk::<2>()?;
-                let (content, after) = content.split_at_checked(usize::from(u16::from_be_bytes(*length)).max(2) - 2)?;
-                if *marker == 0xe1 && content.starts_with(EXIF) {
-                    return Some(content);
-                }
-                rest = after;
-            }
-        }
-    }
 }
 
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {

@@ -142,17 +142,6 @@ pub fn probe(bytes: &[u8]) -> Result<(MediaType, Dimensions)> {
     Ok((media_type, Orientation::read(media_type, bytes).size(size)))
 }
 
-/// Returns the EXIF block of a JPEG, PNG or WebP file, as it is stored: a name may stand before it. `None` when there is
-/// none, or when the file is damaged before it.
-pub(super) fn exif(media_type: MediaType, bytes: &[u8]) -> Option<&[u8]> {
-    match media_type {
-        MediaType::Jpeg => jpeg::exif(bytes),
-        MediaType::Png => png::exif(bytes),
-        MediaType::WebP => webp::exif(bytes),
-        _ => None,
-    }
-}
-
 fn stored_size(media_type: MediaType, bytes: &[u8]) -> Result<Dimensions> {
     match media_type {
         MediaType::Png => png::size(bytes),

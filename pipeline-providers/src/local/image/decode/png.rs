@@ -64,11 +64,6 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
     Ok(Outline { frames, memory: area(size).saturating_mul(8), profile: found })
 }
 
-/// The first block of EXIF, which may come after the picture.
-pub(super) fn exif(bytes: &[u8]) -> Option<&[u8]> {
-    Chunks::of(bytes).find(|chunk| &chunk.kind == b"eXIf").map(|chunk| chunk.content)
-}
-
 pub(super) fn decode(bytes: &[u8], size: Dimensions, limits: Limits, threads: Threads) -> Result<Samples> {
     limits.check_memory(area(size).saturating_mul(4))?;
     match plain::decode(bytes, size, limits, threads)? {

@@ -53,11 +53,6 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions) -> Result<Outline> {
     Ok(Outline { frames: frames.max(1), memory, profile: found })
 }
 
-/// The first block of EXIF.
-pub(super) fn exif(bytes: &[u8]) -> Option<&[u8]> {
-    chunks(whole(bytes).ok()?).map_while(Result::ok).find(|(kind, _)| *kind == b"EXIF").map(|(_, content)| content)
-}
-
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
     let file = Watched::new(bytes, limits);
     let decoder = WebPDecoder::new(file).map_err(|error| codec::refused(MediaType::WebP, error, limits))?;

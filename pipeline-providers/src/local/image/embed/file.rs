@@ -1,5 +1,7 @@
 //! The whole of it: which blocks a file of each format gets.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
@@ -31,6 +33,16 @@ pub fn embed(request: &EmbedMetadataRequest) -> Result<ImageFile> {
         }
     };
     Ok(ImageFile { bytes: Bytes::from(written), media_type })
+}
+
+/// Returns the EXIF block of a JPEG, PNG or WebP file, as it is there; `None` when there is none or the file is damaged.
+pub(in super::super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    match sniff(bytes)? {
+        MediaType::Jpeg => jpeg::exif_block(bytes),
+        MediaType::Png => png::exif_block(bytes),
+        MediaType::WebP => webp::exif_block(bytes),
+        _ => None,
+    }
 }
 
 /// The error for a file whose parts do not fit together.

@@ -2,6 +2,8 @@
 //!
 //! Sources: JPEG (ITU-T T.81, annex B), Exif 2.32 section 4.7, XMP specification part 3 section 1.1.3.
 
+use std::borrow::Cow;
+
 use pipeline_core::error::Result;
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
@@ -51,7 +53,10 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
         density: app(APP0, b"JFIF\0").find_map(density),
     };
     let exif = exif::block(app(APP1, EXIF).next(), facts, frame, MOST - EXIF.len())?;
-    let xmp = xmp::packet(app(APP1, XMP).next(), facts, MOST - XMP.len())?;
+    let packet = app(APP1, XMP).next();
+    let extension = packet.and_then(|packet| extension(packet, app(APP1, XMP_EXTENSION)));
+    let old: Vec<&[u8]> = packet.into_iter().chain(extension.as_deref()).collect();
+    let xmp = xmp::packet(&old, facts, MOST - XMP.len())?;
     let resources: Vec<u8> = app(APP13, photoshop::NAME).flatten().copied().collect();
     let resources = photoshop::with_iptc(&resources, facts);
 
@@ -77,6 +82,35 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
     }
     out.extend_from_slice(rest);
     Ok(out)
+}
+
+/// Returns the EXIF block of a file.
+pub(super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let segments = split(bytes)?.segments;
+    let exif = segments.iter().filter(|segment| segment.marker == APP1).find_map(|s| s.content.strip_prefix(EXIF));
+    exif.map(Cow::Borrowed)
+}
+
+/// Puts together the rest of a packet that was longer than a segment, from parts that each say whose rest they are, how long
+/// it is as a whole, and where they belong; `None` when one is missing.
+fn extension<'a>(packet: &[u8], parts: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
+    let mut parts = parts.filter_map(|part| {
+        let (name, part) = part.split_first_chunk::<32>()?;
+        let (length, part) = part.split_first_chunk::<4>()?;
+        let (place, part) = part.split_first_chunk::<4>()?;
+        Some((name, u32::from_be_bytes(*length), u32::from_be_bytes(*place), part))
+    });
+    let first = parts.next()?;
+    packet.windows(32).find(|bytes| bytes == first.0)?;
+    let mut all: Vec<_> = std::iter::once(first).chain(parts.filter(|part| part.0 == first.0)).collect();
+    all.sort_by_key(|part| part.2);
+    let mut rest = Vec::new();
+    for (_, _, place, part) in all {
+        if usize::try_from(place).ok()? == rest.len() {
+            rest.extend_from_slice(part);
+        }
+    }
+    (rest.len() == usize::try_from(first.1).ok()?).then_some(rest)
 }
 
 /// Adds a segment; the parts together are not longer than [`MOST`].

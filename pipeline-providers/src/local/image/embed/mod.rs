@@ -15,10 +15,12 @@ mod iptc;
 mod jpeg;
 mod photoshop;
 mod png;
+mod text;
 mod webp;
 mod xmp;
 
 pub use file::embed;
+pub(super) use file::exif_block;
 
 #[cfg(test)]
 mod tests;

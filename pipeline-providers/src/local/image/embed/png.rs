@@ -1,6 +1,8 @@
-//! PNG: the chunks `eXIf` and, with XMP in it, `iTXt`.
+//! PNG: the chunks `eXIf` and, with XMP in it, `iTXt`, and the texts that say the same as they.
 //!
 //! Sources: PNG third edition, sections 11.3.3.3 and 11.3.4; XMP specification part 3 section 1.1.5.
+
+use std::borrow::Cow;
 
 use crc32fast::Hasher;
 use pipeline_core::error::Result;
@@ -10,11 +12,18 @@ use pipeline_core::provider::Dimensions;
 use super::exif;
 use super::facts::{Density, Facts, Frame};
 use super::file::damaged;
-use super::xmp;
+use super::{text, xmp};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The keyword of a text that is XMP, uncompressed, without language and translation.
 const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
+/// Where older programs put the blocks, as digits; the last holds either.
+const RAW_EXIF: &[u8] = b"Raw profile type exif";
+const RAW_XMP: &[u8] = b"Raw profile type xmp";
+const RAW_IPTC: &[u8] = b"Raw profile type iptc";
+const RAW_APP1: &[u8] = b"Raw profile type APP1";
+/// What XMP begins with in the last of them.
+const APP1_XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// The most a block may have: a chunk could hold 2 GiB, but nobody reads that.
 const MOST: usize = 4 << 20;
 
@@ -24,6 +33,12 @@ struct Chunk<'a> {
     kind: [u8; 4],
     content: &'a [u8],
     whole: &'a [u8],
+}
+
+impl<'a> Chunk<'a> {
+    fn keyword(&self) -> Option<&'a [u8]> {
+        text::keyword(self.kind, self.content)
+    }
 }
 
 /// Writes the two blocks before the picture data, in place of those that were there.
@@ -37,35 +52,80 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
     let of = |kind: &'static [u8; 4]| chunks.iter().filter(move |chunk| &chunk.kind == kind).map(|chunk| chunk.content);
     let frame =
         Frame { size, jpeg: false, profile: of(b"iCCP").next().is_some(), density: of(b"pHYs").find_map(density) };
-    let exif = exif::block(of(b"eXIf").next(), facts, frame, MOST)?;
-    let xmp = xmp::packet(of(b"iTXt").find_map(|text| text.strip_prefix(XMP)), facts, MOST)?;
+    let exif = exif::block(old_exif(&chunks).as_deref(), facts, frame, MOST)?;
+    let xmp = xmp::packet(old_xmp(&chunks).as_deref().as_slice(), facts, MOST)?;
     let mut out = Vec::with_capacity(bytes.len() + exif.len() + xmp.len() + 64);
     out.extend_from_slice(SIGNATURE);
     let mut written = false;
+    let some = |text: &'_ str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let mut texts = [
+        ("Title", some(&facts.title)),
+        ("Description", some(&facts.description)),
+        ("Author", facts.creator.clone()),
+        ("Copyright", facts.rights.clone()),
+    ]
+    .into_iter()
+    .filter(|(_, text)| text.is_some())
+    .collect::<Vec<_>>();
     for chunk in &chunks {
         if &chunk.kind == b"IDAT" && !written {
             put(&mut out, *b"eXIf", &[&exif]);
             put(&mut out, *b"iTXt", &[XMP, xmp.as_bytes()]);
             written = true;
         }
-        if !ours(chunk) {
-            out.extend_from_slice(chunk.whole);
+        if ours(chunk) {
+            continue;
+        }
+        match texts.iter_mut().find(|(keyword, _)| chunk.keyword() == Some(keyword.as_bytes())) {
+            // Said anew where it was said, once.
+            Some((keyword, text)) => {
+                if let Some(text) = text.take() {
+                    put(&mut out, *b"iTXt", &[keyword.as_bytes(), &[0; 5], text.as_bytes()]);
+                }
+            }
+            None => out.extend_from_slice(chunk.whole),
         }
     }
     Ok(out)
 }
 
+/// Returns the EXIF block of a file.
+pub(super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    old_exif(&split(bytes)?)
+}
+
+fn old_exif<'a>(chunks: &[Chunk<'a>]) -> Option<Cow<'a, [u8]>> {
+    if let Some(chunk) = chunks.iter().find(|chunk| &chunk.kind == b"eXIf") {
+        return Some(Cow::Borrowed(chunk.content));
+    }
+    let app1 = || raw(chunks, RAW_APP1).filter(|profile| !profile.starts_with(APP1_XMP));
+    raw(chunks, RAW_EXIF).or_else(app1).map(Cow::Owned)
+}
+
+fn old_xmp<'a>(chunks: &[Chunk<'a>]) -> Option<Cow<'a, [u8]>> {
+    let keyword = XMP.split(|byte| *byte == 0).next().unwrap_or_default();
+    if let Some(packet) = value(chunks, keyword) {
+        return Some(packet);
+    }
+    let app1 = || raw(chunks, RAW_APP1).and_then(|profile| Some(profile.strip_prefix(APP1_XMP)?.to_vec()));
+    raw(chunks, RAW_XMP).or_else(app1).map(Cow::Owned)
+}
+
+/// Reads the first text of a keyword, and no other: a file may have a million, each of which takes a while to unpack.
+fn value<'a>(chunks: &[Chunk<'a>], keyword: &[u8]) -> Option<Cow<'a, [u8]>> {
+    let chunk = chunks.iter().find(|chunk| chunk.keyword() == Some(keyword))?;
+    text::value(chunk.kind, chunk.content)
+}
+
+fn raw(chunks: &[Chunk<'_>], keyword: &[u8]) -> Option<Vec<u8>> {
+    text::profile(&value(chunks, keyword)?)
+}
+
 /// Tells whether a chunk is a block that is written anew. Texts that hold such a block in older programs' ways count too:
 /// left where they are they would contradict it.
 fn ours(chunk: &Chunk<'_>) -> bool {
-    let keyword = chunk.content.split(|byte| *byte == 0).next().unwrap_or_default();
-    match &chunk.kind {
-        b"eXIf" => true,
-        b"iTXt" | b"tEXt" | b"zTXt" => {
-            [b"XML:com.adobe.xmp".as_slice(), b"Raw profile type xmp", b"Raw profile type iptc"].contains(&keyword)
-        }
-        _ => false,
-    }
+    let block = [b"XML:com.adobe.xmp", RAW_EXIF, RAW_XMP, RAW_IPTC, RAW_APP1];
+    &chunk.kind == b"eXIf" || chunk.keyword().is_some_and(|keyword| block.contains(&keyword))
 }
 
 /// Adds a chunk; the parts together are far below what its length can say.

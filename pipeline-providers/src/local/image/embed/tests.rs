@@ -1,5 +1,6 @@
 //! What is embedded is found again, once, and nothing else changes.
 
+use std::fmt::Write as _;
 use std::io::Cursor;
 
 use bytes::Bytes;
@@ -169,25 +170,39 @@ fn photograph(format: MediaType) -> ImageFile {
         xmlns:dc=\"http://purl.org/dc/elements/1.1/\" crs:Exposure2012=\"+0.5 &amp; more\">\
         <dc:title><rdf:Alt><rdf:li xml:lang=\"x-default\">Old</rdf:li></rdf:Alt></dc:title>\
         <crs:Look><rdf:Bag><rdf:li>warm</rdf:li></rdf:Bag></crs:Look></rdf:Description></rdf:RDF></x:xmpmeta>";
+    carrying(format, &block.into_inner(), packet.as_bytes())
+}
+
+/// A segment APP1 of a JPEG.
+fn segment(name: &[u8], content: &[u8]) -> Vec<u8> {
+    let length = (name.len() + content.len() + 2) as u16;
+    [&[0xff, 0xe1], &length.to_be_bytes()[..], name, content].concat()
+}
+
+/// A chunk of a PNG.
+fn chunk(kind: &[u8], content: &[u8]) -> Vec<u8> {
+    let sum = crc32fast::hash(&[kind, content].concat()).to_be_bytes();
+    [&(content.len() as u32).to_be_bytes()[..], kind, content, &sum].concat()
+}
+
+/// A PNG that begins with these chunks.
+fn png(chunks: &[Vec<u8>]) -> ImageFile {
+    let bytes = file(MediaType::Png).bytes;
+    ImageFile { bytes: [&bytes[..33], &chunks.concat(), &bytes[33..]].concat().into(), media_type: MediaType::Png }
+}
+
+/// A file with these blocks in it.
+fn carrying(format: MediaType, block: &[u8], packet: &[u8]) -> ImageFile {
     let bytes = file(format).bytes;
-    let block = block.into_inner();
     let bytes = match format {
         MediaType::Jpeg => {
-            let segment = |name: &[u8], content: &[u8]| {
-                let length = (name.len() + content.len() + 2) as u16;
-                [&[0xff, 0xe1], &length.to_be_bytes()[..], name, content].concat()
-            };
-            let exif = segment(b"Exif\0\0", &block);
-            let xmp = segment(b"http://ns.adobe.com/xap/1.0/\0", packet.as_bytes());
+            let exif = segment(b"Exif\0\0", block);
+            let xmp = segment(b"http://ns.adobe.com/xap/1.0/\0", packet);
             [&bytes[..2], &exif, &xmp, &bytes[2..]].concat()
         }
         MediaType::Png => {
-            let chunk = |kind: &[u8], content: &[u8]| {
-                let sum = crc32fast::hash(&[kind, content].concat()).to_be_bytes();
-                [&(content.len() as u32).to_be_bytes()[..], kind, content, &sum].concat()
-            };
-            let exif = chunk(b"eXIf", &block);
-            let xmp = chunk(b"iTXt", &[XMP.as_bytes(), &[0; 5], packet.as_bytes()].concat());
+            let exif = chunk(b"eXIf", block);
+            let xmp = chunk(b"iTXt", &[XMP.as_bytes(), &[0; 5], packet].concat());
             [&bytes[..33], &exif, &xmp, &bytes[33..]].concat()
         }
         _ => {
@@ -196,14 +211,9 @@ fn photograph(format: MediaType) -> ImageFile {
                 [kind, &(content.len() as u32).to_le_bytes()[..], content, &padding].concat()
             };
             let header = [&[0x0c, 0, 0, 0][..], &36_u32.to_le_bytes()[..3], &22_u32.to_le_bytes()[..3]].concat();
-            let chunks = [
-                &b"WEBP"[..],
-                &chunk(b"VP8X", &header),
-                &bytes[12..],
-                &chunk(b"EXIF", &block),
-                &chunk(b"XMP ", packet.as_bytes()),
-            ]
-            .concat();
+            let chunks =
+                [&b"WEBP"[..], &chunk(b"VP8X", &header), &bytes[12..], &chunk(b"EXIF", block), &chunk(b"XMP ", packet)]
+                    .concat();
             [&b"RIFF"[..], &(chunks.len() as u32).to_le_bytes(), &chunks].concat()
         }
     };
@@ -227,6 +237,68 @@ fn what_stands_in_the_blocks_for_other_purposes_stays() {
         assert_eq!(property(&after.bytes, "Exposure2012"), ["+0.5 & more"]);
         assert_eq!(after, embed(&request(after.clone())).unwrap(), "{format}");
     }
+}
+
+/// An EXIF block of these tags of the first picture.
+fn block(fields: &[(Tag, Value)], little_endian: bool) -> Vec<u8> {
+    let field = |(tag, value): &(Tag, Value)| Field { tag: *tag, ifd_num: In::PRIMARY, value: value.clone() };
+    let orientation = (Tag::Orientation, Value::Short(vec![1]));
+    let fields = if fields.is_empty() { std::slice::from_ref(&orientation) } else { fields };
+    let fields: Vec<Field> = fields.iter().map(field).collect();
+    let mut writer = Writer::new();
+    for field in &fields {
+        writer.push_field(field);
+    }
+    let mut block = Cursor::new(Vec::new());
+    writer.write(&mut block, little_endian).unwrap();
+    block.into_inner()
+}
+
+#[test]
+fn a_maker_note_stays_where_it_was_in_the_block_because_it_may_count_from_there() {
+    let bytes: Vec<u8> = (0..=255).cycle().take(1001).collect();
+    let fields = [
+        (Tag::Make, Value::Ascii(vec![b"A maker".to_vec()])),
+        (Tag::MakerNote, Value::Undefined(bytes.clone(), 0)),
+        (Tag::UserComment, Value::Undefined(vec![b'c'; 333], 0)),
+        (Tag::GPSLatitudeRef, Value::Ascii(vec![b"N".to_vec()])),
+        (Tag::InteroperabilityIndex, Value::Ascii(vec![b"R98".to_vec()])),
+    ];
+    for format in FORMATS {
+        for little_endian in [true, false] {
+            let before = carrying(format, &block(&fields, little_endian), b"");
+            let Some(Value::Undefined(_, place)) = exif(&before.bytes, Tag::MakerNote) else { panic!() };
+            let after = embed(&request(before)).unwrap();
+            let read = Reader::new().read_from_container(&mut Cursor::new(&after.bytes)).unwrap();
+            assert_eq!(read.little_endian(), little_endian);
+            for (tag, value) in &fields {
+                let found = &read.get_field(*tag, In::PRIMARY).unwrap().value;
+                assert_eq!(found.display_as(*tag).to_string(), value.display_as(*tag).to_string(), "{format} {tag}");
+            }
+            let Some(Value::Undefined(note, at)) = exif(&after.bytes, Tag::MakerNote) else { panic!() };
+            assert_eq!((note, at), (bytes.clone(), place), "{format}");
+            assert_eq!(after, embed(&request(after.clone())).unwrap(), "{format}");
+        }
+    }
+}
+
+#[test]
+fn a_maker_note_without_room_where_it_was_goes() {
+    // Behind a gap which a preview once filled, too small for the description.
+    let mut block = block(&[(Tag::MakerNote, Value::Undefined(vec![7; 20_000], 0))], false);
+    let near = block.len() - 20_000;
+    block.splice(near..near, vec![0; 40_000 - near]);
+    let entry = block.windows(4).position(|bytes| bytes == (near as u32).to_be_bytes()).unwrap();
+    block[entry..entry + 4].copy_from_slice(&40_000_u32.to_be_bytes());
+    let before = carrying(MediaType::Jpeg, &block, b"");
+    let Some(Value::Undefined(note, 40_000)) = exif(&before.bytes, Tag::MakerNote) else { panic!() };
+    assert_eq!((note.len(), note.iter().all(|byte| *byte == 7)), (20_000, true));
+    let short = request(before.clone());
+    assert!(exif(&embed(&short).unwrap().bytes, Tag::MakerNote).is_some());
+    let long = EmbedMetadataRequest { description: "x".repeat(41_000), ..short };
+    let after = embed(&long).unwrap();
+    assert_eq!(ascii(&after.bytes, Tag::ImageDescription).len(), 41_000);
+    assert!(exif(&after.bytes, Tag::MakerNote).is_none());
 }
 
 #[test]
@@ -263,6 +335,170 @@ fn iptc_takes_the_beginning_of_a_long_text_and_the_others_all_of_it() {
     assert_eq!(property(&made, "title"), [title]);
     let head = ["\u{1c}\u{2}\u{5}\0\u{3f}", &"x".repeat(63), "\u{1c}\u{2}\u{19}"].concat();
     assert!(has(&made, &head), "63 bytes, no half character, and the next dataset");
+}
+
+#[test]
+fn of_an_old_block_that_leaves_no_room_the_longest_values_go_first() {
+    let fields = [
+        (Tag::Make, Value::Ascii(vec![b"A maker".to_vec()])),
+        (Tag::UserComment, Value::Undefined(vec![b'c'; 65_300], 0)),
+        (Tag::ImageUniqueID, Value::Ascii(vec![b"an id".to_vec()])),
+    ];
+    let after = embed(&request(carrying(MediaType::Jpeg, &block(&fields, false), b""))).unwrap();
+    assert_eq!(ascii(&after.bytes, Tag::Artist), "Zoë Ångström");
+    assert_eq!(ascii(&after.bytes, Tag::Make), "A maker");
+    assert_eq!(ascii(&after.bytes, Tag::ImageUniqueID), "an id");
+    assert!(exif(&after.bytes, Tag::UserComment).is_none());
+}
+
+/// A packet with these properties.
+fn packet(properties: &str) -> String {
+    format!(
+        "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
+        <rdf:Description rdf:about=\"\" xmlns:crs=\"http://ns.adobe.com/camera-raw-settings/1.0/\" \
+        xmlns:note=\"http://ns.adobe.com/xmp/note/\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\">{properties}\
+        </rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+}
+
+/// Asks for a title, a description and keywords alone.
+fn silent(image: ImageFile) -> EmbedMetadataRequest {
+    EmbedMetadataRequest { creator: None, rights: None, source: None, ..request(image) }
+}
+
+#[test]
+fn of_an_old_packet_that_leaves_no_room_the_longest_properties_go_first() {
+    let old = packet(&format!(
+        "<dc:creator>Ann</dc:creator><crs:LookTable>{}</crs:LookTable><crs:Other>{}</crs:Other><dc:rights>Hers</dc:rights>",
+        "A".repeat(40_500),
+        "B".repeat(24_400)
+    ));
+    let after = embed(&silent(carrying(MediaType::Jpeg, &block(&[], false), old.as_bytes()))).unwrap();
+    assert_eq!(property(&after.bytes, "creator"), ["Ann"]);
+    assert_eq!(property(&after.bytes, "rights"), ["Hers"]);
+    assert!(property(&after.bytes, "LookTable").is_empty());
+    assert_eq!(property(&after.bytes, "Other")[0].len(), 24_400);
+    assert_eq!(after, embed(&silent(after.clone())).unwrap());
+}
+
+#[test]
+fn the_rest_of_a_packet_in_further_segments_is_read_when_it_is_whole() {
+    let name = b"0123456789ABCDEF0123456789ABCDEF";
+    let main = packet(
+        "<dc:creator>Ann</dc:creator><note:HasExtendedXMP>0123456789ABCDEF0123456789ABCDEF</note:HasExtendedXMP>",
+    );
+    let rest = packet("<crs:Look>warm</crs:Look>").into_bytes();
+    let part = |from: usize, to: usize| {
+        let place = [(rest.len() as u32).to_be_bytes(), (from as u32).to_be_bytes()].concat();
+        segment(b"http://ns.adobe.com/xmp/extension/\0", &[&name[..], &place, &rest[from..to]].concat())
+    };
+    let bytes = carrying(MediaType::Jpeg, &block(&[], false), main.as_bytes()).bytes;
+    for (parts, look) in [
+        (vec![part(0, 100), part(100, rest.len())], &["warm"][..]),
+        (vec![part(100, rest.len()), part(0, 100)], &["warm"]),
+        (vec![part(100, rest.len())], &[]),
+    ] {
+        let bytes = [&bytes[..2], &parts.concat(), &bytes[2..]].concat().into();
+        let after = embed(&silent(ImageFile { bytes, media_type: MediaType::Jpeg })).unwrap();
+        assert_eq!(property(&after.bytes, "Look"), look);
+        assert_eq!(property(&after.bytes, "creator"), ["Ann"]);
+        assert!(!has(&after.bytes, "HasExtendedXMP") && !has(&after.bytes, "xmp/extension"));
+    }
+}
+
+#[test]
+fn a_packet_in_utf_16_is_read() {
+    let old = packet("<dc:creator>Zoë 京都</dc:creator>");
+    let big: Vec<u8> = old.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let little: Vec<u8> = format!("\u{feff}{old}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for old in [big, little] {
+        let after = embed(&silent(carrying(MediaType::WebP, &block(&[], false), &old))).unwrap();
+        assert_eq!(property(&after.bytes, "creator"), ["Zoë 京都"]);
+    }
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::ZlibEncoder::new(bytes, flate2::Compression::fast()), &mut packed)
+        .unwrap();
+    packed
+}
+
+/// A profile as ImageMagick wrote it into PNG files.
+fn raw(keyword: &str, profile: &[u8]) -> Vec<u8> {
+    let mut text = format!("\nname\n{:8}\n", profile.len());
+    for byte in profile {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    chunk(b"zTXt", &[keyword.as_bytes(), &[0, 0], &packed(text.as_bytes())].concat())
+}
+
+#[test]
+fn blocks_in_the_packed_and_older_ways_of_png_are_read_and_replaced() {
+    let old = packet("<dc:creator>Ann</dc:creator>");
+    let xmp = [XMP.as_bytes(), &[0, 1, 0], b"en\0\0", &packed(old.as_bytes())].concat();
+    let exif = block(
+        &[(Tag::Orientation, Value::Short(vec![6])), (Tag::Model, Value::Ascii(vec![b"A camera".to_vec()]))],
+        false,
+    );
+    let exif = [b"Exif\0\0", &exif[..]].concat();
+    let app1 = [b"http://ns.adobe.com/xap/1.0/\0", old.as_bytes()].concat();
+    for chunks in [
+        vec![chunk(b"iTXt", &xmp), raw("Raw profile type exif", &exif)],
+        vec![raw("Raw profile type xmp", old.as_bytes()), raw("Raw profile type APP1", &exif)],
+        vec![raw("Raw profile type APP1", &app1), raw("Raw profile type exif", &exif[6..])],
+    ] {
+        let before = png(&chunks);
+        let after = embed(&silent(before.clone())).unwrap();
+        assert_eq!(property(&after.bytes, "creator"), ["Ann"]);
+        assert_eq!(ascii(&after.bytes, Tag::Model), "A camera");
+        for file in [&before, &after] {
+            assert_eq!(decode(&file.bytes, Limits::DEFAULT).unwrap().orientation, Orientation::new(6).unwrap());
+        }
+        assert!(!has(&after.bytes, "Raw profile"));
+        assert_eq!(count(&after.bytes, XMP), 1);
+    }
+}
+
+#[test]
+fn texts_of_a_png_say_what_is_new_and_others_stay() {
+    let text = |keyword: &str, text: &str| chunk(b"tEXt", format!("{keyword}\0{text}").as_bytes());
+    let chunks = [
+        text("Title", "an old title"),
+        text("Title", "an older title"),
+        text("Author", "Ann"),
+        text("Comment", "an old comment"),
+    ];
+    let after = embed(&silent(png(&chunks))).unwrap();
+    assert!(!has(&after.bytes, "an old title") && !has(&after.bytes, "an older title"));
+    assert_eq!(count(&after.bytes, &format!("iTXtTitle\0\0\0\0\0{TITLE}")), 1);
+    assert!(has(&after.bytes, "tEXtAuthor\0Ann") && has(&after.bytes, "tEXtComment\0an old comment"));
+    assert_eq!(after, embed(&silent(after.clone())).unwrap());
+    let named = embed(&request(after)).unwrap();
+    assert!(has(&named.bytes, "iTXtAuthor\0\0\0\0\0Zoë Ångström") && !has(&named.bytes, "Author\0Ann"));
+}
+
+#[test]
+fn the_orientation_is_that_of_the_block_with_the_name_that_it_has_in_jpeg_too() {
+    let exif = block(&[(Tag::Orientation, Value::Short(vec![6]))], true);
+    for format in [MediaType::Png, MediaType::WebP] {
+        let before = carrying(format, &[b"Exif\0\0", &exif[..]].concat(), b"");
+        let after = embed(&request(before.clone())).unwrap();
+        for file in [before, after] {
+            let found = decode(&file.bytes, Limits::DEFAULT).unwrap().orientation;
+            assert_eq!(found, Orientation::new(6).unwrap(), "{format}");
+        }
+    }
+}
+
+#[test]
+fn xmp_and_iptc_inside_exif_go_because_they_would_say_what_was_said_before() {
+    let old = Value::Byte(b"an old title".to_vec());
+    let fields = [0x02bc, 0x83bb, 0x8649].map(|number| (Tag(Context::Tiff, number), old.clone()));
+    for format in FORMATS {
+        let after = embed(&request(carrying(format, &block(&fields, false), b""))).unwrap();
+        assert!(!has(&after.bytes, "an old title"), "{format}");
+    }
 }
 
 #[test]
@@ -307,7 +543,7 @@ fn files_made_to_be_slow_or_deep_are_neither() {
     assert!(after.bytes.len() > 12_000_000);
     let deep = format!("<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">{}", "<a>".repeat(100_000));
     let facts = super::facts::Facts::of(&request(file(MediaType::Png)));
-    assert_eq!(super::xmp::packet(Some(deep.as_bytes()), &facts, 1 << 20).unwrap().matches("<x:xmpmeta").count(), 1);
+    assert_eq!(super::xmp::packet(&[deep.as_bytes()], &facts, 1 << 20).unwrap().matches("<x:xmpmeta").count(), 1);
     let mut block = b"II*\0\x08\0\0\0\xff\xff".to_vec();
     for tag in 0..60_000_u16 {
         block.extend([tag.to_le_bytes(), 7_u16.to_le_bytes()].concat());

@@ -2,6 +2,8 @@
 //!
 //! Source: RFC 9649, sections 2.3 to 2.7.
 
+use std::borrow::Cow;
+
 use pipeline_core::error::Result;
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::Dimensions;
@@ -39,10 +41,8 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
         None => simple(&chunks).ok_or_else(|| broken("VP8, VP8L"))?,
     };
     let frame = Frame { size, jpeg: false, profile: of(b"ICCP").is_some(), density: None };
-    // Some programs put the name that EXIF has in JPEG before it.
-    let old = of(b"EXIF").map(|exif| exif.strip_prefix(b"Exif\0\0").unwrap_or(exif));
-    let exif = exif::block(old, facts, frame, MOST)?;
-    let xmp = xmp::packet(of(b"XMP "), facts, MOST)?;
+    let exif = exif::block(of(b"EXIF"), facts, frame, MOST)?;
+    let xmp = xmp::packet(of(b"XMP ").as_slice(), facts, MOST)?;
     if let Some(flags) = header.first_mut() {
         *flags |= HAS_EXIF | HAS_XMP;
     }
@@ -59,6 +59,12 @@ pub(super) fn embed(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>> {
         place.copy_from_slice(&length.to_le_bytes());
     }
     Ok(out)
+}
+
+/// Returns the EXIF block of a file.
+pub(super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let chunks = split(bytes)?;
+    chunks.iter().find(|chunk| &chunk.kind == b"EXIF").map(|chunk| Cow::Borrowed(chunk.content))
 }
 
 /// Makes the header that a simple file lacks, from the header of its picture.
