@@ -145,6 +145,8 @@ pub struct ImageInfo {
     pub colors: Vec<[u8; 3]>,
     /// Everyday names of those colours, without repetition.
     pub color_names: Vec<String>,
+    /// Some pixel is not opaque.
+    pub has_alpha: bool,
 }
 
 /// Transforms pictures. Deterministic: the same request gives the same bytes.

@@ -137,10 +137,10 @@ impl Stage for ImageCutout {
         }
         let mut output = Output::new();
         let mut cleaned = Vec::new();
+        let cleaner = context.providers().image_processor(&settings.cleaner)?;
         let artifact = match settings.cleaning() {
             None => artifact,
             Some(step) => {
-                let cleaner = context.providers().image_processor(&settings.cleaner)?;
                 let bytes = context.artifacts().get(artifact.digest).await?;
                 let image = ImageFile { bytes, media_type: artifact.media_type };
                 let request = ProcessRequest::new(image).steps([step]);
@@ -150,6 +150,13 @@ impl Stage for ImageCutout {
                 context.artifacts().put(response.image.bytes).await?
             }
         };
+        let bytes = context.artifacts().get(artifact.digest).await?;
+        let looked = cleaner.inspect(ImageFile { bytes, media_type: artifact.media_type });
+        if !context.journal().step(Step::Inspect, "looked for what was removed", looked).await?.has_alpha {
+            return Err(Error::corrupt("nothing was removed: every pixel of the cut-out is opaque")
+                .with("provider", &info.name)
+                .with("cleaned", cleaned.join(", ")));
+        }
         if let Some(confidence) = confidence {
             output = output.field("confidence", f64::from(confidence));
         }

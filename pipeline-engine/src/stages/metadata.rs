@@ -2,6 +2,7 @@
 
 mod rules;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -303,8 +304,10 @@ fn labelled(labels: Vec<String>, tags: Vec<String>, most: usize) -> Vec<String> 
         return tags;
     }
     let mut all: Vec<String> = Vec::with_capacity(most);
+    // The same as the rule against repeated tags.
+    let mut known = HashSet::new();
     for tag in labels.into_iter().chain(tags) {
-        if all.len() < most && !all.iter().any(|known| known.eq_ignore_ascii_case(&tag)) {
+        if all.len() < most && known.insert(tag.to_lowercase()) {
             all.push(tag);
         }
     }

@@ -170,3 +170,11 @@ async fn an_answer_without_transparency_is_corrupt_and_no_cut_out() {
     assert_eq!(run.statuses(), [Failed]);
     assert!(failure(&run).contains("no transparency"), "{}", failure(&run));
 }
+
+#[tokio::test]
+async fn a_cut_out_of_which_every_pixel_is_opaque_has_failed() {
+    let bench = Bench::new();
+    let run = over(&bench, json!({"provider": "idle"})).await;
+    assert_eq!(run.statuses(), [Failed]);
+    assert!(failure(&run).contains("nothing was removed"), "{}", failure(&run));
+}

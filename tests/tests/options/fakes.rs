@@ -57,6 +57,7 @@ pub(crate) fn bind(builder: EngineBuilder, seen: &Seen) -> EngineBuilder {
         .provider("fake", Cutter(info("fake", Capability::RemoveBackground)))
         .provider("broken", Cutter(info("broken", Capability::RemoveBackground)))
         .provider("opaque", Cutter(info("opaque", Capability::RemoveBackground)))
+        .provider("idle", Cutter(info("idle", Capability::RemoveBackground)))
         .provider(
             "paid",
             Cutter(ProviderInfo {
@@ -199,7 +200,7 @@ impl ImageProcessor for Idler {
     async fn inspect(&self, _: ImageFile) -> Result<ImageInfo> {
         broken(&self.0)?;
         let size = Dimensions { width: 7, height: 5 };
-        Ok(ImageInfo { size, colors: vec![[90, 0, 255]], color_names: vec!["ultraviolet".to_owned()] })
+        Ok(ImageInfo { size, colors: vec![[90, 0, 255]], color_names: vec!["ultraviolet".to_owned()], has_alpha: true })
     }
 
     async fn process(&self, request: ProcessRequest) -> Result<ProcessResponse> {
@@ -234,7 +235,8 @@ impl BackgroundRemover for Cutter {
     async fn remove_background(&self, _: RemoveBackgroundRequest) -> Result<RemoveBackgroundResponse> {
         broken(&self.0)?;
         let media_type = if self.0.name == "opaque" { MediaType::Jpeg } else { MediaType::Png };
-        let image = pipeline::providers::local::image::encode(&pictures::matte(), media_type, 90)?;
+        let answer = if self.0.name == "idle" { pictures::scene(96, 64) } else { pictures::matte() };
+        let image = pipeline::providers::local::image::encode(&answer, media_type, 90)?;
         let confidence = (self.0.name != "paid").then_some(0.5);
         Ok(RemoveBackgroundResponse { image, confidence, usage: Usage::default() })
     }

@@ -177,3 +177,34 @@ fn kinds_that_are_not_read_say_what_is() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().starts_with("this kind of TIFF cannot be read"), "{error}");
 }
+
+#[test]
+fn bits_may_begin_at_either_end_of_a_byte() {
+    let row: Vec<u8> = (0..64).collect();
+    let turned: Vec<u8> = row.iter().map(|byte| byte.reverse_bits()).collect();
+    let tiff = || Tiff::new(64, 2, 1, 8, 1, 1).with(266, Values::Short(vec![2]));
+    let plain = Tiff::new(64, 2, 1, 8, 1, 1).strips(2, vec![row.repeat(2)]).file();
+    assert_eq!(open(&tiff().strips(1, vec![turned.clone(), turned]).file()).picture, open(&plain).picture);
+}
+
+#[test]
+fn a_palette_of_eight_bits_is_known_by_its_values() {
+    let ramp: Vec<u16> = (0..256).collect();
+    let ramps = [ramp.clone(), ramp.iter().rev().copied().collect(), vec![7; 256]].concat();
+    let tiff = Tiff::new(2, 1, 1, 8, 3, 1).with(320, Values::Short(ramps)).strips(1, vec![vec![200, 10]]);
+    let picture = open(&tiff.file()).picture;
+    assert_eq!((pixel(&picture, 0, 0), pixel(&picture, 1, 0)), (&[200, 55, 7][..], &[10, 245, 7][..]));
+}
+
+#[test]
+fn tiffs_that_would_be_read_wrongly_are_refused() {
+    let planar = Tiff::new(32, 32, 3, 8, 2, 1).with(284, Values::Short(vec![2])).tiles(16, 16, vec![vec![0; 256]; 12]);
+    let ramps = Values::Short(vec![0x1234; 768]);
+    let alpha = Tiff::new(2, 1, 2, 8, 3, 1).with(338, Values::Short(vec![2])).with(320, ramps);
+    for (file, found) in
+        [(planar, "tiles of one sample each"), (alpha.strips(1, vec![vec![0; 4]]), "a palette and more")]
+    {
+        let error = decode(&file.file(), Limits::DEFAULT).unwrap_err();
+        assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains(found), "{error}");
+    }
+}

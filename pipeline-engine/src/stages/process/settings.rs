@@ -118,7 +118,7 @@ pub struct ProcessSettings {
     pub colors: Option<u16>,
     /// What becomes of the colour profile of the file that came in.
     pub color_profile: ColorProfile,
-    /// How much of the EXIF metadata of the file that came in is kept.
+    /// How much of the EXIF metadata of the file that came in is kept; a TIFF's is not.
     pub keep_exif: KeepExif,
     /// Further files of the processed picture, by name.
     pub renditions: BTreeMap<String, RenditionSettings>,

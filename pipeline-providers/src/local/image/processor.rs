@@ -108,7 +108,7 @@ pub fn inspect(image: &ImageFile, limits: Limits) -> Result<ImageInfo> {
             color_names.push(name.to_owned());
         }
     }
-    Ok(ImageInfo { size, colors, color_names })
+    Ok(ImageInfo { size, colors, color_names, has_alpha: picture.has_alpha() })
 }
 
 /// Does the whole request, with one thread a core where that helps.

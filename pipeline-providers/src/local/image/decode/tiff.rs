@@ -30,6 +30,7 @@ const TILE_WIDTH: u64 = 322;
 const TILE_HEIGHT: u64 = 323;
 const TILE_OFFSETS: u64 = 324;
 const TILE_LENGTHS: u64 = 325;
+const FILL_ORDER: u64 = 266;
 const EXTRA: u64 = 338;
 const ICC: u64 = 34_675;
 
@@ -42,6 +43,8 @@ const FAX: RangeInclusive<u64> = 2..=4;
 const JPEG: u64 = 7;
 /// The value of [`PLANAR`] for samples of a kind each in pieces of their own.
 const PLANES: u64 = 2;
+/// The value of [`FILL_ORDER`] for bytes whose lowest bit comes first.
+const LOWEST_FIRST: u64 = 2;
 /// The value of [`EXTRA`] for colours that alpha has been multiplied into.
 const PREMULTIPLIED: u64 = 1;
 /// The value of [`EXTRA`] for alpha that stands beside the colours.
@@ -94,6 +97,17 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<
             .with("tile", piece)
             .with("accepted", "tiles that are not larger than the picture"));
     }
+    let tiled = directory.first(TILE_WIDTH).is_some();
+    let found = match (indexed, directory.first(PLANAR) == Some(PLANES)) {
+        // tiff 0.11.3 panics on these.
+        (_, true) if tiled && samples > 1 => Some("tiles of one sample each"),
+        (true, _) if samples > 1 => Some("a palette and more samples"),
+        _ => None,
+    };
+    if let Some(found) = found {
+        let accepted = "strips of one sample each, tiles of whole pixels; palettes alone";
+        return Err(unusual(MediaType::Tiff).with("found", found).with("accepted", accepted));
+    }
     let planes = if directory.first(PLANAR) == Some(PLANES) { samples } else { 1 };
     let across = u64::from(size.width).div_ceil(u64::from(piece.width.max(1)));
     let down = u64::from(size.height).div_ceil(u64::from(piece.height.max(1)));
@@ -104,7 +118,7 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<
     // What is unpacked, what becomes of it, and one piece. That of a fax has a bit a pixel.
     let unpacked = if fax { area(piece).div_ceil(8) } else { area(piece).saturating_mul(8) };
     let mut memory = raw.saturating_add(area(size).saturating_mul(4)).saturating_add(unpacked);
-    if indexed {
+    if indexed || directory.first(FILL_ORDER) == Some(LOWEST_FIRST) {
         memory = memory.saturating_add(file); // a copy
     }
     Ok(Outline { frames: 1, memory, profile: directory.bytes(ICC).map(<[u8]>::to_vec) })
@@ -148,6 +162,8 @@ fn pieces(directory: &Directory<'_>, bytes: &[u8], piece: Dimensions, most: u64,
 
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
     let directory = Directory::read(bytes).ok_or_else(cut)?;
+    let turned = turned(&directory, bytes);
+    let bytes = turned.as_deref().unwrap_or(bytes);
     if directory.first(PHOTOMETRIC) == Some(INDEXED) {
         // The decoder knows no palettes: it is shown greys, which are then looked up.
         let copy = directory.with(bytes, PHOTOMETRIC, GREY).ok_or_else(cut)?;
@@ -155,6 +171,32 @@ pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
         return looked_up(&numbers, &directory);
     }
     stored(bytes, limits, directory.first(EXTRA), true)
+}
+
+/// Returns a copy of a file whose bytes have the lowest bit first, with the bits of its strips and tiles turned round, as the
+/// decoder takes them; `None` for other files. Those that are JPEG have an order of their own.
+fn turned(directory: &Directory<'_>, bytes: &[u8]) -> Option<Vec<u8>> {
+    if directory.first(FILL_ORDER) != Some(LOWEST_FIRST) || directory.first(COMPRESSION) == Some(JPEG) {
+        return None;
+    }
+    let mut pieces: Vec<(usize, usize)> = Vec::new();
+    for (offsets, lengths) in [(STRIP_OFFSETS, STRIP_LENGTHS), (TILE_OFFSETS, TILE_LENGTHS)] {
+        for (offset, length) in directory.numbers(offsets).zip(directory.numbers(lengths)) {
+            let start = usize::try_from(offset).ok()?;
+            pieces.push((start, start.checked_add(usize::try_from(length).ok()?)?));
+        }
+    }
+    // What two pieces share is turned once.
+    pieces.sort_unstable();
+    let mut turned = bytes.to_vec();
+    let mut done = 0;
+    for (start, end) in pieces {
+        if let Some(piece) = turned.get_mut(start.max(done)..end) {
+            piece.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+            done = end;
+        }
+    }
+    Some(turned)
 }
 
 /// Decodes what is stored. `spread_out` says whether samples of a few bits are brought to the range of a byte.
@@ -170,7 +212,7 @@ fn stored(bytes: &[u8], limits: Limits, extra: Option<u64>, spread_out: bool) ->
     let mut kind = kind(colour).ok_or_else(|| {
         unusual(MediaType::Tiff)
             .with("found", format!("{colour:?}"))
-            .with("accepted", "grey, palettes, RGB, CMYK and YCbCr with up to 16 bits, RGB with 32")
+            .with("accepted", "grey of 1, 2, 4, 8 or 16 bits, RGB and CMYK of 8 or 16, RGB of 32, YCbCr of 8, palettes")
     })?;
     let mut result = DecodingResult::U8(Vec::new());
     let layout = decoder.read_image_to_buffer(&mut result).map_err(broken)?;
@@ -181,7 +223,11 @@ fn stored(bytes: &[u8], limits: Limits, extra: Option<u64>, spread_out: bool) ->
         DecodingResult::U8(bytes) => bytes,
         DecodingResult::U16(words) => words.iter().map(|word| (word >> 8) as u8).collect(),
         DecodingResult::F32(values) => values.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect(),
-        _ => return Err(unusual(MediaType::Tiff).with("accepted", "whole numbers of up to 16 bits, or floating point")),
+        _ => {
+            return Err(
+                unusual(MediaType::Tiff).with("accepted", "whole numbers of up to 16 bits, or floating point of 32")
+            );
+        }
     };
     if layout.planes > 1 {
         samples = woven(&samples, layout.planes);
@@ -204,7 +250,9 @@ fn stored(bytes: &[u8], limits: Limits, extra: Option<u64>, spread_out: bool) ->
 
 /// Replaces numbers by the colours of the palette: all reds, all greens, all blues, sixteen bits each.
 fn looked_up(numbers: &Samples, directory: &Directory<'_>) -> Result<Samples> {
-    let values: Vec<u8> = directory.numbers(PALETTE).map(|value| (value >> 8) as u8).collect();
+    // Some programs write eight bits, against the standard.
+    let bits = if directory.numbers(PALETTE).any(|value| value > 255) { 8 } else { 0 };
+    let values: Vec<u8> = directory.numbers(PALETTE).map(|value| (value >> bits) as u8).collect();
     let count = values.len() / 3;
     let parts = (values.get(..count), values.get(count..2 * count), values.get(2 * count..3 * count));
     let (Some(reds), Some(greens), Some(blues)) = parts else { return Err(cut()) };
