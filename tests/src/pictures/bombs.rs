@@ -1,4 +1,5 @@
 //! Files that are small and claim to be large, each in another way.
+#![expect(clippy::unwrap_used, reason = "a file that cannot be made is a failed test")]
 
 use super::corpus::scene;
 use super::icc::swapped_profile;
@@ -56,6 +57,9 @@ pub fn bombs() -> Vec<Bomb> {
 
 /// Good pictures with so many entries of EXIF that make much of little: a name and the bytes. What reads pictures goes on
 /// with them.
+///
+/// # Panics
+/// When the JPEG cannot be encoded.
 pub fn exif_bombs(entries: u32) -> Vec<(&'static str, Vec<u8>)> {
     let (width, height) = (200_u16, 160);
     let pixels = scene(width.into(), height.into());
