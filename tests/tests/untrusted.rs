@@ -9,12 +9,12 @@ use std::time::Duration;
 use peak_alloc::PeakAlloc;
 use pipeline::core::executor::{StageState, Stop};
 use pipeline::core::model::{MediaType, Verdict};
-use pipeline::core::provider::Dimensions;
+use pipeline::core::provider::{Dimensions, EmbedMetadataRequest, ImageFile, KeepExif, ProcessRequest};
 use pipeline::core::storage::{ItemQuery, ItemRecord};
 use pipeline::prelude::*;
-use pipeline::providers::local::image::{Picture, encode};
+use pipeline::providers::local::image::{Limits, Picture, decode, embed, encode, process};
 use pipeline_testkit::pictures::fuzz::TARGETS;
-use pipeline_testkit::pictures::{Mutator, Png, Tiff, Trial, bombs, corpus, scene};
+use pipeline_testkit::pictures::{Mutator, Png, Tiff, Trial, bombs, corpus, exif_bombs, scene};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -69,11 +69,13 @@ fn bad_files() -> Vec<(String, Vec<u8>, &'static str)> {
 fn good_files() -> Vec<(&'static str, Vec<u8>)> {
     let png = encode(&picture(200, 160), MediaType::Png, 90).unwrap().bytes.to_vec();
     let inks: Vec<u8> = scene(200, 160).as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 0]).collect();
-    vec![
+    let mut files = exif_bombs(14_000);
+    files.extend([
         ("wrong-extension.jpg", png.clone()),
         ("good.png", png),
         ("inks.tif", Tiff::new(200, 160, 4, 8, 5, 1).strips(160, vec![inks]).file()),
-    ]
+    ]);
+    files
 }
 
 /// Why an item was stopped.
@@ -150,6 +152,28 @@ fn every_bad_file_gets_its_reason_and_the_others_go_on_within_bounded_memory() {
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), good.len());
     assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
     println!("{} items, {} MiB at most", items.len(), most >> 20);
+}
+
+#[test]
+fn metadata_that_makes_much_of_little_stops_neither_keeping_nor_writing_it() {
+    let _turn = TURN.lock();
+    for (name, bytes) in exif_bombs(400) {
+        let image = ImageFile { bytes: bytes.into(), media_type: MediaType::Jpeg };
+        let request = ProcessRequest { exif: KeepExif::All, ..ProcessRequest::new(image.clone()) };
+        let kept = process(&request, Limits::DEFAULT).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((kept.size.width, kept.size.height), (200, 160), "{name}");
+        let texts = EmbedMetadataRequest {
+            image,
+            title: "Title".to_owned(),
+            description: String::new(),
+            keywords: Vec::new(),
+            creator: None,
+            rights: None,
+            source: None,
+        };
+        let written = embed(&texts).unwrap_or_else(|error| panic!("{name}: {error}"));
+        decode(&written.bytes, Limits::DEFAULT).unwrap();
+    }
 }
 
 #[test]

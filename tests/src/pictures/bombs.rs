@@ -1,4 +1,5 @@
 //! Files that are small and claim to be large, each in another way.
+#![expect(clippy::unwrap_used, reason = "a file that cannot be made is a failed test")]
 
 use super::corpus::scene;
 use super::icc::swapped_profile;
@@ -48,9 +49,55 @@ pub fn bombs() -> Vec<Bomb> {
         bomb("tile.tif", tile(1 << 30), "tiles that are not larger than the picture"),
         bomb("samples.tif", samples(), "1 to 8 samples"),
         bomb("jpeg.tif", jpeg_in_tiff(), "damaged or cut off"),
+        bomb("strips.tif", strips_in_one_place(), "damaged or cut off"),
         bomb("empty.tif", empty_tiff(), "damaged or cut off"),
         bomb("header.bmp", bmp(60_000, 60_000), "longest side"),
     ]
+}
+
+/// Good pictures with so many entries of EXIF that make much of little: a name and the bytes. What reads pictures goes on
+/// with them.
+///
+/// # Panics
+/// When the JPEG cannot be encoded.
+pub fn exif_bombs(entries: u32) -> Vec<(&'static str, Vec<u8>)> {
+    let (width, height) = (200_u16, 160);
+    let pixels = scene(width.into(), height.into());
+    let jpeg = |block: &[u8]| {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 90);
+        encoder.add_app_segment(1, [b"Exif\0\0", block].concat()).unwrap();
+        encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb).unwrap();
+        bytes
+    };
+    // The most that go into a segment, the second beside a text.
+    let (pointers, texts) = (entries.min(5_400), entries.min(2_600));
+    let png = Png::new(width.into(), height.into(), 8, 2).with(b"eXIf", pointers_into_themselves(entries));
+    vec![
+        ("pointers.jpg", jpeg(&pointers_into_themselves(pointers))),
+        ("pointers.png", png.file(&pixels)),
+        ("texts.jpg", jpeg(&texts_in_one_place(texts))),
+    ]
+}
+
+/// A little-endian block of one directory with these entries of tag, type, number of values and place.
+fn exif(entries: impl Iterator<Item = (u16, u16, u32, u32)>) -> Vec<u8> {
+    let entries: Vec<u8> = entries
+        .flat_map(|(tag, kind, count, place)| {
+            [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &place.to_le_bytes()].concat()
+        })
+        .collect();
+    [b"II*\0\x08\0\0\0", &((entries.len() / 12) as u16).to_le_bytes()[..], &entries, &[0; 4]].concat()
+}
+
+/// A table of pointers to directories, each of which begins at another entry of the table.
+fn pointers_into_themselves(count: u32) -> Vec<u8> {
+    exif((0..count).map(|number| (0x8769, 4, 1, 10 + 12 * number)))
+}
+
+/// Many texts, all of them the same 34 000 zeros.
+fn texts_in_one_place(count: u32) -> Vec<u8> {
+    [exif((0..count).map(|_| (0x111, 2, 34_000, 14 + 12 * count))), vec![0; 34_000]].concat()
 }
 
 /// An animation of so many frames of one pixel.
@@ -111,6 +158,14 @@ fn samples() -> Vec<u8> {
 fn jpeg_in_tiff() -> Vec<u8> {
     let ycc = Tiff::new(16, 16, 3, 8, 6, 7).with(530, Values::Short(vec![1, 1]));
     ycc.strips(16, vec![jpeg_header(16_000, 16_000)]).file()
+}
+
+/// A hundred thousand strips where one would do, all of them the same JPEG of as many empty segments.
+fn strips_in_one_place() -> Vec<u8> {
+    let coded = [&[0xff, 0xd8][..], &[0xff, 0xe1, 0, 2].repeat(100_000), &jpeg_header(16, 16)[2..]].concat();
+    let (start, length) = (8, coded.len() as u32);
+    let again = |number| Values::Long(vec![number; 100_000]);
+    Tiff::new(16, 16, 1, 8, 1, 7).strips(16, vec![coded]).with_pieces_at(again(start), again(length)).file()
 }
 
 /// A picture of three hundred megabytes in a file of a few.

@@ -10,7 +10,7 @@ mod tiff;
 mod trial;
 mod webp;
 
-pub use bombs::{Bomb, bombs};
+pub use bombs::{Bomb, bombs, exif_bombs};
 pub use corpus::{Sample, corpus, scene};
 pub use icc::{cmyk_profile, grey_profile, pale_cmyk_profile, rgb_profile, swapped_profile};
 pub use mutation::Mutator;

@@ -17,6 +17,7 @@ pub struct Tiff {
     tags: Vec<(u16, Values)>,
     pieces: Vec<Vec<u8>>,
     tiled: bool,
+    places: Option<(Values, Values)>,
 }
 
 impl Tiff {
@@ -49,6 +50,11 @@ impl Tiff {
         Self { pieces: tiles, tiled: true, ..sized }
     }
 
+    /// Says that pieces lie at these places and have these lengths, whatever there is. The first piece lies at 8.
+    pub fn with_pieces_at(self, offsets: Values, lengths: Values) -> Self {
+        Self { places: Some((offsets, lengths)), ..self }
+    }
+
     /// Writes the file: the pieces, then the directory, then what does not fit into it.
     pub fn file(mut self) -> Vec<u8> {
         let mut bytes = vec![b'I', b'I', 42, 0, 0, 0, 0, 0];
@@ -59,8 +65,9 @@ impl Tiff {
             bytes.extend_from_slice(piece);
         }
         let (offset_tag, length_tag) = if self.tiled { (324, 325) } else { (273, 279) };
-        self.tags.push((offset_tag, Values::Long(offsets)));
-        self.tags.push((length_tag, Values::Long(lengths)));
+        let (offsets, lengths) = self.places.take().unwrap_or((Values::Long(offsets), Values::Long(lengths)));
+        self.tags.push((offset_tag, offsets));
+        self.tags.push((length_tag, lengths));
         self.tags.sort_by_key(|(tag, _)| *tag);
         if bytes.len() % 2 == 1 {
             bytes.push(0);
