@@ -118,7 +118,7 @@ impl Default for QcSettings {
             min_megapixels,
             max_aspect_error,
             reject_duplicates: true,
-            duplicate_distance: 4,
+            duplicate_distance: 6,
         }
     }
 }

@@ -20,7 +20,7 @@ pub const MEASURES: [&str; 12] = [
 
 /// Returns a measure by its name; nothing when the picture lacks it or there is no such measure.
 pub fn value(found: &Measurements, name: &str) -> Option<f64> {
-    Some(match name {
+    match name {
         "sharpness" => found.sharpness,
         "noise" => found.noise,
         "brightness" => found.brightness,
@@ -32,7 +32,7 @@ pub fn value(found: &Measurements, name: &str) -> Option<f64> {
         "colorfulness" => found.colorfulness,
         "blockiness" => found.blockiness,
         "letterbox" => found.letterbox,
-        "brisque" => return found.brisque,
-        _ => return None,
-    })
+        "brisque" => found.brisque,
+        _ => None,
+    }
 }

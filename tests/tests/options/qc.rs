@@ -4,6 +4,7 @@ use std::path::Path;
 
 use pipeline::engine::JobRequest;
 use pipeline::providers::local::image::Picture;
+use pipeline::providers::local::measures::fingerprint;
 use pipeline_core::model::ItemStatus::{Rejected, Succeeded};
 use pipeline_core::settings::{Layer, Origin};
 use serde_json::{Value, json};
@@ -202,23 +203,21 @@ fn assert_one_is_a_duplicate(run: &Run<'_>) {
 }
 
 async fn the_distance_says_how_near_a_duplicate_is() {
-    // Nine by eight cells that brighten to the right; three of them darken instead, so three bits differ.
-    let cells = |darker: u32| {
-        rgb(144, 128, move |x, y| {
-            let (column, line) = (x / 16, y / 16);
-            [if column == 8 && line < darker { 20 } else { 40 + (column * 20) as u8 }; 3]
-        })
-    };
+    // The same scene, with something in a corner.
+    let mut other = scene(128, 128);
+    other.pixels_mut().chunks_exact_mut(128 * 3).take(40).for_each(|row| row[..48 * 3].fill(230));
+    let apart = (fingerprint(&scene(128, 128)) ^ fingerprint(&other)).count_ones();
+    assert!((1..=32).contains(&apart), "{apart}");
     let bench = Bench::new();
-    let (one, two) = (bench.picture("one.png", &cells(0)), bench.picture("two.png", &cells(3)));
+    let (one, two) = (bench.picture("one.png", &scene(128, 128)), bench.picture("two.png", &other));
     let judge = |distance: u32| {
         let rules = only(&json!({"reject_duplicates": true, "duplicate_distance": distance}));
         let bench = &bench;
         let inputs: [&Path; 2] = [&one, &two];
         async move { bench.over(KINDS, &inputs, rules).await }
     };
-    assert_eq!(judge(2).await.statuses(), [Succeeded, Succeeded]);
-    assert_one_is_a_duplicate(&judge(3).await);
+    assert_eq!(judge(apart - 1).await.statuses(), [Succeeded, Succeeded]);
+    assert_one_is_a_duplicate(&judge(apart).await);
 }
 
 #[tokio::test]

@@ -14,12 +14,12 @@ const SMALL: u8 = 24;
 const BLOCKS: usize = 4;
 
 /// Returns how much more often a step stands out at one of the eight places of a grid than at the others, 0 to 1: the
-/// smaller of the two directions, since stripes of the scene lie in one.
-pub(super) fn blockiness(plane: &Plane) -> f64 {
+/// smaller of the two directions, since stripes of the scene lie in one. `None` for a picture of few blocks.
+pub(super) fn blockiness(plane: &Plane) -> Option<f64> {
     if plane.width.min(plane.height) < BLOCKS * GRID {
-        return 0.0;
+        return None;
     }
-    excess(&across(plane)).min(excess(&down(plane)))
+    Some(excess(&across(plane)).min(excess(&down(plane))))
 }
 
 /// How often a step stood out, and how many there were, at one of the eight places.
@@ -97,7 +97,7 @@ mod tests {
     use crate::local::measures::measure::tests::{noisy, photo};
 
     fn of(picture: &Picture) -> f64 {
-        blockiness(&Plane::of(picture))
+        blockiness(&Plane::of(picture)).unwrap()
     }
 
     fn compressed(picture: &Picture, quality: u8) -> Picture {
@@ -121,18 +121,18 @@ mod tests {
 
     #[test]
     fn steps_at_every_eighth_place_in_both_directions_are_counted_whole() {
-        assert_eq!(blockiness(&plane(|x, y| (100 + 10 * ((x / 8 + y / 8) % 2)) as u8)), 1.0);
+        assert_eq!(blockiness(&plane(|x, y| (100 + 10 * ((x / 8 + y / 8) % 2)) as u8)), Some(1.0));
     }
 
     #[test]
     fn stripes_in_one_direction_and_a_board_of_strong_contrast_are_no_blocks() {
-        assert_eq!(blockiness(&plane(|x, _| (100 + 10 * (x / 8 % 2)) as u8)), 0.0);
-        assert_eq!(blockiness(&plane(|x, y| (60 + 100 * ((x / 8 + y / 8) % 2)) as u8)), 0.0);
+        assert_eq!(blockiness(&plane(|x, _| (100 + 10 * (x / 8 % 2)) as u8)), Some(0.0));
+        assert_eq!(blockiness(&plane(|x, y| (60 + 100 * ((x / 8 + y / 8) % 2)) as u8)), Some(0.0));
     }
 
     #[test]
-    fn a_picture_of_few_blocks_has_none() {
+    fn a_picture_of_few_blocks_has_no_blockiness() {
         let small = Plane { width: 31, height: 160, values: (0..31 * 160).map(|n| (n % 31 / 8 * 9) as u8).collect() };
-        assert_eq!(blockiness(&small), 0.0);
+        assert_eq!(blockiness(&small), None);
     }
 }

@@ -7,8 +7,8 @@ const BLOCK: usize = 32;
 /// Blocks whose mean brightness lies outside are not looked at for noise: clipping has cut it off there.
 const UNCLIPPED: std::ops::RangeInclusive<u32> = 8..=247;
 
-/// The variance of the 4-neighbour Laplacian.
-pub(super) fn laplacian(plane: &Plane, visible: Option<&[bool]>) -> f64 {
+/// The variance of the 4-neighbour Laplacian. `None` when no pixel can be seen with all around it.
+pub(super) fn laplacian(plane: &Plane, visible: Option<&[bool]>) -> Option<f64> {
     let (mut sum, mut squares, mut count) = (0_i64, 0_i64, 0_u64);
     for (y, [above, middle, below]) in plane.triples() {
         let seen = Seen::at(plane, visible, y);
@@ -23,9 +23,11 @@ pub(super) fn laplacian(plane: &Plane, visible: Option<&[bool]>) -> f64 {
             }
         }
     }
-    let count = count.max(1) as f64;
-    let mean = sum as f64 / count;
-    squares as f64 / count - mean * mean
+    (count > 0).then(|| {
+        let count = count as f64;
+        let mean = sum as f64 / count;
+        squares as f64 / count - mean * mean
+    })
 }
 
 /// The standard deviation of the noise, brightness levels: Immerkær's estimate in each block of 32 by 32 pixels, and of
@@ -33,7 +35,8 @@ pub(super) fn laplacian(plane: &Plane, visible: Option<&[bool]>) -> f64 {
 ///
 /// Texture answers as noise does, so a busy picture would look noisy as a whole; noise is what is also there where the
 /// picture is quiet. Blocks that are nearly black or white, or mostly out of sight, do not count unless all are so.
-pub(super) fn noise(plane: &Plane, visible: Option<&[bool]>) -> f64 {
+/// `None` when no pixel can be seen with all around it.
+pub(super) fn noise(plane: &Plane, visible: Option<&[bool]>) -> Option<f64> {
     let across = plane.width.saturating_sub(2).div_ceil(BLOCK);
     let down = plane.height.saturating_sub(2).div_ceil(BLOCK);
     let mut blocks = vec![Block::default(); across * down];
@@ -55,10 +58,11 @@ pub(super) fn noise(plane: &Plane, visible: Option<&[bool]>) -> f64 {
     let good = |block: &&Block| block.count >= full && UNCLIPPED.contains(&(block.brightness / block.count.max(1)));
     let mut estimates: Vec<f64> = blocks.iter().filter(good).map(Block::estimate).collect();
     if estimates.is_empty() {
-        return blocks.iter().fold(Block::default(), Block::with).estimate();
+        let all = blocks.iter().fold(Block::default(), Block::with);
+        return (all.count > 0).then(|| all.estimate());
     }
     estimates.sort_by(f64::total_cmp);
-    estimates.get(estimates.len() / 4).copied().unwrap_or_default()
+    estimates.get(estimates.len() / 4).copied()
 }
 
 /// What was added up in one block.
@@ -142,22 +146,22 @@ mod tests {
     fn texture_in_half_of_the_picture_is_no_noise_and_noise_in_all_of_it_is() {
         let half = plane(|x, y| (128 + if x < 128 { drawn(x, y) } else { 0 }) as u8);
         let whole = plane(|x, y| (128 + drawn(x, y)) as u8);
-        assert_eq!(noise(&half, None), 0.0);
+        assert_eq!(noise(&half, None), Some(0.0));
         // The standard deviation of 25 equally frequent levels is the root of (25² - 1) / 12.
-        let found = noise(&whole, None);
+        let found = noise(&whole, None).unwrap();
         assert!((found / 7.21 - 1.0).abs() < 0.1, "{found}");
     }
 
     #[test]
     fn noise_is_not_looked_for_where_clipping_has_cut_it_off() {
-        let found = noise(&plane(|x, y| if x < 160 { 255 } else { (128 + drawn(x, y)) as u8 }), None);
+        let found = noise(&plane(|x, y| if x < 160 { 255 } else { (128 + drawn(x, y)) as u8 }), None).unwrap();
         assert!((found / 7.21 - 1.0).abs() < 0.15, "{found}");
-        assert_eq!(noise(&plane(|_, _| 255), None), 0.0);
+        assert_eq!(noise(&plane(|_, _| 255), None), Some(0.0));
     }
 
     #[test]
     fn a_ramp_bends_nowhere() {
         let ramp = plane(|x, _| x as u8);
-        assert_eq!((laplacian(&ramp, None), noise(&ramp, None)), (0.0, 0.0));
+        assert_eq!((laplacian(&ramp, None), noise(&ramp, None)), (Some(0.0), Some(0.0)));
     }
 }

@@ -16,8 +16,10 @@ use super::measure::Measurements;
 pub fn judge(found: &Measurements, rules: &QualityRules, requested: Option<Dimensions>) -> Result<Verdict> {
     check(rules)?;
     let mut reasons = Vec::new();
-    let mut least = |code: &str, what: &str, found: f64, least: Option<f64>| {
-        if let Some(least) = least.filter(|least| found < *least) {
+    let mut least = |code: &str, what: &str, found: Option<f64>, least: Option<f64>| {
+        if let (Some(found), Some(least)) = (found, least)
+            && found < least
+        {
             reasons.push(Reason::new(code, format!("{what} {} (at least {})", plain(found), plain(least))));
         }
     };
@@ -29,10 +31,12 @@ pub fn judge(found: &Measurements, rules: &QualityRules, requested: Option<Dimen
     }
     least("too_dark", "too dark: mean brightness", found.brightness, rules.min_brightness);
     least("colorless", "too little colour: colourfulness", found.colorfulness, rules.min_colorfulness);
-    least("too_few_pixels", "too small: megapixels", found.megapixels, rules.min_megapixels);
+    least("too_few_pixels", "too small: megapixels", Some(found.megapixels), rules.min_megapixels);
 
-    let mut most = |code: &str, what: &str, found: f64, most: Option<f64>, percent: bool| {
-        if let Some(most) = most.filter(|most| found > *most) {
+    let mut most = |code: &str, what: &str, found: Option<f64>, most: Option<f64>, percent: bool| {
+        if let (Some(found), Some(most)) = (found, most)
+            && found > most
+        {
             let text = |value: f64| if percent { format!("{}%", plain(value * 100.0)) } else { plain(value) };
             reasons.push(Reason::new(code, format!("{what} {} (at most {})", text(found), text(most))));
         }
@@ -45,7 +49,7 @@ pub fn judge(found: &Measurements, rules: &QualityRules, requested: Option<Dimen
     most("noisy", "noisy: noise", found.noise, rules.max_noise, false);
     most("blocky", "blocky: the grid of compression stands out by", found.blockiness, rules.max_blockiness, true);
     most("letterbox", "letterboxed: bars take", found.letterbox, rules.max_letterbox, true);
-    most("unnatural", "unnatural: BRISQUE", found.brisque.unwrap_or_default(), rules.max_brisque, false);
+    most("unnatural", "unnatural: BRISQUE", found.brisque, rules.max_brisque, false);
 
     if blank {
         reasons.push(Reason::new("blank", "blank: the picture is of one colour (at least two are needed)"));
@@ -110,19 +114,19 @@ mod tests {
     use super::*;
 
     const GOOD: Measurements = Measurements {
-        sharpness: 500.0,
-        brightness: 120.0,
-        contrast: 50.0,
-        noise: 3.0,
-        clipping: 0.01,
-        clipped_shadows: 0.01,
-        clipped_highlights: 0.0,
-        entropy: 7.0,
-        colorfulness: 40.0,
-        blockiness: 0.01,
+        sharpness: Some(500.0),
+        brightness: Some(120.0),
+        contrast: Some(50.0),
+        noise: Some(3.0),
+        clipping: Some(0.01),
+        clipped_shadows: Some(0.01),
+        clipped_highlights: Some(0.0),
+        entropy: Some(7.0),
+        colorfulness: Some(40.0),
+        blockiness: Some(0.01),
         brisque: Some(20.0),
         blank: false,
-        letterbox: 0.0,
+        letterbox: Some(0.0),
         width: 1024,
         height: 1024,
         megapixels: 1.0486,
@@ -156,35 +160,47 @@ mod tests {
             ..QualityRules::default()
         };
         let cases = [
-            (Measurements { sharpness: 1.25, ..GOOD }, "blurry", "blurry: sharpness 1.25 (at least "),
-            (Measurements { brightness: 2.0, ..GOOD }, "too_dark", "too dark: mean brightness 2 (at least "),
-            (Measurements { brightness: 254.0, ..GOOD }, "too_bright", "too bright: mean brightness 254 (at most "),
-            (Measurements { clipping: 0.95, ..GOOD }, "clipped", "clipped: black or white pixels 95% (at most "),
+            (Measurements { sharpness: Some(1.25), ..GOOD }, "blurry", "blurry: sharpness 1.25 (at least "),
+            (Measurements { brightness: Some(2.0), ..GOOD }, "too_dark", "too dark: mean brightness 2 (at least "),
             (
-                Measurements { clipped_shadows: 0.3, ..GOOD },
+                Measurements { brightness: Some(254.0), ..GOOD },
+                "too_bright",
+                "too bright: mean brightness 254 (at most ",
+            ),
+            (Measurements { clipping: Some(0.95), ..GOOD }, "clipped", "clipped: black or white pixels 95% (at most "),
+            (
+                Measurements { clipped_shadows: Some(0.3), ..GOOD },
                 "clipped_shadows",
                 "clipped shadows: black pixels 30% (at most 20%)",
             ),
             (
-                Measurements { clipped_highlights: 0.205, ..GOOD },
+                Measurements { clipped_highlights: Some(0.205), ..GOOD },
                 "clipped_highlights",
                 "clipped highlights: white pixels 20.5% (at most 20%)",
             ),
-            (Measurements { contrast: 1.0, ..GOOD }, "low_contrast", "too little contrast: brightness spreads by 1 "),
-            (Measurements { entropy: 2.5, ..GOOD }, "low_entropy", "too few tones: bits of entropy 2.5 (at least 3)"),
             (
-                Measurements { colorfulness: 0.5, ..GOOD },
+                Measurements { contrast: Some(1.0), ..GOOD },
+                "low_contrast",
+                "too little contrast: brightness spreads by 1 ",
+            ),
+            (
+                Measurements { entropy: Some(2.5), ..GOOD },
+                "low_entropy",
+                "too few tones: bits of entropy 2.5 (at least 3)",
+            ),
+            (
+                Measurements { colorfulness: Some(0.5), ..GOOD },
                 "colorless",
                 "too little colour: colourfulness 0.5 (at least 5)",
             ),
-            (Measurements { noise: 40.0, ..GOOD }, "noisy", "noisy: noise 40 (at most "),
+            (Measurements { noise: Some(40.0), ..GOOD }, "noisy", "noisy: noise 40 (at most "),
             (
-                Measurements { blockiness: 0.5, ..GOOD },
+                Measurements { blockiness: Some(0.5), ..GOOD },
                 "blocky",
                 "blocky: the grid of compression stands out by 50% (at most 20%)",
             ),
             (Measurements { brisque: Some(75.0), ..GOOD }, "unnatural", "unnatural: BRISQUE 75 (at most 60)"),
-            (Measurements { letterbox: 0.25, ..GOOD }, "letterbox", "letterboxed: bars take 25% (at most "),
+            (Measurements { letterbox: Some(0.25), ..GOOD }, "letterbox", "letterboxed: bars take 25% (at most "),
             (Measurements { width: 100, ..GOOD }, "too_small", "too small: shorter side 100 pixels (at least 256)"),
             (Measurements { megapixels: 0.25, ..GOOD }, "too_few_pixels", "too small: megapixels 0.25 (at least 0.5)"),
             (
@@ -192,7 +208,11 @@ mod tests {
                 "wrong_aspect",
                 "wrong aspect: 2048x1024 is 100% off the requested 1024x1024 (at most 2%)",
             ),
-            (Measurements { blank: true, contrast: 0.0, sharpness: 0.0, entropy: 0.0, ..GOOD }, "blank", "blank: "),
+            (
+                Measurements { blank: true, contrast: Some(0.0), sharpness: Some(0.0), entropy: Some(0.0), ..GOOD },
+                "blank",
+                "blank: ",
+            ),
         ];
         for (found, code, message) in cases {
             let reasons = reasons(&found, &rules);
@@ -223,21 +243,52 @@ mod tests {
             min_megapixels: None,
             max_aspect_error: None,
         };
-        let awful = Measurements { sharpness: 0.0, brightness: 0.0, contrast: 0.0, blank: true, width: 1, ..GOOD };
+        let awful = Measurements {
+            sharpness: Some(0.0),
+            brightness: Some(0.0),
+            contrast: Some(0.0),
+            blank: true,
+            width: 1,
+            ..GOOD
+        };
         assert_eq!(judge(&awful, &none, None).unwrap(), Verdict::Pass);
     }
 
     #[test]
     fn a_measure_that_is_absent_breaks_no_rule() {
-        let rules = QualityRules { max_brisque: Some(0.0), ..QualityRules::default() };
-        assert!(!reasons(&GOOD, &rules).is_empty());
-        assert!(reasons(&Measurements { brisque: None, ..GOOD }, &rules).is_empty());
+        let rules = QualityRules {
+            min_sharpness: Some(1e6),
+            min_brightness: Some(250.0),
+            max_brightness: Some(0.0),
+            max_clipping: Some(0.0),
+            min_contrast: Some(100.0),
+            max_noise: Some(0.0),
+            max_brisque: Some(0.0),
+            ..QualityRules::default()
+        };
+        assert_eq!(reasons(&GOOD, &rules).len(), 7);
+        let none = Measurements {
+            sharpness: None,
+            brightness: None,
+            contrast: None,
+            noise: None,
+            clipping: None,
+            clipped_shadows: None,
+            clipped_highlights: None,
+            entropy: None,
+            colorfulness: None,
+            blockiness: None,
+            brisque: None,
+            letterbox: None,
+            ..GOOD
+        };
+        assert_eq!(reasons(&none, &rules), []);
     }
 
     #[test]
     fn a_value_at_its_threshold_is_good() {
         let rules = QualityRules::default();
-        let found = Measurements { brightness: rules.min_brightness.unwrap(), ..GOOD };
+        let found = Measurements { brightness: rules.min_brightness, ..GOOD };
         assert_eq!(judge(&found, &rules, None).unwrap(), Verdict::Pass);
     }
 

@@ -4,8 +4,8 @@ use crate::local::image::Picture;
 
 use super::plane::Plane;
 
-/// A picture is blank when no channel has a larger standard deviation.
-const BLANK: f64 = 1.0;
+/// Pixels are of one colour when no channel has a larger standard deviation, and alpha with as little has no shape.
+const ONE: f64 = 1.0;
 /// A pixel is black when no channel is brighter: lossy files keep pure black only nearly.
 const BLACK: u8 = 2;
 /// A pixel is white when no channel is darker.
@@ -28,13 +28,13 @@ pub(super) struct Levels {
     pub(super) entropy: f64,
     /// Hasler and Süsstrunk's colourfulness.
     pub(super) colorfulness: f64,
-    /// Whether there is one colour, or none.
-    pub(super) blank: bool,
+    /// Whether there is one colour.
+    pub(super) one_colour: bool,
 }
 
 impl Levels {
-    /// Looks at all pixels, or at those that `visible` tells.
-    pub(super) fn of(picture: &Picture, plane: &Plane, visible: Option<&[bool]>) -> Self {
+    /// Looks at all pixels, or at those that `visible` tells. `None` when there are none.
+    pub(super) fn of(picture: &Picture, plane: &Plane, visible: Option<&[bool]>) -> Option<Self> {
         let mut tally = Tally::default();
         let pixels = picture.pixels();
         match visible {
@@ -55,8 +55,19 @@ impl Levels {
                 }
             }
         }
-        tally.levels()
+        (tally.pixels > 0).then(|| tally.levels())
     }
+}
+
+/// Whether there is a shape in the alpha: it is not the same all over.
+pub(super) fn has_shape(picture: &Picture) -> bool {
+    let mut alpha = Moments::default();
+    if picture.has_alpha() {
+        for &[.., value] in picture.pixels().as_chunks::<4>().0 {
+            alpha.add(i32::from(value), u32::from(value) * u32::from(value));
+        }
+    }
+    alpha.variance((picture.pixels().len() / 4).max(1) as f64).sqrt() > ONE
 }
 
 /// Sums over pixels, exact.
@@ -161,7 +172,7 @@ impl Tally {
             highlights: self.white as f64 / count,
             entropy: shares.map(|share| -share * libm::log2(share)).sum::<f64>().max(0.0),
             colorfulness: spread + 0.3 * (reds * reds + yellows * yellows).sqrt(),
-            blank: self.channels.iter().all(|channel| channel.variance(count).sqrt() <= BLANK),
+            one_colour: self.channels.iter().all(|channel| channel.variance(count).sqrt() <= ONE),
         }
     }
 }
@@ -174,7 +185,7 @@ mod tests {
 
     fn of(width: u32, height: u32, pixels: Vec<u8>) -> Levels {
         let picture = Picture::rgb(Dimensions { width, height }, pixels).unwrap();
-        Levels::of(&picture, &Plane::of(&picture), None)
+        Levels::of(&picture, &Plane::of(&picture), None).unwrap()
     }
 
     #[test]
@@ -203,6 +214,6 @@ mod tests {
     fn the_sums_of_a_large_picture_do_not_overflow() {
         let found = of(4_000, 40, [255, 255, 0].repeat(160_000));
         assert!((found.colorfulness - 0.3 * 255.0).abs() < 1e-9, "{}", found.colorfulness);
-        assert!((found.mean - 237.0).abs() < 1.0 && found.blank);
+        assert!((found.mean - 237.0).abs() < 1.0 && found.one_colour);
     }
 }

@@ -12,46 +12,62 @@ use super::blocks::blockiness;
 use super::brisque::brisque;
 use super::detail::{laplacian, noise};
 use super::letterbox::letterbox;
-use super::levels::Levels;
+use super::levels::{Levels, has_shape};
 use super::plane::Plane;
 
 /// Sharpness is measured at this longest side. A smaller picture is not made larger: that would blur it.
 const SHARPNESS_SIDE: u32 = 512;
 
 /// Numbers about a picture, all finite. Brightness is Rec. 709 over the stored values, 0 to 255.
+///
+/// What is absent had nothing to be measured on: everything but `blank` and the size is where nothing can be seen, and where all
+/// that can be seen is one colour, of which alpha makes a shape; `sharpness` and `noise` are where no pixel can be seen with the
+/// eight around it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measurements {
     /// Variance of the Laplacian (4-neighbour) of the brightness at a longest side of 512 pixels.
-    pub sharpness: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sharpness: Option<f64>,
     /// Mean brightness.
-    pub brightness: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brightness: Option<f64>,
     /// Standard deviation of the brightness.
-    pub contrast: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<f64>,
     /// Standard deviation of the noise in brightness levels, after Immerkær, "Fast noise variance estimation", 1996, in
     /// the quietest quarter of the picture.
-    pub noise: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<f64>,
     /// Share of the pixels that are black or white, 0 to 1: the sum of the next two.
-    pub clipping: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clipping: Option<f64>,
     /// Share of the pixels that are black: no channel above 2.
-    pub clipped_shadows: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clipped_shadows: Option<f64>,
     /// Share of the pixels that are white: no channel below 253.
-    pub clipped_highlights: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clipped_highlights: Option<f64>,
     /// Shannon entropy of the brightness levels, 0 to 8 bits.
-    pub entropy: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<f64>,
     /// Colourfulness after Hasler and Süsstrunk, "Measuring colourfulness in natural images", 2003: 0 for grey, about 15
     /// for slightly, 45 for quite and 110 for extremely colourful pictures.
-    pub colorfulness: f64,
-    /// How much the grid of strong JPEG compression shows, 0 to 1. Always 0 with transparent parts.
-    pub blockiness: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colorfulness: Option<f64>,
+    /// How much the grid of strong JPEG compression shows, 0 to 1. Absent with transparent parts and with
+    /// a side below 32 pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blockiness: Option<f64>,
     /// Distance from natural photographs in the statistics of the fine structure, 0 to 100 (BRISQUE). Absent with
     /// transparent parts, with a side below 64 pixels and where there is no structure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub brisque: Option<f64>,
-    /// Whether the picture is of one colour, or nothing of it can be seen.
+    /// Whether the picture is of one colour, or nothing of it can be seen, and there is no shape in its alpha.
     pub blank: bool,
-    /// Share of the height or the width, whichever is larger, that even bars at the edges take, 0 to 1. Always 0 with
+    /// Share of the height or the width, whichever is larger, that even bars at the edges take, 0 to 1. Absent with
     /// transparent parts.
-    pub letterbox: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letterbox: Option<f64>,
     /// Pixels across, when upright.
     pub width: u32,
     /// Pixels down, when upright.
@@ -72,22 +88,28 @@ pub fn measure(picture: &Picture, requested: Option<Dimensions>) -> Result<Measu
     let size = picture.size();
     let plane = Plane::of(picture);
     let visible = Plane::visible(picture);
-    let levels = Levels::of(picture, &plane, visible.as_deref());
-    let whole = visible.is_none();
+    let visible = visible.as_deref();
+    let levels = Levels::of(picture, &plane, visible);
+    let one_colour = levels.is_none_or(|levels| levels.one_colour);
+    let shape = one_colour && has_shape(picture);
+    // Light and detail of a shape are not in its colour: a black icon is not too dark.
+    let levels = levels.filter(|_| !shape);
+    let some = levels.is_some();
+    let whole = some && visible.is_none();
     Ok(Measurements {
-        sharpness: rounded(sharpness(picture, &plane, visible.as_deref())?),
-        brightness: rounded(levels.mean),
-        contrast: rounded(levels.deviation),
-        noise: rounded(noise(&plane, visible.as_deref())),
-        clipping: rounded(levels.shadows + levels.highlights),
-        clipped_shadows: rounded(levels.shadows),
-        clipped_highlights: rounded(levels.highlights),
-        entropy: rounded(levels.entropy),
-        colorfulness: rounded(levels.colorfulness),
-        blockiness: rounded(if whole { blockiness(&plane) } else { 0.0 }),
+        sharpness: if some { sharpness(picture, &plane, visible)?.map(rounded) } else { None },
+        brightness: levels.map(|levels| rounded(levels.mean)),
+        contrast: levels.map(|levels| rounded(levels.deviation)),
+        noise: if some { noise(&plane, visible).map(rounded) } else { None },
+        clipping: levels.map(|levels| rounded(levels.shadows + levels.highlights)),
+        clipped_shadows: levels.map(|levels| rounded(levels.shadows)),
+        clipped_highlights: levels.map(|levels| rounded(levels.highlights)),
+        entropy: levels.map(|levels| rounded(levels.entropy)),
+        colorfulness: levels.map(|levels| rounded(levels.colorfulness)),
+        blockiness: if whole { blockiness(&plane).map(rounded) } else { None },
         brisque: if whole { brisque(picture)?.map(rounded) } else { None },
-        blank: levels.blank,
-        letterbox: rounded(if whole { letterbox(&plane) } else { 0.0 }),
+        blank: one_colour && !shape,
+        letterbox: whole.then(|| rounded(letterbox(&plane))),
         width: size.width,
         height: size.height,
         megapixels: rounded(f64::from(size.width) * f64::from(size.height) / 1e6),
@@ -109,7 +131,7 @@ fn aspect_error(found: Dimensions, wanted: Dimensions) -> f64 {
     if wanted.width == 0 || wanted.height == 0 { 0.0 } else { (aspect(found) / aspect(wanted) - 1.0).abs() }
 }
 
-fn sharpness(picture: &Picture, plane: &Plane, visible: Option<&[bool]>) -> Result<f64> {
+fn sharpness(picture: &Picture, plane: &Plane, visible: Option<&[bool]>) -> Result<Option<f64>> {
     if picture.width().max(picture.height()) <= SHARPNESS_SIDE as usize {
         return Ok(laplacian(plane, visible));
     }

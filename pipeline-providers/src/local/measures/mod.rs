@@ -10,6 +10,7 @@ mod levels;
 mod measure;
 mod plane;
 mod provider;
+mod window;
 
 pub use fingerprint::fingerprint;
 pub use judge::judge;

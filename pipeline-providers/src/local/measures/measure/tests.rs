@@ -80,14 +80,15 @@ fn of(picture: &Picture) -> Measurements {
 
 #[test]
 fn blur_lowers_the_sharpness() {
-    let (sharp, soft) = (of(&photo(1)).sharpness, of(&blurred(&photo(1), 3)).sharpness);
+    let [sharp, soft] = [photo(1), blurred(&photo(1), 3)].map(|picture| of(&picture).sharpness.unwrap());
     assert!(sharp > 20.0 * soft, "{sharp} {soft}");
 }
 
 #[test]
 fn sharpness_hardly_depends_on_how_large_the_picture_is() {
     let picture = blurred(&photo(1), 1);
-    let (full, small) = (of(&picture).sharpness, of(&shrink_to(&picture, 512).unwrap()).sharpness);
+    let small = shrink_to(&picture, 512).unwrap();
+    let [full, small] = [picture, small].map(|picture| of(&picture).sharpness.unwrap());
     assert!((full / small - 1.0).abs() < 0.1, "{full} {small}");
 }
 
@@ -96,19 +97,19 @@ fn noise_is_estimated_in_levels() {
     let grey = flat(128);
     for sigma in [5.0, 15.0, 30.0] {
         // Each channel has its own noise, so the brightness has sqrt(0.2126² + 0.7152² + 0.0722²) of it.
-        let found = of(&noisy(&grey, sigma)).noise;
+        let found = of(&noisy(&grey, sigma)).noise.unwrap();
         assert!((found / (0.7496 * sigma) - 1.0).abs() < 0.1, "{sigma} {found}");
     }
-    assert_eq!(of(&grey).noise, 0.0);
+    assert_eq!(of(&grey).noise, Some(0.0));
 }
 
 #[test]
 fn brightness_contrast_and_clipping_are_those_of_the_pixels() {
     let pixels: Vec<u8> = (0..100 * 100).flat_map(|n| [if n % 100 < 25 { 0 } else { 200 }; 3]).collect();
     let found = of(&Picture::rgb(Dimensions { width: 100, height: 100 }, pixels).unwrap());
-    assert_eq!((found.brightness, found.clipping), (150.0, 0.25));
-    assert_eq!((found.clipped_shadows, found.clipped_highlights), (0.25, 0.0));
-    assert_eq!((found.contrast, found.colorfulness, found.entropy), (86.6025, 0.0, 0.8113));
+    assert_eq!((found.brightness, found.clipping), (Some(150.0), Some(0.25)));
+    assert_eq!((found.clipped_shadows, found.clipped_highlights), (Some(0.25), Some(0.0)));
+    assert_eq!((found.contrast, found.colorfulness, found.entropy), (Some(86.6025), Some(0.0), Some(0.8113)));
     assert_eq!((found.megapixels, found.aspect), (0.01, 1.0));
 }
 
@@ -139,8 +140,9 @@ fn hidden_pixels_are_not_looked_at() {
     let (white, black) = (cut_out(255), cut_out(0));
     assert_eq!(white, black);
     let half = of(&scene.crop(0, 0, Dimensions { width: 300, height: 400 }).unwrap());
-    assert!((white.brightness - half.brightness).abs() < 0.01 && white.clipping == half.clipping);
-    assert!((white.noise - half.noise).abs() < 0.1);
+    let apart = |measure: fn(&Measurements) -> Option<f64>| (measure(&white).unwrap() - measure(&half).unwrap()).abs();
+    assert!(apart(|found| found.brightness) < 0.01 && white.clipping == half.clipping);
+    assert!(apart(|found| found.noise) < 0.1);
 }
 
 #[test]
@@ -154,8 +156,55 @@ fn every_number_is_finite_even_of_odd_pictures() {
             let found = of(&picture);
             let numbers =
                 [found.sharpness, found.brightness, found.contrast, found.noise, found.clipping, found.letterbox];
-            assert!(numbers.iter().all(|number| number.is_finite()), "{found:?}");
+            assert!(numbers.iter().flatten().all(|number| number.is_finite()), "{found:?}");
             assert!(found.blank);
         }
     }
+}
+
+/// A picture of one colour with this alpha.
+fn shape(colour: [u8; 3], alpha: impl Fn(usize, usize) -> u8) -> Picture {
+    let [red, green, blue] = colour;
+    let pixels = (0..300 * 300).flat_map(|n| [red, green, blue, alpha(n % 300, n / 300)]);
+    Picture::rgba(Dimensions { width: 300, height: 300 }, pixels.collect()).unwrap()
+}
+
+/// The names of what was measured, without those of the size.
+fn measured(found: &Measurements) -> Vec<String> {
+    let size = ["width", "height", "megapixels", "aspect", "aspect_error"];
+    let names = serde_json::to_value(found).unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    names.into_iter().filter(|name| !size.contains(&name.as_str())).collect()
+}
+
+#[test]
+fn a_shape_of_one_colour_on_transparency_is_not_blank_and_has_no_light_or_detail() {
+    let disc = |x: usize, y: usize| if x.abs_diff(150).pow(2) + y.abs_diff(150).pow(2) < 100 * 100 { 255 } else { 0 };
+    for colour in [[200, 30, 30], [0; 3], [255; 3]] {
+        let found = of(&shape(colour, disc));
+        assert!(!found.blank);
+        assert_eq!(measured(&found), ["blank"]);
+    }
+}
+
+#[test]
+fn a_picture_of_which_nothing_can_be_seen_is_blank_and_nothing_else_is_measured() {
+    for alpha in [0, 60] {
+        let found = of(&shape([255, 0, 0], |_, _| alpha));
+        assert!(found.blank);
+        assert_eq!(measured(&found), ["blank"]);
+    }
+    assert!(of(&shape([255, 0, 0], |_, _| 200)).blank);
+}
+
+#[test]
+fn bars_and_blocks_are_not_measured_in_a_picture_with_transparent_parts() {
+    let scene = photo(1);
+    let pixels = scene.pixels().chunks_exact(3).enumerate().flat_map(|(n, pixel)| {
+        let [red, green, blue] = [pixel[0], pixel[1], pixel[2]];
+        [red, green, blue, if n % 600 < 300 { 255 } else { 0 }]
+    });
+    let found = of(&Picture::rgba(scene.size(), pixels.collect()).unwrap());
+    assert!(found.sharpness.is_some() && found.brightness.is_some());
+    assert_eq!((found.blockiness, found.letterbox, found.brisque), (None, None, None));
+    assert!(of(&scene).blockiness.is_some() && of(&scene).letterbox.is_some());
 }
