@@ -64,7 +64,7 @@ fn engine() -> Engine {
 
 fn picture(folder: &Path, name: &str, width: u32) -> PathBuf {
     let picture = Picture::rgb(Dimensions { width, height: 64 }, scene(width, 64)).unwrap();
-    let format = if name.ends_with(".jpg") { MediaType::Jpeg } else { MediaType::Png };
+    let format = if Path::new(name).extension().is_some_and(|end| end == "jpg") { MediaType::Jpeg } else { MediaType::Png };
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join(name), encode(&picture, format, 90).unwrap().bytes).unwrap();
     folder.join(name)
@@ -93,7 +93,7 @@ fn widths(folder: &Path) -> BTreeMap<String, u32> {
         .collect()
 }
 
-fn text(path: PathBuf) -> String {
+fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
@@ -102,7 +102,7 @@ async fn branches_that_publish_at_once_keep_their_own_pictures() {
     let home = TempDir::new().unwrap();
     let files: Vec<PathBuf> = (0..30).map(|n| picture(&home.path().join("in"), &format!("p{n}.png"), 80)).collect();
     let out = home.path().join("out");
-    let (status, published) = run(&engine(), request(TWO, &files, &text(out.clone()))).await;
+    let (status, published) = run(&engine(), request(TWO, &files, &text(&out))).await;
     assert_eq!((status, published.len()), (JobStatus::Completed, 60));
     let found = widths(&out);
     assert_eq!(found.len(), 60);
@@ -117,7 +117,7 @@ async fn branches_that_want_one_name_get_two() {
     let files = [picture(&home.path().join("in"), "fox.png", 80)];
     let out = home.path().join("out");
     let same = TWO.replace("}}-large", "}}").replace("}}-small", "}}");
-    let (status, published) = run(&engine(), request(&same, &files, &text(out.clone()))).await;
+    let (status, published) = run(&engine(), request(&same, &files, &text(&out))).await;
     assert_eq!((status, published.len()), (JobStatus::Completed, 2));
     let mut found: Vec<u32> = widths(&out).into_values().collect();
     found.sort_unstable();
@@ -133,7 +133,7 @@ async fn jobs_of_one_and_of_two_stores_lose_nothing_in_one_folder_however_it_is_
     let (first, second, third) = (of("a", 70), of("b", 80), of("c", 90));
     let out = home.path().join("out");
     let (here, there) = (engine(), engine());
-    let spelled = [text(out.clone()), format!("{}/", out.display()), format!("{}/../out/.", out.display())];
+    let spelled = [text(&out), format!("{}/", out.display()), format!("{}/../out/.", out.display())];
     fs::create_dir_all(&out).unwrap();
     for (files, out) in [(&first, &spelled[0]), (&second, &spelled[1])] {
         here.submit(request(ONE, files, out)).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_sidecar_is_as_much_its_own_as_the_picture() {
     fs::create_dir_all(&out).unwrap();
     fs::write(out.join("a.json"), "notes").unwrap();
     let engine = engine();
-    assert_eq!(run(&engine, request(ONE, &files, &text(out.clone()))).await.0, JobStatus::Completed);
+    assert_eq!(run(&engine, request(ONE, &files, &text(&out))).await.0, JobStatus::Completed);
     let names: Vec<String> = widths(&out).into_keys().collect();
     let group = |number: u32, format: &str| [format!("a-{number}.{format}"), format!("a-{number}.json")];
     let accepted = [("png", "jpg"), ("jpg", "png")].map(|(first, second)| {
@@ -167,7 +167,7 @@ async fn a_sidecar_is_as_much_its_own_as_the_picture() {
     });
     assert!(accepted.contains(&names), "{names:?}");
     assert_eq!(fs::read_to_string(out.join("a.json")).unwrap(), "notes");
-    let strict = request(ONE, &files[..1], &text(out.clone())).set("publish.policy", "error").unwrap();
+    let strict = request(ONE, &files[..1], &text(&out)).set("publish.policy", "error").unwrap();
     assert_eq!(run(&engine, strict).await.0, JobStatus::Failed);
     assert_eq!(widths(&out).into_keys().collect::<Vec<_>>(), names, "half of it was published");
 }
@@ -180,9 +180,9 @@ async fn a_picture_and_its_renditions_have_the_same_number() {
     fs::create_dir_all(&out).unwrap();
     fs::write(out.join("a-thumb.png"), "mine").unwrap();
     let engine = engine();
-    let (status, published) = run(&engine, request(RENDITIONS, &files, &text(out.clone()))).await;
+    let (status, published) = run(&engine, request(RENDITIONS, &files, &text(&out))).await;
     assert_eq!((status, published), (JobStatus::Completed, vec![out.join("a-2.png"), out.join("a-2-thumb.png")]));
-    let strict = request(RENDITIONS, &files, &text(out.clone())).set("publish.policy", "error").unwrap();
+    let strict = request(RENDITIONS, &files, &text(&out)).set("publish.policy", "error").unwrap();
     assert_eq!(run(&engine, strict).await.0, JobStatus::Failed);
     assert!(!out.join("a.png").exists(), "half of it was published");
 }
@@ -194,7 +194,7 @@ async fn names_are_free_again_when_their_files_are_gone() {
     let out = home.path().join("out");
     let engine = engine();
     for policy in ["append", "error"] {
-        let again = request(ONE, &files, &text(out.clone())).set("publish.policy", policy).unwrap();
+        let again = request(ONE, &files, &text(&out)).set("publish.policy", policy).unwrap();
         assert_eq!(run(&engine, again).await, (JobStatus::Completed, vec![out.join("fox.png")]), "{policy}");
         fs::remove_dir_all(&out).unwrap();
     }
@@ -207,7 +207,7 @@ async fn letters_keep_their_marks_in_names() {
     let names = ["Zu\u{308}rich.png", "हिन्दी.png", "ภูเขาที่.png"];
     let files: Vec<PathBuf> = names.iter().map(|name| picture(&home.path().join("in"), name, 80)).collect();
     let out = home.path().join("out");
-    run(&engine(), request(ONE, &files, &text(out.clone()))).await;
+    run(&engine(), request(ONE, &files, &text(&out))).await;
     for name in ["Zürich.png", "हिन्दी.png", "ภูเขาที่.png"] {
         assert!(out.join(name).exists(), "{name} in {:?}", widths(&out));
     }

@@ -157,7 +157,9 @@ fn every_bad_file_gets_its_reason_and_the_others_go_on_within_bounded_memory() {
 #[test]
 fn metadata_that_makes_much_of_little_stops_neither_keeping_nor_writing_it() {
     let _turn = TURN.lock();
-    for (name, bytes) in exif_bombs(400) {
+    let bombs = exif_bombs(14_000);
+    MEMORY.reset_peak_usage();
+    for (name, bytes) in bombs {
         let image = ImageFile { bytes: bytes.into(), media_type: MediaType::Jpeg };
         let request = ProcessRequest { exif: KeepExif::All, ..ProcessRequest::new(image.clone()) };
         let kept = process(&request, Limits::DEFAULT).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -174,6 +176,8 @@ fn metadata_that_makes_much_of_little_stops_neither_keeping_nor_writing_it() {
         let written = embed(&texts).unwrap_or_else(|error| panic!("{name}: {error}"));
         decode(&written.bytes, Limits::DEFAULT).unwrap();
     }
+    let most = MEMORY.peak_usage();
+    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn frame(marker: u8, segment: &[u8], found: &mut Markers<'_>) -> Result<()> {
         }
         if components > 1 && !([1, 2, 4].contains(&across) && [1, 2, 4].contains(&down)) {
             found.sampling = Some("a sampling factor of 3");
-        } else if across > found.brightness.0 || down > found.brightness.1 {
+        } else if components == 3 && (across > found.brightness.0 || down > found.brightness.1) {
             // zune-jpeg 0.5.15 decodes these to wrong colours without saying so.
             found.sampling = Some("colour that is stored finer than brightness");
         }

@@ -192,7 +192,9 @@ fn turned(directory: &Directory<'_>, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut done = 0;
     for (start, end) in pieces {
         if let Some(piece) = turned.get_mut(start.max(done)..end) {
-            piece.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+            for byte in piece {
+                *byte = byte.reverse_bits();
+            }
             done = end;
         }
     }
