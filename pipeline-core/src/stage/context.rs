@@ -99,4 +99,7 @@ pub trait StageContext: fmt::Debug + std::marker::Send + Sync {
 
     /// Looks for a near-duplicate of an item's picture in the job, and marks the item when there is none.
     async fn mark_fingerprint(&self, item: ItemId, fingerprint: u64, max_distance: u32) -> Result<Option<ItemId>>;
+
+    /// Returns the name of an item of the job, which is for people.
+    async fn item_name(&self, item: ItemId) -> Result<String>;
 }

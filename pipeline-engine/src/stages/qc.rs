@@ -70,7 +70,8 @@ pub struct QcSettings {
     /// Greatest relative difference between the aspect asked for and the aspect found, 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_aspect_error: Option<f64>,
-    /// Whether a near-duplicate of an earlier picture of the job is refused.
+    /// Whether a picture that is nearly the same as another one of the job is refused. The one that is judged first stays,
+    /// which need not be the first in the job: pictures are judged at the same time.
     pub reject_duplicates: bool,
     /// Pictures whose 64-bit fingerprints differ in at most this many bits are near-duplicates.
     #[schemars(range(min = 0, max = 32))]
@@ -229,7 +230,8 @@ impl Stage for ImageQc {
             && let Some(other) = context.mark_fingerprint(task.item, fingerprint, settings.duplicate_distance).await?
         {
             fields.insert("duplicate_of".to_owned(), Value::from(other.to_string()));
-            let message = format!("nearly the same as item {other} of this job");
+            let message =
+                format!("nearly the same as `{}` of this job (item {other})", context.item_name(other).await?);
             verdict = Verdict::Fail { reasons: vec![Reason::new("near_duplicate", message)] };
         }
         Ok(Output { fields, ..Output::new() }.verdict(verdict).by(&info.name).cost(cost).into())

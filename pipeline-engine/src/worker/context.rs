@@ -91,4 +91,8 @@ impl StageContext for RunContext {
         let marked = async { self.0.shared.store.mark_fingerprint(mark).await.map_err(later) };
         self.0.journal.step(Step::Compare, "compared with the pictures of the job", marked).await
     }
+
+    async fn item_name(&self, item: ItemId) -> Result<String> {
+        self.0.shared.store.item(item).await.map(|item| item.name).map_err(later)
+    }
 }

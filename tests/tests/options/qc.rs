@@ -6,6 +6,7 @@ use pipeline::engine::JobRequest;
 use pipeline::providers::local::image::Picture;
 use pipeline::providers::local::measures::fingerprint;
 use pipeline_core::model::ItemStatus::{Rejected, Succeeded};
+use pipeline_core::model::Verdict;
 use pipeline_core::settings::{Layer, Origin};
 use serde_json::{Value, json};
 
@@ -199,17 +200,23 @@ fn assert_one_is_a_duplicate(run: &Run<'_>) {
     let refused = run.statuses().iter().position(|status| *status == Rejected).unwrap();
     assert_eq!(run.statuses()[1 - refused], Succeeded);
     assert_eq!(run.reasons(refused, "qc"), ["near_duplicate"]);
-    assert_eq!(run.field(refused, "qc", "duplicate_of"), json!(run.items[1 - refused].id.to_string()));
+    let other = &run.items[1 - refused];
+    assert_eq!(run.field(refused, "qc", "duplicate_of"), json!(other.id.to_string()));
+    let Some(Verdict::Fail { reasons }) = &run.result(refused, "qc").verdict else { unreachable!() };
+    assert_eq!(reasons[0].message, format!("nearly the same as `{}` of this job (item {})", other.name, other.id));
 }
 
 async fn the_distance_says_how_near_a_duplicate_is() {
     // The same scene, with something in a corner.
-    let mut other = scene(128, 128);
-    other.pixels_mut().chunks_exact_mut(128 * 3).take(40).for_each(|row| row[..48 * 3].fill(230));
-    let apart = (fingerprint(&scene(128, 128)) ^ fingerprint(&other)).count_ones();
+    let plain = scene(128, 128);
+    let other = rgb(128, 128, |x, y| {
+        let at = ((y * 128 + x) * 3) as usize;
+        if x < 16 && y < 16 { [230; 3] } else { [0, 1, 2].map(|channel| plain.pixels()[at + channel]) }
+    });
+    let apart = (fingerprint(&plain) ^ fingerprint(&other)).count_ones();
     assert!((1..=32).contains(&apart), "{apart}");
     let bench = Bench::new();
-    let (one, two) = (bench.picture("one.png", &scene(128, 128)), bench.picture("two.png", &other));
+    let (one, two) = (bench.picture("one.png", &plain), bench.picture("two.png", &other));
     let judge = |distance: u32| {
         let rules = only(&json!({"reject_duplicates": true, "duplicate_distance": distance}));
         let bench = &bench;
