@@ -64,7 +64,8 @@ fn engine() -> Engine {
 
 fn picture(folder: &Path, name: &str, width: u32) -> PathBuf {
     let picture = Picture::rgb(Dimensions { width, height: 64 }, scene(width, 64)).unwrap();
-    let format = if Path::new(name).extension().is_some_and(|end| end == "jpg") { MediaType::Jpeg } else { MediaType::Png };
+    let format =
+        if Path::new(name).extension().is_some_and(|end| end == "jpg") { MediaType::Jpeg } else { MediaType::Png };
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join(name), encode(&picture, format, 90).unwrap().bytes).unwrap();
     folder.join(name)
