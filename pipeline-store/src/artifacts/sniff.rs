@@ -86,7 +86,7 @@ mod tests {
             (b"\xff\xd8\xff\xe0\0\x10JFIF\0", MediaType::Jpeg),
             (b"RIFF\x24\0\0\0WEBPVP8 ", MediaType::WebP),
             (b"GIF89a\x01\0\x01\0", MediaType::Gif),
-            (b"II*\0\x08\0\0\0", MediaType::Tiff),
+            (b"II*\0\x08\0\0\0\x01\0\0\x01", MediaType::Tiff),
             (b"II+\0\x08\0\0\0", MediaType::Tiff),
             (b"MM\0+\0\x08\0\0", MediaType::Tiff),
             (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B", MediaType::Avif),

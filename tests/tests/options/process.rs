@@ -561,7 +561,13 @@ async fn a_watermark_is_put_over_the_picture() {
     let digest = earlier.file(0, "files").digest;
     std::fs::remove_file(&logo).unwrap();
     assert_eq!(corner(json!(format!("artifact:{digest}"))).await, Some([255, 0, 0]));
-    assert_eq!(corner(json!("artifact:1234")).await, None);
+    assert_eq!(corner(json!(format!("artifact:{}", "0".repeat(64)))).await, None);
+    let short = crate::bench::request(KINDS, &[&path], json!({"process": {"watermark": "artifact:1234"}}));
+    let refused = bench.submit(short).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("process.watermark: `1234` is not a valid digest; expected 64 hexadecimal digits"),
+        "{refused}"
+    );
 }
 
 /// A grey picture with a red mark in its lower right corner.
