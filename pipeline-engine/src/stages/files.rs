@@ -139,9 +139,9 @@ pub(super) async fn read(path: &str) -> Result<bytes::Bytes> {
     let about = tokio::fs::metadata(path).await.map_err(unreadable)?;
     // A device never ends, and a pipe waits for who writes into it.
     if !about.is_file() {
-        return Err(Error::new(ErrorKind::Unsupported, "not a file of its own")
+        return Err(Error::new(ErrorKind::Unsupported, "not a regular file")
             .with("path", path)
-            .with("accepted", "a regular file, or a link to one"));
+            .with("accepted", "a file, or a link to one"));
     }
     let long = |length: u64| {
         Error::new(ErrorKind::Unsupported, "file is too long")
