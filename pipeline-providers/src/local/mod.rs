@@ -5,4 +5,5 @@ pub mod image;
 pub mod measures;
 pub mod procedural;
 pub mod sheet;
+mod srgb;
 pub mod template;

@@ -1,6 +1,7 @@
 //! The colours of a small picture in CIE L*a*b*, where distances are close to what people see.
 
 use crate::local::image::Picture;
+use crate::local::srgb::to_linear;
 
 /// Lightness, and the two axes of colour.
 pub(super) type Lab = [f32; 3];
@@ -9,12 +10,7 @@ pub(super) type Lab = [f32; 3];
 ///
 /// Formulas: IEC 61966-2-1 for linear light and its matrix, CIE 15 for L*a*b*.
 pub(super) fn lab(picture: &Picture) -> Vec<Lab> {
-    let linear: Vec<f32> = (0..=255_u8)
-        .map(|value| {
-            let value = f32::from(value) / 255.0;
-            if value <= 0.040_45 { value / 12.92 } else { libm::powf((value + 0.055) / 1.055, 2.4) }
-        })
-        .collect();
+    let linear: Vec<f32> = (0..=255_u8).map(|value| to_linear(f32::from(value) / 255.0)).collect();
     let light = |value: u8| linear.get(usize::from(value)).copied().unwrap_or_default();
     let pixels = picture.pixels().chunks_exact(picture.channels());
     pixels

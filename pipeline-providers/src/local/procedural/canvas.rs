@@ -1,8 +1,8 @@
 //! The picture while it is painted: linear light, the shorter side one unit long.
 
 use super::math::{coverage, mix, mix3};
-use super::oklab::from_linear;
 use super::random::hash;
+use crate::local::srgb::from_linear;
 
 /// Red, green and blue as linear light.
 pub(super) type Light = [f32; 3];

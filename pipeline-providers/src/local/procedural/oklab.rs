@@ -1,5 +1,7 @@
 //! Colour as people see it: OKLab and OKLCH (Björn Ottosson, 2020, <https://bottosson.github.io/posts/oklab/>).
 
+use crate::local::srgb::{from_linear, to_linear};
+
 /// A colour in OKLab: lightness 0 to 1, green–red, blue–yellow.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Lab {
@@ -82,15 +84,4 @@ impl Lab {
     pub(crate) fn to_srgb(self) -> [u8; 3] {
         self.linear().map(|v| (from_linear(v) * 255.0 + 0.5) as u8)
     }
-}
-
-/// Turns a value of a picture, 0 to 1, into light.
-pub(crate) fn to_linear(v: f32) -> f32 {
-    if v <= 0.040_45 { v / 12.92 } else { libm::powf((v + 0.055) / 1.055, 2.4) }
-}
-
-/// Turns light into a value of a picture, 0 to 1.
-pub(crate) fn from_linear(v: f32) -> f32 {
-    let v = v.clamp(0.0, 1.0);
-    if v <= 0.003_130_8 { v * 12.92 } else { 1.055 * libm::powf(v, 1.0 / 2.4) - 0.055 }
 }

@@ -7,6 +7,7 @@ use moxcms::{DataColorSpace, Layout, RenderingIntent, TransformExecutor, Transfo
 use pipeline_core::error::{Error, ErrorKind, Result};
 
 use super::super::picture::Picture;
+use crate::local::srgb::{from_linear, to_linear};
 
 /// Longest profile that is read: the largest in use, those of presses, have two to three million bytes.
 pub(super) const MAX_BYTES: usize = 4 << 20;
@@ -36,20 +37,17 @@ pub(super) enum Space {
 
 type Transform<T> = dyn TransformExecutor<T> + Send + Sync;
 
-/// A profile from which sRGB can be reached.
-pub(super) struct Profile {
-    space: Space,
-    /// Of one, three or four samples to three; for inks their pure colours, without [`Press`].
-    to_srgb: Arc<Transform<u8>>,
-    /// The same with alpha, which stays as it is; only for colour.
-    with_alpha: Option<Arc<Transform<u8>>>,
-    /// Only for inks.
-    press: Option<Press>,
+/// A profile from which sRGB can be reached, by what it describes.
+pub(super) enum Profile {
+    Grey(Arc<Transform<u8>>),
+    /// The second one leaves alpha as it is.
+    Rgb(Arc<Transform<u8>>, Arc<Transform<u8>>),
+    Cmyk(Press),
 }
 
 /// The way from inks to sRGB with black point compensation: the darkest that the press can do becomes black. Without it the
 /// shadows of every picture would be grey, for no ink is as dark as a screen.
-struct Press {
+pub(super) struct Press {
     to_srgb: Arc<Transform<u16>>,
     /// What becomes of each of the values that the transform gives.
     tone: Vec<u8>,
@@ -59,13 +57,13 @@ impl Press {
     fn new(transform: Arc<Transform<u16>>) -> Result<Self> {
         let mut darkest = [0; 3];
         transform.transform(&[u16::MAX; 4], &mut darkest).map_err(failed)?;
-        let [red, green, blue] = darkest.map(|value| linear(f32::from(value) / MOST));
+        let [red, green, blue] = darkest.map(|value| to_linear(f32::from(value) / MOST));
         // The black point is taken as neutral and of no more than half the lightness (Adobe Systems' Implementation of Black
         // Point Compensation, 2006). In light, compensation is then one line for all channels of sRGB.
         let black = (0.2126 * red + 0.7152 * green + 0.0722 * blue).min(0.184);
         let tone = |value: u16| {
-            let light = (linear(f32::from(value) / MOST) - black) / (1.0 - black);
-            (gamma(light.max(0.0)) * 255.0).round() as u8
+            let light = (to_linear(f32::from(value) / MOST) - black) / (1.0 - black);
+            (from_linear(light) * 255.0).round() as u8
         };
         Ok(Self { to_srgb: transform, tone: (0..=u16::MAX).map(tone).collect() })
     }
@@ -74,27 +72,10 @@ impl Press {
 /// The largest value of sixteen bits.
 const MOST: f32 = 65_535.0;
 
-/// Light of a value of sRGB, both from 0 to 1 (IEC 61966-2-1).
-fn linear(value: f32) -> f32 {
-    if value <= 0.04045 { value / 12.92 } else { libm::powf((value + 0.055) / 1.055, 2.4) }
-}
-
-/// The opposite of [`linear`].
-fn gamma(light: f32) -> f32 {
-    if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * libm::powf(light, 1.0 / 2.4) - 0.055 }
-}
-
 impl Profile {
     /// Reads a profile; `None` when it is damaged or of another kind.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let profile = moxcms::ColorProfile::new_from_slice(bytes).ok()?;
-        let (space, layout) = match profile.color_space {
-            DataColorSpace::Gray => (Space::Grey, Layout::Gray),
-            DataColorSpace::Rgb => (Space::Rgb, Layout::Rgb),
-            // Four samples a pixel, whatever they are.
-            DataColorSpace::Cmyk => (Space::Cmyk, Layout::Rgba),
-            _ => return None,
-        };
         let srgb = moxcms::ColorProfile::new_srgb();
         // Whole numbers where there is a choice: they are the same on every processor.
         let options = TransformOptions {
@@ -102,27 +83,30 @@ impl Profile {
             prefer_fixed_point: true,
             ..TransformOptions::default()
         };
-        let to_srgb = profile.create_transform_8bit(layout, &srgb, Layout::Rgb, options).ok()?;
-        let with_alpha = match space {
-            Space::Rgb => Some(profile.create_transform_8bit(Layout::Rgba, &srgb, Layout::Rgba, options).ok()?),
-            Space::Grey | Space::Cmyk => None,
-        };
-        let press = match space {
-            Space::Cmyk => {
-                let transform = profile.create_transform_16bit(layout, &srgb, Layout::Rgb, options).ok()?;
-                Some(Press::new(transform).ok()?)
+        let bytes = |from, to| profile.create_transform_8bit(from, &srgb, to, options).ok();
+        Some(match profile.color_space {
+            DataColorSpace::Gray => Self::Grey(bytes(Layout::Gray, Layout::Rgb)?),
+            DataColorSpace::Rgb => Self::Rgb(bytes(Layout::Rgb, Layout::Rgb)?, bytes(Layout::Rgba, Layout::Rgba)?),
+            // Four samples a pixel, whatever they are.
+            DataColorSpace::Cmyk => {
+                let transform = profile.create_transform_16bit(Layout::Rgba, &srgb, Layout::Rgb, options).ok()?;
+                Self::Cmyk(Press::new(transform).ok()?)
             }
-            Space::Grey | Space::Rgb => None,
-        };
-        Some(Self { space, to_srgb, with_alpha, press })
+            _ => return None,
+        })
     }
 
     pub(super) fn space(&self) -> Space {
-        self.space
+        match self {
+            Self::Grey(_) => Space::Grey,
+            Self::Rgb(..) => Space::Rgb,
+            Self::Cmyk(_) => Space::Cmyk,
+        }
     }
 
     /// Tells whether the colours are those of sRGB, to within one step of 255.
     pub(super) fn is_srgb(&self) -> bool {
+        let Self::Rgb(to_srgb, _) = self else { return false };
         const STEPS: [u8; 10] = [0, 3, 12, 28, 57, 85, 128, 170, 213, 255];
         let colours: Vec<u8> = STEPS
             .iter()
@@ -131,17 +115,14 @@ impl Profile {
             })
             .collect();
         let mut converted = vec![0; colours.len()];
-        self.space == Space::Rgb
-            && self.to_srgb.transform(&colours, &mut converted).is_ok()
+        to_srgb.transform(&colours, &mut converted).is_ok()
             && colours.iter().zip(&converted).all(|(before, after)| before.abs_diff(*after) <= 1)
     }
 
     /// Converts a picture in place.
     pub(super) fn convert(&self, picture: &mut Picture) -> Result<()> {
-        let transform = match &self.with_alpha {
-            Some(with_alpha) if picture.has_alpha() => with_alpha,
-            _ => &self.to_srgb,
-        };
+        let Self::Rgb(opaque, with_alpha) = self else { return Err(unfit()) };
+        let transform = if picture.has_alpha() { with_alpha } else { opaque };
         let stride = picture.width() * picture.channels();
         let mut before = vec![0; stride];
         for row in picture.pixels_mut().chunks_exact_mut(stride) {
@@ -153,18 +134,17 @@ impl Profile {
 
     /// Converts every grey.
     pub(super) fn greys(&self) -> Result<[[u8; 3]; 256]> {
+        let Self::Grey(to_srgb) = self else { return Err(unfit()) };
         let greys: [u8; 256] = std::array::from_fn(|grey| grey as u8);
         let mut converted = [0; 768];
-        self.to_srgb.transform(&greys, &mut converted).map_err(failed)?;
+        to_srgb.transform(&greys, &mut converted).map_err(failed)?;
         let colours = converted.as_chunks::<3>().0;
         Ok(std::array::from_fn(|grey| colours.get(grey).copied().unwrap_or_default()))
     }
 
     /// Converts inks, 255 being full ink, to three bytes a pixel.
     pub(super) fn inks(&self, inks: &[u8], width: usize) -> Result<Vec<u8>> {
-        let Some(press) = &self.press else {
-            return Err(Error::unexpected("inks without a profile of inks"));
-        };
+        let Self::Cmyk(press) = self else { return Err(unfit()) };
         let (mut row, mut colours) = (vec![0; width * 4], vec![0; width * 3]);
         let mut pixels = Vec::with_capacity(inks.len() / 4 * 3);
         for inks in inks.chunks_exact(width * 4) {
@@ -176,6 +156,10 @@ impl Profile {
         }
         Ok(pixels)
     }
+}
+
+fn unfit() -> Error {
+    Error::unexpected("a profile of other samples")
 }
 
 fn failed(error: moxcms::CmsError) -> Error {

@@ -97,10 +97,10 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<
             .with("tile", piece)
             .with("accepted", "tiles that are not larger than the picture"));
     }
-    let tiled = directory.first(TILE_WIDTH).is_some();
-    let found = match (indexed, directory.first(PLANAR) == Some(PLANES)) {
+    let (planar, tiled) = (directory.first(PLANAR) == Some(PLANES), directory.first(TILE_WIDTH).is_some());
+    let found = match (indexed, planar && tiled) {
         // tiff 0.11.3 panics on these.
-        (_, true) if tiled && samples > 1 => Some("tiles of one sample each"),
+        (_, true) if samples > 1 => Some("tiles of one sample each"),
         (true, _) if samples > 1 => Some("a palette and more samples"),
         _ => None,
     };
@@ -108,7 +108,7 @@ pub(super) fn outline(bytes: &[u8], size: Dimensions, limits: Limits) -> Result<
         let accepted = "strips of one sample each, tiles of whole pixels; palettes alone";
         return Err(unusual(MediaType::Tiff).with("found", found).with("accepted", accepted));
     }
-    let planes = if directory.first(PLANAR) == Some(PLANES) { samples } else { 1 };
+    let planes = if planar { samples } else { 1 };
     let across = u64::from(size.width).div_ceil(u64::from(piece.width.max(1)));
     let down = u64::from(size.height).div_ceil(u64::from(piece.height.max(1)));
     pieces(&directory, bytes, piece, across.saturating_mul(down).saturating_mul(planes), limits)?;
