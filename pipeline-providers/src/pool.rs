@@ -20,7 +20,7 @@ pub struct CpuPool {
 
 impl CpuPool {
     /// How long a piece of work may take unless something else is said: ten times what the largest picture within the
-    /// limits needs on one slow core.
+    /// limits needs on one slow core, unless it becomes an AVIF.
     pub const TIME_LIMIT: Duration = Duration::from_secs(300);
 
     /// Makes a pool that runs at most `threads` pieces of work at once; zero counts as one.

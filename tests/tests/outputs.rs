@@ -30,7 +30,7 @@ struct Output {
 fn encodings() -> Vec<Encoding> {
     let of = |format| Encoding::new(format).quality(85);
     let jpeg = of(OutputFormat::Jpeg);
-    vec![
+    let mut encodings = vec![
         jpeg,
         Encoding { progressive: true, ..jpeg },
         Encoding { chroma: Chroma::Half, ..jpeg },
@@ -41,7 +41,11 @@ fn encodings() -> Vec<Encoding> {
         Encoding { colors: Some(17), ..of(OutputFormat::Png) },
         of(OutputFormat::Webp),
         Encoding { lossless: true, ..of(OutputFormat::Webp) },
-    ]
+    ];
+    if cfg!(feature = "avif") {
+        encodings.push(Encoding { effort: Some(1), ..of(OutputFormat::Avif) });
+    }
+    encodings
 }
 
 /// Everything that can be read, in everything that can be written, with and without what may be kept of its file, and with
@@ -51,7 +55,8 @@ fn outputs(folder: &Path) -> Vec<Output> {
     for sample in corpus() {
         for (number, encoding) in encodings().into_iter().enumerate() {
             let (color, exif) = match number % 2 {
-                0 => (ColorProfile::Keep, KeepExif::All),
+                // An AVIF carries neither.
+                0 if encoding.format != OutputFormat::Avif => (ColorProfile::Keep, KeepExif::All),
                 _ => (ColorProfile::Srgb, KeepExif::Nothing),
             };
             let image = ImageFile { bytes: sample.bytes.clone().into(), media_type: MediaType::Binary };
@@ -103,6 +108,7 @@ fn sharp_finds_format_size_orientation_and_profile_of_every_output() {
         let format = match encoding.format {
             OutputFormat::Jpeg => "jpeg",
             OutputFormat::Webp => "webp",
+            OutputFormat::Avif => "heif",
             _ => "png",
         };
         assert_eq!(found["format"], json!(format), "{}", say());

@@ -161,7 +161,7 @@ pub(crate) struct RetryJobArgs {
     /// Only items in this state (repeatable) [default: rejected, undecided, failed; any with --ids or a `state:` in --where]
     #[arg(long, value_name = "STATE", value_delimiter = ',', conflicts_with = "ids")]
     pub(crate) status: Vec<ItemStatus>,
-    /// Only items for which this holds, for example 'stage:qc code:blurred sharpness<100'
+    /// Only items for which this holds, for example 'stage:qc code:blurry sharpness<100'
     #[arg(long = "where", value_name = "QUERY", allow_hyphen_values = true, conflicts_with = "ids")]
     pub(crate) query: Option<String>,
     /// Only these items: ids, or the beginnings of them (repeatable)

@@ -84,7 +84,7 @@ pub(crate) struct SheetArgs {
     /// Where a picture of the page goes
     #[arg(long, value_name = "FILE.png")]
     pub(crate) png: Option<PathBuf>,
-    /// Only items for which this holds, for example 'stage:qc code:blurred sharpness<100'
+    /// Only items for which this holds, for example 'stage:qc code:blurry sharpness<100'
     #[arg(long = "where", value_name = "QUERY", allow_hyphen_values = true)]
     pub(crate) query: Option<String>,
     /// Only items in this state (repeatable)

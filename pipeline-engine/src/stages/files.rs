@@ -17,7 +17,7 @@ use pipeline_core::settings::{SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, PlannedItem, Source, SourceRequest, Stage, StageContext, StageEnd, Task};
 use pipeline_core::{Error, ErrorKind, Result};
 
-/// Files longer than this are refused before they are read: no picture within the pixel limits is as long.
+/// Files longer than this are refused before they are read: hardly a picture within the pixel limits is as long.
 const MAX_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Settings of `source.files`.
@@ -79,7 +79,7 @@ impl Stage for SourceFiles {
             return Err(Error::corrupt("not a picture: the content is something else, whatever the name says")
                 .with("path", &path)
                 .with("content", artifact.media_type)
-                .with("accepted", "PNG, JPEG, WebP, GIF, TIFF, BMP"));
+                .with("accepted", "PNG, JPEG, WebP, GIF, TIFF, BMP, and AVIF in builds that read it"));
         }
         let image = ImageFile { bytes, media_type: artifact.media_type };
         let processor = context.providers().image_processor(&settings.provider)?;

@@ -43,7 +43,7 @@ pub enum Sidecar {
     /// Nothing.
     #[default]
     None,
-    /// `NAME.json` with title, description, tags, prompt, seed and the item's id.
+    /// `NAME.json` with title, description, tags, keyword, prompt, seed and the item's id.
     Json,
 }
 

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::{
-    BackgroundRemover, ProviderInfo, RemoveBackgroundRequest, RemoveBackgroundResponse, Usage,
+    BackgroundRemover, Encoding, ProviderInfo, RemoveBackgroundRequest, RemoveBackgroundResponse, Usage,
 };
 
 use crate::local::cutout::{Enlarger, Matte, Plane};
-use crate::local::image::{Picture, encode};
+use crate::local::image::{Picture, Threads, encode_as};
 
 use super::config::Normalise;
 use super::model::Model;
@@ -35,7 +35,7 @@ impl BackgroundRemover for OnnxRemover {
         let normalise = self.normalise;
         let read = move |picture: Picture, answer: Tensor| {
             let matte = matte(&picture, &plane(&answer, normalise)?)?;
-            let image = encode(&matte.cut(&picture)?, MediaType::Png, 100)?;
+            let image = encode_as(&matte.cut(&picture)?, MediaType::Png, &Encoding::default(), Threads::ONE)?;
             Ok(RemoveBackgroundResponse { image, confidence: Some(matte.decidedness()), usage: Usage::default() })
         };
         self.model.look(request.image, read).await

@@ -1,26 +1,19 @@
 //! Media types by content: magic numbers first, then the shape of text.
 
-use pipeline_core::model::MediaType;
+use pipeline_core::model::{MediaType, picture_type};
 
 /// So much of a text is looked at for its shape.
 const HEAD: usize = 4_096;
 
 /// Says what content is; never looks at a name.
 pub(super) fn sniff(content: &[u8]) -> MediaType {
-    // BigTIFF, which `infer` does not know.
-    if content.starts_with(b"II+\0") || content.starts_with(b"MM\0+") {
-        return MediaType::Tiff;
+    if let Some(picture) = picture_type(content) {
+        return picture;
     }
     if let Some(kind) = infer::get(content) {
         match kind.mime_type() {
-            "image/png" => return MediaType::Png,
-            "image/jpeg" => return MediaType::Jpeg,
-            "image/webp" => return MediaType::WebP,
-            "image/gif" => return MediaType::Gif,
-            "image/tiff" => return MediaType::Tiff,
-            "image/bmp" => return MediaType::Bmp,
-            "image/avif" => return MediaType::Avif,
-            "image/heif" | "image/heic" => return MediaType::Heic,
+            // Its signature is two letters, which prose has too.
+            "image/bmp" => {}
             "text/html" | "text/xml" | "text/plain" | "text/x-shellscript" => {}
             _ => return MediaType::Binary,
         }
@@ -96,6 +89,8 @@ mod tests {
             (b" {\"a\": [1, 2.5]}\n", MediaType::Json),
             (b"{not json", MediaType::Text),
             (b"a,b\n1,2\n3,\"4,5\"\n", MediaType::Csv),
+            (b"BMW drives into the sunset", MediaType::Text),
+            (b"\0\0\0\x18ftyphevc\0\0\0\0hevc", MediaType::Heic),
             (b"Dear reader, hello.\nBye.\n", MediaType::Text),
             ("caf\u{e9}".as_bytes(), MediaType::Text),
             (b"", MediaType::Text),

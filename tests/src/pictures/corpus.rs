@@ -44,7 +44,17 @@ pub fn scene(width: u32, height: u32) -> Vec<u8> {
 
 /// The corpus, always the same.
 pub fn corpus() -> Vec<Sample> {
-    [jpegs(), pngs(), webps(), gifs(), tiffs(), bmps()].concat()
+    [jpegs(), pngs(), webps(), gifs(), tiffs(), bmps(), avifs()].concat()
+}
+
+/// Two files of other programs, in builds that read them.
+fn avifs() -> Vec<Sample> {
+    let turned = include_bytes!("../../../pipeline-providers/src/local/image/decode/fixtures/turned.avif");
+    let alpha = include_bytes!("../../../pipeline-providers/src/local/image/decode/fixtures/premultiplied.avif");
+    if !cfg!(feature = "avif") {
+        return Vec::new();
+    }
+    vec![sample("turned.avif", turned.to_vec()), sample("alpha.avif", alpha.to_vec())]
 }
 
 fn sample(name: &'static str, bytes: Vec<u8>) -> Sample {

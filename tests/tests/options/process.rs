@@ -603,7 +603,12 @@ async fn avif_is_written_by_builds_that_can(value: &str) {
     let bench = Bench::new();
     let path = bench.picture("a.png", &cut_out(64));
     let run = over(&bench, &path, json!({"format": value, "max_attempts": 1})).await;
-    // The tests are built without the feature: the format is refused by name, and nothing else is written instead.
+    if cfg!(feature = "avif") {
+        let made = decode_as(&run.bytes(0, "process").await, Limits::DEFAULT, ColorProfile::Keep).unwrap();
+        assert_eq!((run.statuses(), made.media_type), (vec![ItemStatus::Succeeded], MediaType::Avif));
+        return;
+    }
+    // The format is refused by name, and nothing else is written instead.
     assert_eq!(run.statuses(), [ItemStatus::Failed]);
     let Some((_, Stop::Failed { failure })) = run.items[0].machine.stop() else { panic!("{:?}", run.items) };
     assert!(failure.message.contains("format=image/avif"), "{}", failure.message);
@@ -747,15 +752,18 @@ async fn renditions_are_further_files() {
 /// Settings under which a part cannot be done: of every part that can fail once settings are in their ranges.
 fn impossible(bench: &Bench) -> Vec<(&'static str, Value)> {
     let logo = bench.picture("huge.png", &rgb(400, 8, |_, _| [1; 3]));
-    vec![
+    let mut impossible = vec![
         ("extract", json!({"extract": [120, 0, 20, 20]})),
         ("resize", json!({"width": 16000, "enlarge": true})),
         ("pad", json!({"padding": [16000, 8000]})),
         ("watermark", json!({"watermark": logo})),
         ("watermark", json!({"watermark": bench.path("gone.png")})),
         ("watermark", json!({"watermark": format!("artifact:{}", "0".repeat(64))})),
-        ("encode", json!({"format": "avif"})),
-    ]
+    ];
+    if !cfg!(feature = "avif") {
+        impossible.push(("encode", json!({"format": "avif"})));
+    }
+    impossible
 }
 
 async fn what_may_fail_is_left_out_and_told() {
@@ -779,6 +787,23 @@ async fn what_may_fail_is_left_out_and_told() {
     }
     let good = over(&bench, &path, json!({"soft": ["resize"], "width": 64})).await;
     assert_eq!(good.field(0, "process", "failed"), json!([]));
+}
+
+#[tokio::test]
+async fn what_an_avif_cannot_carry_is_refused() {
+    let bench = Bench::new();
+    let path = bench.picture("a.png", &scene(64, 64));
+    for (key, value) in [("color_profile", "keep"), ("keep_exif", "all")] {
+        for avif in [json!({"format": "avif"}), json!({"renditions": {"small": {"width": 9, "format": "avif"}}})] {
+            let mut settings = avif.clone();
+            settings[key] = json!(value);
+            let request = |settings| crate::bench::request(KINDS, &[&path], json!({"process": settings}));
+            let error = bench.submit(request(settings.clone())).await.unwrap_err().to_string();
+            assert!(error.contains(key) && error.contains("an AVIF carries no"), "{error}");
+            settings["soft"] = json!(["encode"]);
+            bench.submit(request(settings)).await.unwrap();
+        }
+    }
 }
 
 /// A red picture, by a profile that means green by red: the colour that comes out, and whether the profile does.

@@ -147,7 +147,7 @@ fn alpha_that_was_multiplied_in_is_taken_out() {
         open(&tiff.strips(1, vec![vec![100, 50, 0, 128, 0, 0, 0, 0]]).file()).picture
     };
     assert_eq!(file(2).pixels(), [100, 50, 0, 128, 0, 0, 0, 0]);
-    assert_eq!(file(1).pixels(), [199, 99, 0, 128, 0, 0, 0, 0]);
+    assert_eq!(file(1).pixels(), [199, 100, 0, 128, 0, 0, 0, 0]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pipeline_core::ErrorKind;
 use pipeline_core::id::{CallId, ItemId, JobId, SessionId};
@@ -377,6 +377,11 @@ async fn held_at_most(url: &str, job: NewJob, items: Vec<NewItem>, most: usize, 
                     }
                     let now = held.fetch_add(claims.units.len(), Ordering::SeqCst) + claims.units.len();
                     seen.fetch_max(now, Ordering::SeqCst);
+                    // What is claimed first is kept until a second claim is seen beside it, however slow the machine is.
+                    let patience = Instant::now() + Duration::from_secs(20);
+                    while !claims.units.is_empty() && seen.load(Ordering::SeqCst) < 2 && Instant::now() < patience {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
                     tokio::time::sleep(Duration::from_millis(1)).await;
                     for unit in &claims.units {
                         done += 1;

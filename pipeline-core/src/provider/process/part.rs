@@ -17,8 +17,6 @@ pub enum ProcessPart {
     Rotate,
     /// Scaling.
     Resize,
-    /// Adding area around the picture.
-    Pad,
     /// Gamma and normalising.
     Levels,
     /// Brightness, saturation and hue.
@@ -27,6 +25,8 @@ pub enum ProcessPart {
     Blur,
     /// Sharpening.
     Sharpen,
+    /// Adding area around the picture.
+    Pad,
     /// Putting another picture over it.
     Watermark,
     /// Putting it on a background.
@@ -45,11 +45,11 @@ impl ProcessPart {
         Self::Trim,
         Self::Rotate,
         Self::Resize,
-        Self::Pad,
         Self::Levels,
         Self::Modulate,
         Self::Blur,
         Self::Sharpen,
+        Self::Pad,
         Self::Watermark,
         Self::Flatten,
         Self::Encode,
@@ -62,11 +62,11 @@ impl ProcessPart {
             Self::Trim => "trim",
             Self::Rotate => "rotate",
             Self::Resize => "resize",
-            Self::Pad => "pad",
             Self::Levels => "levels",
             Self::Modulate => "modulate",
             Self::Blur => "blur",
             Self::Sharpen => "sharpen",
+            Self::Pad => "pad",
             Self::Watermark => "watermark",
             Self::Flatten => "flatten",
             Self::Matte => "matte",

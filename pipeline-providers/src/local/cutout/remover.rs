@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use pipeline_core::error::Result;
 use pipeline_core::model::{Capability, MediaType};
 use pipeline_core::provider::{
-    BackgroundRemover, ProviderInfo, RemoveBackgroundRequest, RemoveBackgroundResponse, Usage,
+    BackgroundRemover, Encoding, ProviderInfo, RemoveBackgroundRequest, RemoveBackgroundResponse, Usage,
 };
 
-use crate::local::image::{Limits, Picture, decode, encode, flatten, shrink_to};
+use crate::local::image::{Limits, Picture, Threads, decode, encode_as, flatten, shrink_to};
 use crate::pool::CpuPool;
 
 use super::guided::Guide;
@@ -61,14 +61,16 @@ impl BackgroundRemover for Classical {
     }
 
     async fn remove_background(&self, request: RemoveBackgroundRequest) -> Result<RemoveBackgroundResponse> {
-        let limits = self.limits;
+        let (limits, pool) = (self.limits, self.pool.clone());
         self.pool
             .run_until(move |end| {
                 let limits = limits.until(end);
                 let picture = decode(&request.image.bytes, limits)?.upright()?;
                 let Cutout { picture, confidence } = cut_out(picture)?;
                 limits.check_time()?;
-                let image = encode(&picture, MediaType::Png, 100)?;
+                // Where other pictures are worked on, the cores are theirs.
+                let threads = Threads::available().at_most(pool.free() + 1);
+                let image = encode_as(&picture, MediaType::Png, &Encoding::default(), threads)?;
                 Ok(RemoveBackgroundResponse { image, confidence: Some(confidence), usage: Usage::default() })
             })
             .await

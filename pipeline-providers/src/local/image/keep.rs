@@ -7,7 +7,7 @@ use pipeline_core::error::{Error, ErrorKind, Result};
 use pipeline_core::model::MediaType;
 use pipeline_core::provider::{Dimensions, ImageFile, KeepExif};
 
-use super::embed::exif_block;
+use super::embed::{exif_block, has_profile};
 use super::tags::{BLOCKS, MAKER_NOTE, Tags};
 
 /// Most bytes of EXIF in a JPEG segment, beside its length and `Exif\0\0`.
@@ -59,15 +59,6 @@ impl Keepsake {
             parts.set_exif(Some(sized(tags.clone(), size).written(most).into()));
         }
         Ok(ImageFile { bytes: parts.encoder().bytes(), ..file })
-    }
-}
-
-fn has_profile(bytes: &Bytes) -> bool {
-    match DynImage::from_bytes(bytes.clone()) {
-        // Only whether there is one: it may unpack to anything.
-        Ok(Some(DynImage::Png(png))) => png.chunk_by_type(*b"iCCP").is_some(),
-        Ok(Some(file)) => file.icc_profile().is_some(),
-        _ => false,
     }
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use pipeline_core::error::{Error, Result, chain};
 use pipeline_core::model::{Capability, MediaType};
 use pipeline_core::provider::{
-    EmbedMetadataRequest, Encoding, FailedPart, ImageFile, ImageInfo, ImageProcessor, ProcessPart, ProcessRequest,
-    ProcessResponse, ProviderInfo, Rendition, RenditionFile,
+    EmbedMetadataRequest, Encoding, FailedPart, ImageFile, ImageInfo, ImageProcessor, OutputFormat, ProcessPart,
+    ProcessRequest, ProcessResponse, ProviderInfo, Rendition, RenditionFile,
 };
 
 use super::bands::Threads;
@@ -166,8 +166,8 @@ pub fn process_on(request: &ProcessRequest, limits: Limits, threads: Threads) ->
         Ok(image) => image,
         Err(error) => {
             bench.tolerate(ProcessPart::Encode, error, &mut log)?;
-            // Any picture can be a PNG.
-            encode_as(&picture, MediaType::Png, &Encoding::default(), threads)?
+            // Any picture can be a PNG, with its profile.
+            writing.write(Cow::Borrowed(&picture), &Encoding::new(OutputFormat::Png), &mut log.applied)?
         }
     };
     failed.extend(log.failed.into_iter().map(|(part, error)| told(part, None, &error)));

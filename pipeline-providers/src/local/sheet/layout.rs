@@ -39,7 +39,8 @@ impl Layout {
             return Err(Error::invalid("a sheet needs columns").with("columns", 0).with("accepted", "1 or more"));
         }
         let side = side as usize;
-        let columns = columns.map_or_else(|| usual(cells, side), |columns| columns as usize).min(cells.max(1));
+        let columns =
+            columns.map_or_else(|| usual(cells.min(1 << 32), side), |columns| columns as usize).min(cells.max(1));
         let layout = Self { cells, columns, side };
         let (width, height) = (layout.width() as u64, layout.height() as u64);
         if width.max(height) > LONGEST {
@@ -58,12 +59,12 @@ impl Layout {
 
     /// Returns the width in pixels.
     pub fn width(&self) -> usize {
-        (GAP + self.columns.saturating_mul(self.side + GAP)).max(NARROWEST)
+        GAP.saturating_add(self.columns.saturating_mul(self.side + GAP)).max(NARROWEST)
     }
 
     /// Returns the height in pixels.
     pub fn height(&self) -> usize {
-        BAND + self.rows().saturating_mul(self.row_height())
+        BAND.saturating_add(self.rows().saturating_mul(self.row_height()))
     }
 
     pub(super) fn rows(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Which settings of `image.process` have no effect beside the others, and which do not fit.
 
 use pipeline_core::id::Digest;
-use pipeline_core::provider::{OutputFormat, ResizeFit};
+use pipeline_core::provider::{ColorProfile, KeepExif, OutputFormat, ProcessPart, ResizeFit};
 use pipeline_core::settings::{Inert, StageSettings};
 
 use super::super::ARTIFACT;
@@ -15,6 +15,13 @@ impl ProcessSettings {
         std::iter::once(self.format)
             .chain(renditions)
             .any(|format| format == OutputFormat::Keep || formats.contains(&format))
+    }
+
+    /// Tells whether a file is an AVIF, which carries neither profile nor EXIF, and may not become something else.
+    fn needs_avif(&self) -> bool {
+        let renditions = self.renditions.values().filter_map(|rendition| rendition.format);
+        let formats: Vec<_> = std::iter::once(self.format).chain(renditions).collect();
+        formats.contains(&OutputFormat::Avif) && !self.soft.contains(&ProcessPart::Encode)
     }
 
     /// The fits of all boxes with two sides, and whether there is a box at all.
@@ -123,6 +130,17 @@ impl StageSettings for ProcessSettings {
         }
         if self.watermark.as_deref() == Some("") {
             wrong("watermark", "it is empty; expected the path of a picture file, or `artifact:DIGEST`".to_owned());
+        }
+        if self.needs_avif() && self.color_profile == ColorProfile::Keep {
+            wrong(
+                "color_profile",
+                "`keep` cannot be done: an AVIF carries no profile; expected `srgb`, or another format".to_owned(),
+            );
+        }
+        if self.needs_avif() && self.keep_exif != KeepExif::Nothing {
+            let value = if self.keep_exif == KeepExif::All { "all" } else { "without_location" };
+            let accepted = "expected `nothing`, or another format";
+            wrong("keep_exif", format!("`{value}` cannot be done: an AVIF carries no EXIF; {accepted}"));
         }
         if let Some(digest) = self.watermark.as_deref().and_then(|watermark| watermark.strip_prefix(ARTIFACT))
             && let Err(error) = digest.parse::<Digest>()

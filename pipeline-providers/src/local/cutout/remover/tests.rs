@@ -3,6 +3,7 @@ use pipeline_core::id::CallId;
 use pipeline_core::provider::{CallContext, Dimensions};
 
 use super::*;
+use crate::local::image::encode;
 
 /// A picture painted by a function of the place.
 fn paint(side: u32, color: impl Fn(f64, f64) -> [u8; 3]) -> Picture {

@@ -19,7 +19,7 @@ use pipeline_core::provider::Dimensions;
 use re_rav1d::{Decoder, Settings};
 
 use super::super::limits::Limits;
-use super::samples::{Kind, Samples};
+use super::samples::{Kind, Samples, divide};
 use super::{Outline, area, profile};
 use items::{Item, Items};
 use planes::Planes;
@@ -85,8 +85,8 @@ pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Samples> {
         }
         match (premultiplied, kind) {
             (false, _) => {}
-            (true, Kind::GreyAlpha) => pixels.as_chunks_mut::<2>().0.iter_mut().for_each(divide),
-            (true, _) => pixels.as_chunks_mut::<4>().0.iter_mut().for_each(divide),
+            (true, Kind::GreyAlpha) => pixels.chunks_exact_mut(2).for_each(divide),
+            (true, _) => pixels.chunks_exact_mut(4).for_each(divide),
         }
     }
     Ok(Samples::new(picture.size, kind, pixels))
@@ -138,15 +138,6 @@ fn colours<const N: usize>(planes: &Planes, cicp: cicp::Cicp) -> Result<Vec<u8>>
 fn blank<const N: usize>(planes: &Planes) -> Vec<u8> {
     let (width, height) = planes.size();
     vec![0; width * height * N]
-}
-
-/// Takes the transparency, the last byte, out of the colours.
-fn divide<const N: usize>(pixel: &mut [u8; N]) {
-    let Some((alpha, colour)) = pixel.split_last_mut() else { return };
-    let alpha = u32::from(*alpha);
-    for level in colour {
-        *level = (u32::from(*level) * 255 + alpha / 2).checked_div(alpha).map_or(0, |level| level.min(255) as u8);
-    }
 }
 
 fn broken(why: &str) -> Error {

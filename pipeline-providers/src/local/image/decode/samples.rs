@@ -116,3 +116,12 @@ impl Samples {
         Picture::rgba(self.size, pixels)
     }
 }
+
+/// Takes the transparency, the last sample of a pixel, out of its colours.
+pub(super) fn divide(pixel: &mut [u8]) {
+    let Some((alpha, colours)) = pixel.split_last_mut() else { return };
+    let alpha = u32::from(*alpha);
+    for value in colours {
+        *value = (u32::from(*value) * 255 + alpha / 2).checked_div(alpha).map_or(0, |value| value.min(255) as u8);
+    }
+}

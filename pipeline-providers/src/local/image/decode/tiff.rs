@@ -10,7 +10,7 @@ use tiff::{ColorType, TiffError};
 
 use super::super::limits::Limits;
 use super::directory::Directory;
-use super::samples::{Kind, Samples};
+use super::samples::{Kind, Samples, divide};
 use super::watched::Watched;
 use super::{Outline, area, damaged, jpeg, profile, too_short, unusual};
 
@@ -309,17 +309,9 @@ fn woven(planes: &[u8], count: usize) -> Vec<u8> {
     pixels
 }
 
-/// Takes alpha, the last sample of a pixel, out of its colours.
-fn divide(pixel: &mut [u8]) {
-    if let Some((&mut alpha @ 1.., colours)) = pixel.split_last_mut() {
-        for value in colours {
-            *value = (u32::from(*value) * 255 / u32::from(alpha)).min(255) as u8;
-        }
-    }
-}
-
 fn cut() -> Error {
-    damaged(MediaType::Tiff).because("the directory or what it points at lies beyond the end of the file")
+    damaged(MediaType::Tiff)
+        .because("the directory has more than 4096 entries, or it or what it points at lies beyond the end of the file")
 }
 
 fn refused(error: TiffError, limits: Limits) -> Error {

@@ -11,6 +11,9 @@ use super::super::sniff::sniff;
 use super::facts::Facts;
 use super::{jpeg, png, webp};
 
+/// A file of more parts than these before its picture is taken for damaged: 40 bytes are kept for each, and one has 4.
+pub(super) const MOST_PARTS: usize = 1 << 20;
+
 /// Writes what a request says into its file. The bytes decide what the file is, not what is declared about it.
 ///
 /// Texts become one line. IPTC-IIM, which has limits in bytes, gets the beginning of a longer text, cut between
@@ -42,6 +45,16 @@ pub(in super::super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
         MediaType::Png => png::exif_block(bytes),
         MediaType::WebP => webp::exif_block(bytes),
         _ => None,
+    }
+}
+
+/// Tells whether a JPEG, PNG or WebP file holds a colour profile, whatever that is.
+pub(in super::super) fn has_profile(bytes: &[u8]) -> bool {
+    match sniff(bytes) {
+        Some(MediaType::Jpeg) => jpeg::has_profile(bytes),
+        Some(MediaType::Png) => png::has_profile(bytes),
+        Some(MediaType::WebP) => webp::has_profile(bytes),
+        _ => false,
     }
 }
 

@@ -31,6 +31,9 @@ const WINDOWS: [char; 32] = [
     '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
+/// Datasets after these are not read: 90 bytes are kept for each, and one has 5.
+const MOST: usize = 10_000;
+
 /// A dataset: its record and number, and its value.
 type Dataset<'a> = ((u8, u8), Cow<'a, [u8]>);
 /// The same, as it is stored.
@@ -64,12 +67,14 @@ pub(super) fn block(old: Option<&[u8]>, facts: &Facts) -> Vec<u8> {
     out
 }
 
-/// Returns the datasets as far as the block can be read, with their texts in UTF-8.
+/// Returns the first datasets as far as the block can be read, with their texts in UTF-8.
 fn foreign(block: &[u8]) -> Vec<Dataset<'_>> {
     let mut found: Vec<Stored<'_>> = Vec::new();
     let mut characters = None;
     let mut rest = block;
-    while let Some(((id, value), after)) = first(rest) {
+    while found.len() < MOST
+        && let Some(((id, value), after)) = first(rest)
+    {
         match id {
             CHARACTERS => characters = Some(value),
             (1 | 2, _) if !PREVIEWS.contains(&id) => found.push((id, value)),
@@ -163,6 +168,12 @@ mod tests {
             assert_eq!(after(&old, (2, 80)).unwrap(), "Jörg Müller");
             assert_eq!(after(&old, (2, 90)).unwrap(), "京都");
         }
+    }
+
+    #[test]
+    fn only_the_first_datasets_of_very_many_are_kept() {
+        let old = dataset(2, 25, b"k").repeat(100_000);
+        assert_eq!(foreign(&old).len(), MOST);
     }
 
     #[test]

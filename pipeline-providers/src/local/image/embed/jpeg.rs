@@ -10,7 +10,7 @@ use pipeline_core::provider::Dimensions;
 
 use super::exif;
 use super::facts::{Density, Facts, Frame};
-use super::file::damaged;
+use super::file::{MOST_PARTS, damaged};
 use super::photoshop;
 use super::xmp;
 
@@ -91,6 +91,11 @@ pub(super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     exif.map(Cow::Borrowed)
 }
 
+/// Tells whether a file holds a colour profile.
+pub(super) fn has_profile(bytes: &[u8]) -> bool {
+    split(bytes).is_some_and(|split| split.segments.iter().any(|s| s.marker == APP2 && s.content.starts_with(ICC)))
+}
+
 /// Puts together the rest of a packet that was longer than a segment, from parts that each say whose rest they are, how long
 /// it is as a whole, and where they belong; `None` when one is missing.
 fn extension<'a>(packet: &[u8], parts: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
@@ -123,7 +128,7 @@ fn put(out: &mut Vec<u8>, marker: u8, parts: &[&[u8]]) {
     }
 }
 
-/// Splits a file; `None` when it ends or goes astray before its picture data.
+/// Splits a file; `None` when it ends, goes astray or has too many parts before its picture data.
 fn split(bytes: &[u8]) -> Option<Split<'_>> {
     let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
     let mut segments = Vec::new();
@@ -140,6 +145,9 @@ fn split(bytes: &[u8]) -> Option<Split<'_>> {
                 let (length, after) = after.split_first_chunk::<2>()?;
                 let (content, after) =
                     after.split_at_checked(usize::from(u16::from_be_bytes(*length)).checked_sub(2)?)?;
+                if segments.len() == MOST_PARTS {
+                    return None;
+                }
                 segments.push(Segment { marker: *marker, content });
                 rest = after;
             }

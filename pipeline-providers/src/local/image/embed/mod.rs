@@ -6,7 +6,7 @@
 //! cannot be read is replaced.
 //!
 //! Files are split by own code, in one pass and without recursion, because they come from outside: a file of a million
-//! tiny parts takes no longer than its bytes, and no depth is a stack.
+//! tiny parts takes no longer than its bytes, one of more is not read, and no depth is a stack.
 
 mod exif;
 mod facts;
@@ -20,7 +20,7 @@ mod webp;
 mod xmp;
 
 pub use file::embed;
-pub(super) use file::exif_block;
+pub(super) use file::{exif_block, has_profile};
 
 #[cfg(test)]
 mod tests;

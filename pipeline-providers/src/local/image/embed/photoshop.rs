@@ -19,9 +19,12 @@ struct Resource<'a> {
     whole: &'a [u8],
 }
 
-/// Returns the resources with what is known of the picture in place of the old IPTC block.
+/// Old resources of more bytes together are not read: 40 bytes are kept for each, and one has 12.
+const LONGEST: usize = 16 << 20;
+
+/// Returns the resources with what is known of the picture in place of the old IPTC block. They go when they are too long.
 pub(super) fn with_iptc(old: &[u8], facts: &Facts) -> Vec<u8> {
-    let resources = split(old);
+    let resources = split(if old.len() <= LONGEST { old } else { &[] });
     let block = resources.iter().find(|resource| resource.id == IPTC).map(|resource| resource.content);
     let mut out = Vec::with_capacity(old.len() + 1024);
     put(&mut out, &iptc::block(block, facts));

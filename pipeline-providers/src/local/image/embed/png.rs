@@ -11,7 +11,7 @@ use pipeline_core::provider::Dimensions;
 
 use super::exif;
 use super::facts::{Density, Facts, Frame};
-use super::file::damaged;
+use super::file::{MOST_PARTS, damaged};
 use super::{text, xmp};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -94,6 +94,11 @@ pub(super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     old_exif(&split(bytes)?)
 }
 
+/// Tells whether a file holds a colour profile.
+pub(super) fn has_profile(bytes: &[u8]) -> bool {
+    split(bytes).is_some_and(|chunks| chunks.iter().any(|chunk| &chunk.kind == b"iCCP"))
+}
+
 fn old_exif<'a>(chunks: &[Chunk<'a>]) -> Option<Cow<'a, [u8]>> {
     if let Some(chunk) = chunks.iter().find(|chunk| &chunk.kind == b"eXIf") {
         return Some(Cow::Borrowed(chunk.content));
@@ -140,7 +145,8 @@ fn put(out: &mut Vec<u8>, kind: [u8; 4], parts: &[&[u8]]) {
     out.extend_from_slice(&checksum.finalize().to_be_bytes());
 }
 
-/// Splits a file up to its end chunk; what follows that is dropped. `None` when a chunk is cut off.
+/// Splits a file up to its end chunk; what follows that is dropped. `None` when a chunk is cut off, and when there are
+/// too many.
 fn split(bytes: &[u8]) -> Option<Vec<Chunk<'_>>> {
     let mut rest = bytes.strip_prefix(SIGNATURE)?;
     let mut chunks = Vec::new();
@@ -150,6 +156,9 @@ fn split(bytes: &[u8]) -> Option<Vec<Chunk<'_>>> {
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
         let content = after.get(..length)?;
         let (whole, after) = rest.split_at_checked(length.checked_add(12)?)?;
+        if chunks.len() == MOST_PARTS {
+            return None;
+        }
         chunks.push(Chunk { kind: *kind, content, whole });
         rest = after;
         if kind == b"IEND" {

@@ -534,16 +534,25 @@ fn a_file_cut_before_its_pixels_is_corrupt() {
 
 #[test]
 fn files_made_to_be_slow_or_deep_are_neither() {
-    // A million empty chunks; a packet of a hundred thousand levels; a table whose every entry is the whole block.
+    // A million empty chunks, and more; a packet of a hundred thousand levels; a table whose every entry is the whole block.
     let png = file(MediaType::Png).bytes;
     let mut tiny = b"\0\0\0\0tEXt".to_vec();
     tiny.extend(crc32fast::hash(b"tEXt").to_be_bytes());
     let bytes = [&png[..33], &tiny.repeat(1_000_000), &png[33..]].concat();
     let after = embed(&request(ImageFile { bytes: bytes.into(), media_type: MediaType::Png })).unwrap();
     assert!(after.bytes.len() > 12_000_000);
+    let more = [&png[..33], &tiny.repeat(1 << 20), &png[33..]].concat();
+    let refused = embed(&request(ImageFile { bytes: more.into(), media_type: MediaType::Png })).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt);
     let deep = format!("<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">{}", "<a>".repeat(100_000));
     let facts = super::facts::Facts::of(&request(file(MediaType::Png)));
     assert_eq!(super::xmp::packet(&[deep.as_bytes()], &facts, 1 << 20).unwrap().matches("<x:xmpmeta").count(), 1);
+    // Elements that each declare a namespace, and one with very many attributes.
+    let spaces: String = (0..10_000).map(|n| format!("<a xmlns:a{n}='b'>")).collect();
+    let attributes: String = (0..50_000).map(|n| format!(" a{n}=''")).collect();
+    for slow in [spaces, format!("<a{attributes}/>")] {
+        assert_eq!(super::xmp::packet(&[slow.as_bytes()], &facts, 1 << 20).unwrap().matches("a1").count(), 0);
+    }
     let mut block = b"II*\0\x08\0\0\0\xff\xff".to_vec();
     for tag in 0..60_000_u16 {
         block.extend([tag.to_le_bytes(), 7_u16.to_le_bytes()].concat());

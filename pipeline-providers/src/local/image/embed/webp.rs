@@ -10,7 +10,7 @@ use pipeline_core::provider::Dimensions;
 
 use super::exif;
 use super::facts::{Facts, Frame};
-use super::file::{damaged, too_long};
+use super::file::{MOST_PARTS, damaged, too_long};
 use super::xmp;
 
 const HAS_XMP: u8 = 0x04;
@@ -67,6 +67,11 @@ pub(super) fn exif_block(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     chunks.iter().find(|chunk| &chunk.kind == b"EXIF").map(|chunk| Cow::Borrowed(chunk.content))
 }
 
+/// Tells whether a file holds a colour profile.
+pub(super) fn has_profile(bytes: &[u8]) -> bool {
+    split(bytes).is_some_and(|chunks| chunks.iter().any(|chunk| &chunk.kind == b"ICCP"))
+}
+
 /// Makes the header that a simple file lacks, from the header of its picture.
 fn simple(chunks: &[Chunk<'_>]) -> Option<([u8; 10], Dimensions)> {
     let first = chunks.first()?;
@@ -99,7 +104,7 @@ fn put(out: &mut Vec<u8>, kind: [u8; 4], content: &[u8]) {
     }
 }
 
-/// Splits a file as far as its header says it goes; `None` when a chunk is cut off.
+/// Splits a file as far as its header says it goes; `None` when a chunk is cut off, and when there are too many.
 fn split(bytes: &[u8]) -> Option<Vec<Chunk<'_>>> {
     let (length, rest) = bytes.strip_prefix(b"RIFF")?.split_first_chunk::<4>()?;
     let mut rest = rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?.strip_prefix(b"WEBP")?;
@@ -109,6 +114,9 @@ fn split(bytes: &[u8]) -> Option<Vec<Chunk<'_>>> {
         let (length, after) = after.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let (content, after) = after.split_at_checked(length)?;
+        if chunks.len() == MOST_PARTS {
+            return None;
+        }
         chunks.push(Chunk { kind: *kind, content });
         // The padding of the last chunk is sometimes left out.
         rest = after.get(length % 2..).unwrap_or_default();

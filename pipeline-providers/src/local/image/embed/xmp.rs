@@ -19,9 +19,13 @@ const IPTC: &str = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
 const META: &str = "adobe:ns:meta/";
 /// Says where the rest of a packet is that did not fit; that rest goes.
 const NOTE: &str = "http://ns.adobe.com/xmp/note/";
-/// An old packet with more of either is not read.
+/// An old packet with more of any of these is not read.
 const LONGEST: usize = 1 << 20;
 const MOST_NODES: u32 = 50_000;
+/// roxmltree copies the namespaces that hold in an element for each one in it that declares another, and compares each
+/// attribute with those before it. Programs write some dozens of the one, and some thousands of the other.
+const MOST_NAMESPACES: usize = 1000;
+const MOST_ATTRIBUTES: usize = 20_000;
 
 /// What is left of a description of an old packet: its first tag with the namespaces, and its properties.
 struct Description {
@@ -120,7 +124,9 @@ fn foreign(packet: &[u8], facts: &Facts) -> Vec<Description> {
     let Some((text, document)) = text.and_then(|text| {
         // Packets are often padded with zeros or white space.
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}');
-        Some((text, Document::parse_with_options(text, options).ok()?))
+        let is_quick = text.matches("xmlns").count() <= MOST_NAMESPACES && text.matches('=').count() <= MOST_ATTRIBUTES;
+        let document = if is_quick { Document::parse_with_options(text, options).ok() } else { None };
+        Some((text, document?))
     }) else {
         return Vec::new();
     };

@@ -1,13 +1,15 @@
 //! Tests of the provider as a caller sees it.
 
 use bytes::Bytes;
+use img_parts::{DynImage, ImageICC};
 use jpeg_encoder::{ColorType, Encoder};
 use pipeline_core::error::ErrorKind;
 use pipeline_core::provider::{
-    Anchor, Dimensions, ImageFile, KeepExif, OutputFormat, ProcessStep, ResizeFit, ResizeKernel, TrimBorder,
+    Anchor, ColorProfile, Dimensions, ImageFile, KeepExif, OutputFormat, ProcessStep, ResizeFit, ResizeKernel,
+    TrimBorder,
 };
 
-use super::super::{Picture, decode_rgb_thumbnail, encode, probe};
+use super::super::{Picture, decode_as, decode_rgb_thumbnail, encode, probe};
 use super::*;
 
 fn picture(alpha: bool) -> Picture {
@@ -196,8 +198,18 @@ fn damaged_metadata_does_not_stop_a_good_picture() {
 #[test]
 fn the_same_request_gives_the_same_bytes() {
     for format in [OutputFormat::Png, OutputFormat::Jpeg, OutputFormat::Webp] {
+        // Several bands high.
+        let tall = ProcessStep::Resize {
+            width: Some(90),
+            height: Some(700),
+            fit: ResizeFit::Fill,
+            position: Anchor::Center,
+            kernel: ResizeKernel::Lanczos3,
+            enlarge: true,
+            fill: [0; 4],
+        };
         let steps = vec![
-            to_width(41),
+            tall,
             ProcessStep::Rotate { degrees: 10.0, fill: [0; 4] },
             ProcessStep::Sharpen { amount: 4.0 },
             saturate(0.7),
@@ -206,8 +218,10 @@ fn the_same_request_gives_the_same_bytes() {
         ];
         let request = request(png(true), steps, format);
         let run = |threads| process_on(&request, Limits::DEFAULT, Threads::new(threads)).unwrap();
-        assert_eq!(run(1), run(1));
-        assert_eq!(run(1), run(2));
+        let alone = run(1);
+        for threads in [1, 2, 5] {
+            assert_eq!(run(threads), alone, "{format:?} on {threads}");
+        }
     }
 }
 
@@ -290,6 +304,20 @@ fn every_part_that_fails_ends_the_request_unless_it_is_soft_and_is_told_then() {
         let made = decode(&response.image.bytes, Limits::DEFAULT).unwrap();
         assert_eq!((made.media_type, made.picture), (MediaType::Png, picture(false)), "{part}");
     }
+}
+
+#[test]
+fn a_picture_that_becomes_a_png_instead_keeps_its_profile() {
+    let profile = Bytes::from(moxcms::ColorProfile::new_display_p3().encode().unwrap());
+    let mut parts = DynImage::from_bytes(png(false)).unwrap().unwrap();
+    parts.set_icc_profile(Some(profile.clone()));
+    let encoding = Encoding::new(OutputFormat::Jpeg).quality(0);
+    let mut request = request(parts.encoder().bytes(), Vec::new(), OutputFormat::Jpeg).encoding(encoding);
+    (request.color, request.soft) = (ColorProfile::Keep, vec![ProcessPart::Encode]);
+    let response = process(&request, Limits::DEFAULT).unwrap();
+    assert_eq!((response.failed.len(), response.image.media_type), (1, MediaType::Png));
+    let icc = decode_as(&response.image.bytes, Limits::DEFAULT, ColorProfile::Keep).unwrap().icc;
+    assert_eq!(icc, Some(profile));
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub(super) struct Curves {
     encoded: [u8; TABLE],
 }
 
+// Finer than `local::srgb`, so that every entry is the nearest.
 static CURVES: LazyLock<Curves> = LazyLock::new(|| {
     let linear = |value: usize| {
         let value = value as f64 / 255.0;

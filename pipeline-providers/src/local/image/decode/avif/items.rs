@@ -14,6 +14,9 @@ use super::{broken, unusual};
 /// Most items that say they belong to the picture and are looked at: transparency, depth, and few more.
 const MAX_BESIDE: usize = 16;
 
+/// Most properties of an item; a picture has five or so.
+const MAX_PROPERTIES: usize = 64;
+
 /// What the auxiliary picture of transparency is called.
 const ALPHA: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0"];
 
@@ -198,6 +201,9 @@ impl<'a> Items<'a> {
                 };
                 // Number 0 is no property.
                 if item == id && index > 0 {
+                    if found.len() == MAX_PROPERTIES {
+                        return Err(broken("a picture has too many properties"));
+                    }
                     let property = self.properties.get(index as usize - 1);
                     let (kind, content) = property.ok_or_else(|| broken("a property is missing"))?;
                     found.push((*kind, *content, essential));

@@ -107,6 +107,13 @@ fn kinds_of_avif_that_are_not_read_are_named() {
         bytes[item..item + 4].copy_from_slice(b"grid");
     });
     assert_eq!((kind, grid.contains("found=a grid of pictures")), (ErrorKind::Unsupported, true), "{grid}");
+    let (kind, many) = message(&|bytes| {
+        // The only item of the list, and then very many associations.
+        let at = bytes.windows(4).position(|found| found == b"ipma").unwrap();
+        let count = at + 4 + 4 + 4 + 2;
+        bytes[count] = 255;
+    });
+    assert_eq!((kind, many.is_empty()), (ErrorKind::Corrupt, false), "{many}");
     let sequence = b"\0\0\0\x14ftypavis\0\0\0\0avis\0\0\0\x08moov";
     let error = decode(sequence, Limits::DEFAULT).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
