@@ -13,7 +13,7 @@ use pipeline_core::provider::{
 };
 use pipeline_testkit::pictures::corpus;
 use pipeline_testkit::readers::{pillow, pillow_is_there, sharp, sharp_is_there};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A file that was written, and what a reader has to find in it.
 #[derive(Debug)]
@@ -121,9 +121,11 @@ fn sharp_finds_format_size_orientation_and_profile_of_every_output() {
         // Upright, whether said or not.
         assert!(matches!(found["orientation"].as_u64(), None | Some(1)), "{}", say());
         assert_eq!(found["icc"].as_str(), profile.as_deref(), "{}", say());
-        assert_eq!((&found["space"], &found["depth"]), (&json!("srgb"), &json!("uchar")), "{}", say());
+        // AVIFs have ten bits a sample.
+        let (space, depth) = if format == "heif" { ("rgb16", "ushort") } else { ("srgb", "uchar") };
+        assert_eq!((&found["space"], &found["depth"]), (&json!(space), &json!(depth)), "{}", say());
         assert_eq!(found["hasAlpha"], json!(picture.has_alpha()), "{}", say());
-        assert_eq!(found["pages"], Value::Null, "{}", say());
+        assert!(matches!(found["pages"].as_u64(), None | Some(1)), "{}", say());
         if format == "jpeg" {
             // libvips tells only whether any colour is left out.
             let chroma = json!(if encoding.chroma == Chroma::Full { "4:4:4" } else { "4:2:0" });

@@ -1,7 +1,6 @@
 //! `output.folder`: the finished picture under a readable name in an output folder: temporary file, fsync, rename.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,14 +13,13 @@ use pipeline_core::pipeline::{PortSpec, StageSpec};
 use pipeline_core::settings::{Inert, SettingsSchema, StageSettings};
 use pipeline_core::stage::{Output, Stage, StageContext, StageEnd, Task};
 use pipeline_core::storage::TakeOver;
-use pipeline_core::template::Template;
-use pipeline_core::{Error, ErrorKind, Result, Retryability};
-use tempfile::TempPath;
-use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::is_combining_mark;
+use pipeline_core::{Error, Result};
 
-/// How long an item waits when there is no room for its file.
-const FULL: Duration = Duration::from_secs(2);
+use file::{canonical, write};
+use name::file_stem;
+
+mod file;
+mod name;
 
 /// What happens when a file of the wanted name is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -239,16 +237,6 @@ async fn publish(
     Err(Error::conflict("no free file name was found").with("folder", folder.display()).with("name", stem))
 }
 
-/// Makes the folder and returns the one way to write its path.
-async fn canonical(folder: &Path) -> Result<String> {
-    let path = async {
-        tokio::fs::create_dir_all(folder).await?;
-        tokio::fs::canonicalize(folder).await
-    };
-    let path = path.await.map_err(|error| failed(folder, error))?;
-    Ok(path.to_string_lossy().into_owned())
-}
-
 /// Reserves a name for the item, and says whether a file that is there may be replaced: it is the item's own, or the
 /// policy is to. `None` when the name is somebody else's.
 async fn reserve(
@@ -270,45 +258,6 @@ async fn reserve(
     Ok(reserved.then_some(exists || policy == CollisionPolicy::Overwrite))
 }
 
-fn file_stem(template: &str, task: &Task) -> Result<String> {
-    let mut variables = task.inputs.variables.clone();
-    variables.insert("n".to_owned(), Value::from(format!("{:03}", task.ordinal + 1)));
-    variables.insert("v".to_owned(), Value::from(format!("{:02}", task.slot + 1)));
-    variables.insert("id".to_owned(), Value::from(task.item.to_string()));
-    variables.entry("keyword".to_owned()).or_insert_with(|| Value::from(task.name.clone()));
-    variables.entry("stem".to_owned()).or_insert_with(|| Value::from(task.name.clone()));
-    let text = Template::parse(template)
-        .and_then(|template| template.render(&variables))
-        .map_err(|error| Error::invalid("cannot fill in the file name template").because(error))?;
-    Ok(safe_name(&text))
-}
-
-/// Turns any text into a file name that every file system takes: letters with their marks, digits, `-`, `_`; at most 80
-/// characters.
-fn safe_name(text: &str) -> String {
-    let mut name = String::new();
-    for c in text.nfc() {
-        // A mark belongs to the letter before it; the one after an emoji to nothing that is kept.
-        let marks = is_combining_mark(c) && !name.is_empty() && !name.ends_with('-');
-        if c.is_alphanumeric() || c == '_' || marks {
-            name.push(c);
-        } else if !name.ends_with('-') {
-            name.push('-');
-        }
-    }
-    // 180 bytes leave room for a number and an extension below the usual limit of 255.
-    let mut bytes = 0;
-    let fits = |c: &char| {
-        bytes += c.len_utf8();
-        bytes <= 180
-    };
-    let name: String = name.trim_matches('-').chars().take(80).take_while(fits).collect();
-    let name = name.trim_matches('-');
-    let reserved = ["con", "prn", "aux", "nul"].contains(&name.to_lowercase().as_str())
-        || (name.len() == 4 && ["com", "lpt"].iter().any(|device| name.to_lowercase().starts_with(device)));
-    if name.is_empty() || reserved { format!("image-{name}").trim_matches('-').to_owned() } else { name.to_owned() }
-}
-
 fn description(task: &Task) -> String {
     let mut fields = Map::new();
     for key in ["title", "description", "tags", "keyword", "prompt", "seed"] {
@@ -318,80 +267,4 @@ fn description(task: &Task) -> String {
     }
     fields.insert("item".to_owned(), Value::from(task.item.to_string()));
     serde_json::to_string_pretty(&Value::Object(fields)).unwrap_or_default() + "\n"
-}
-
-/// Writes a file so that it is there whole or not at all; `false` when one is there and may not be replaced. The temporary
-/// name belongs to the item and the stage, so an interrupted run leaves nothing that the next one does not replace.
-fn write(path: &Path, temporary: &Path, bytes: &[u8], replace: bool) -> Result<bool> {
-    let outcome = (|| -> std::io::Result<bool> {
-        let mut file = std::fs::File::create(temporary)?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.sync_all()?;
-        drop(file);
-        if replace {
-            std::fs::rename(temporary, path)?;
-        } else if !put_new(temporary, path)? {
-            std::fs::remove_file(temporary)?;
-            return Ok(false);
-        }
-        // The rename is durable once the folder is; folders cannot be opened for this on every platform.
-        if let Some(Ok(folder)) = path.parent().map(std::fs::File::open) {
-            folder.sync_all().ok();
-        }
-        Ok(true)
-    })();
-    outcome.map_err(|error| {
-        std::fs::remove_file(temporary).ok();
-        failed(path, error)
-    })
-}
-
-/// Renames a file to a name that nobody has; `false` when somebody does.
-fn put_new(temporary: &Path, path: &Path) -> std::io::Result<bool> {
-    // Dropping what could not be renamed would remove it.
-    let file = match TempPath::try_from_path(temporary)?.persist_noclobber(path) {
-        Ok(()) => return Ok(true),
-        Err(refused) => refused,
-    };
-    file.path.keep().map_err(|kept| kept.error)?;
-    if file.error.kind() == std::io::ErrorKind::AlreadyExists {
-        return Ok(false);
-    }
-    // Some file systems know neither this nor links: the name is taken first, and its empty file replaced.
-    match std::fs::File::create_new(path) {
-        Ok(_) => std::fs::rename(temporary, path).map(|()| true),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn failed(path: &Path, error: std::io::Error) -> Error {
-    let kind = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Unauthorized,
-        std::io::ErrorKind::IsADirectory | std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
-            ErrorKind::Conflict
-        }
-        _ => ErrorKind::Unavailable,
-    };
-    let error = Error::new(kind, "cannot write file").with("path", path.display()).because(error);
-    // A full disk is no try of the stage.
-    if kind == ErrorKind::Exhausted { error.retry(Retryability::Throttled { after: Some(FULL) }) } else { error }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_safe_on_every_file_system() {
-        assert_eq!(safe_name("A red fox / at dawn!"), "A-red-fox-at-dawn");
-        assert_eq!(safe_name("../../etc/passwd"), "etc-passwd");
-        assert_eq!(safe_name("CON"), "image-CON");
-        assert_eq!(safe_name("..."), "image");
-        assert_eq!(safe_name("Überfahrt 東京"), "Überfahrt-東京");
-        assert_eq!(safe_name("Zu\u{308}rich हिन्दी ❤\u{fe0f} x"), "Zürich-हिन्दी-x");
-        assert!(safe_name(&"x".repeat(500)).len() <= 80);
-        assert!(safe_name(&"東".repeat(500)).len() <= 180);
-    }
 }

@@ -12,9 +12,8 @@ pub(super) fn sniff(content: &[u8]) -> MediaType {
     }
     if let Some(kind) = infer::get(content) {
         match kind.mime_type() {
-            // Its signature is two letters, which prose has too.
-            "image/bmp" => {}
-            "text/html" | "text/xml" | "text/plain" | "text/x-shellscript" => {}
+            // The signature of BMP is two letters, which prose has too.
+            "image/bmp" | "text/html" | "text/xml" | "text/plain" | "text/x-shellscript" => {}
             _ => return MediaType::Binary,
         }
     }

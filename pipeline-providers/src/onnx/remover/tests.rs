@@ -2,7 +2,7 @@ use pipeline_core::error::ErrorKind;
 use pipeline_core::id::CallId;
 use pipeline_core::provider::{CallContext, Dimensions, ImageFile};
 
-use crate::local::image::{Limits, decode};
+use crate::local::image::{Limits, decode, encode};
 use crate::pool::CpuPool;
 
 use super::super::config::{OnnxCapability, OnnxConfig};

@@ -2,8 +2,9 @@ use pipeline_core::error::ErrorKind;
 use pipeline_core::id::CallId;
 use pipeline_core::provider::{CallContext, Dimensions};
 
-use super::*;
 use crate::local::image::encode;
+
+use super::*;
 
 /// A picture painted by a function of the place.
 fn paint(side: u32, color: impl Fn(f64, f64) -> [u8; 3]) -> Picture {
