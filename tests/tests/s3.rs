@@ -116,7 +116,7 @@ async fn a_black_hole_ends_by_the_limit_of_time() {
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
         assert_transient(&error);
     }
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn a_trickle_ends_by_the_limit_of_time_and_does_no_harm() {
     let began = Instant::now();
     assert_transient(&line.store.put(content(100_001)).await.unwrap_err());
     assert_transient(&line.store.get(kept).await.unwrap_err());
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     line.proxy.set(Faults::default());
     line.proxy.reset_all();
     assert_eq!(line.kept(Digest::of(&content(100_001))), None);

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
-use super::docs::{SettingDoc, accepted_text, describe};
+use super::docs::{SettingDoc, accepted_text, alternatives, describe};
 use super::problem::{listing, nearest};
 use super::resolved::{Resolved, Section, Setting};
 use super::secret::SECRET_FORMAT;
@@ -213,15 +215,51 @@ fn invalid(section: &str, part: &SettingsSchema, object: &Value, origins: &BTree
             continue;
         }
         let schema = property(part, &key);
-        let accepted = accepted_text(schema, part.schema());
         let secret = schema.to_string().contains(SECRET_FORMAT);
         let value = if secret { "this value".to_owned() } else { shown(error.instance().as_ref()) };
-        let nested = if pointer.matches('/').count() > 1 && !secret { format!(" ({error})") } else { String::new() };
-        let message = format!("{value} is not accepted; expected {accepted}{nested}");
+        let parts: Vec<&str> = pointer.split('/').skip(2).collect();
+        let message = match within(schema, &parts, part.schema()) {
+            Some(inner) if parts.first().is_some_and(|part| part.parse::<usize>().is_err()) && !secret => {
+                let place = parts.join(".");
+                match unknown_of(&error, inner, part.schema()) {
+                    Some((unknown, known)) => format!("unknown key `{place}.{unknown}`; there is {}", listing(&known)),
+                    None => {
+                        let accepted = accepted_text(inner, part.schema());
+                        format!("{value} is not accepted for `{place}`; expected {accepted}")
+                    }
+                }
+            }
+            _ => {
+                let nested = if parts.is_empty() || secret { String::new() } else { format!(" ({error})") };
+                format!("{value} is not accepted; expected {}{nested}", accepted_text(schema, part.schema()))
+            }
+        };
         let layer = origins.get(key.as_str()).copied();
         found.entry(key.clone()).or_insert_with(|| of_key(section, &key, layer, message));
     }
     found.into_values().collect()
+}
+
+/// Finds the schema of what lies inside a value, by the keys and numbers on the way to it.
+fn within<'a>(schema: &'a Value, way: &[&str], root: &'a Value) -> Option<&'a Value> {
+    let Some((first, rest)) = way.split_first() else { return Some(schema) };
+    alternatives(schema, root).into_iter().find_map(|schema| {
+        let named = schema.get("properties").and_then(|properties| properties.get(*first));
+        let any = || schema.get("additionalProperties").filter(|schema| schema.is_object());
+        within(named.or_else(any).or_else(|| schema.get("items"))?, rest, root)
+    })
+}
+
+/// A key that an error says is unknown, and those that its schema has.
+fn unknown_of<'a>(
+    error: &'a ValidationError<'_>,
+    schema: &'a Value,
+    root: &'a Value,
+) -> Option<(&'a str, Vec<&'a str>)> {
+    let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() else { return None };
+    let objects = alternatives(schema, root);
+    let known = objects.iter().filter_map(|schema| schema.get("properties")?.as_object());
+    Some((unexpected.first()?, known.flat_map(Map::keys).map(String::as_str).collect()))
 }
 
 /// Prints a value, at most 80 characters of it.

@@ -57,7 +57,11 @@ impl SettingsSchema {
             schema: schemars::schema_for!(T).to_value(),
             defaults: serde_json::to_value(T::default()).unwrap_or_default(),
             inert: |value| typed::<T>(value).map(|settings| settings.inert()).unwrap_or_default(),
-            problems: |value| typed::<T>(value).map(|settings| settings.problems()).unwrap_or_default(),
+            problems: |value| match T::deserialize(value) {
+                Ok(settings) => settings.problems(),
+                // The schema does not say all: numbers may be larger than their type.
+                Err(error) => vec![unread::<T>(value, &error.to_string())],
+            },
         }
     }
 
@@ -80,6 +84,16 @@ impl SettingsSchema {
     pub fn problems(&self, value: &Value) -> Vec<(String, String)> {
         (self.problems)(value)
     }
+}
+
+/// Says which value of a valid object cannot be read: the first that cannot be read alone, or else the first of all.
+fn unread<T: StageSettings>(value: &Value, why: &str) -> (String, String) {
+    let keys = || value.as_object().into_iter().flatten();
+    let alone = keys().find_map(|(key, value)| {
+        let object = Value::Object([(key.clone(), value.clone())].into_iter().collect());
+        T::deserialize(object).err().map(|error| (key.clone(), format!("{value} is not accepted; {error}")))
+    });
+    alone.unwrap_or_else(|| (keys().next().map(|(key, _)| key.clone()).unwrap_or_default(), why.to_owned()))
 }
 
 impl std::fmt::Debug for SettingsSchema {

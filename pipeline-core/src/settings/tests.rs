@@ -153,6 +153,14 @@ fn every_problem_is_reported_with_what_is_accepted() {
 }
 
 #[test]
+fn a_number_larger_than_its_type_is_refused_by_name() {
+    let text = |set| Problems(resolve(&sections(), &arguments(&[set])).unwrap_err()).to_string();
+    let wrong = text("generate.sizes=1,99999999999");
+    assert!(wrong.starts_with("generate.sizes: [1,99999999999] is not accepted; "), "{wrong}");
+    assert!(wrong.contains("u32"), "{wrong}");
+}
+
+#[test]
 fn what_a_kind_objects_to_is_reported_with_its_place() {
     let layers = [Layer::file("[generate]\nlabel = \"bad\"\n", "my.toml").unwrap()];
     let problems = Problems(resolve(&sections(), &layers).unwrap_err());

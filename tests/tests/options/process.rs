@@ -747,6 +747,21 @@ async fn renditions_are_further_files() {
     assert_eq!(none.field(0, "process", "renditions"), json!([]));
     let wrong = crate::bench::request(KINDS, &[&path], json!({"process": {"renditions": {"../up": {}}}}));
     assert!(bench.submit(wrong).await.unwrap_err().to_string().contains("no name for a rendition"));
+    for (rendition, expected) in [
+        (
+            json!({"width": 0}),
+            "process.renditions: 0 is not accepted for `a.width`; expected an integer from 1 to 16384",
+        ),
+        (json!({"format": "tiff"}), "\"tiff\" is not accepted for `a.format`; expected one of "),
+        (
+            json!({"kernel": "cubic"}),
+            "unknown key `a.kernel`; there is `fit`, `format`, `height`, `quality` and `width`",
+        ),
+    ] {
+        let wrong = crate::bench::request(KINDS, &[&path], json!({"process": {"renditions": {"a": rendition}}}));
+        let error = bench.submit(wrong).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 /// Settings under which a part cannot be done: of every part that can fail once settings are in their ranges.

@@ -120,7 +120,8 @@ pub struct ProcessSettings {
     pub color_profile: ColorProfile,
     /// How much of the EXIF metadata of the file that came in is kept; a TIFF's is not.
     pub keep_exif: KeepExif,
-    /// Further files of the processed picture, by name.
+    /// Further files of the processed picture, by name; each a table that may have `width`, `height`, `fit`, `format` and
+    /// `quality`.
     pub renditions: BTreeMap<String, RenditionSettings>,
     /// Parts that may fail: the item goes on without them, and the result tells which.
     pub soft: Vec<ProcessPart>,

@@ -5,6 +5,7 @@ mod decode;
 mod embed;
 mod encode;
 mod exif_block;
+mod inks;
 mod keep;
 mod limits;
 mod orient;

@@ -14,6 +14,7 @@ use super::bands::Threads;
 use super::decode::{decode, decode_on};
 use super::embed::embed;
 use super::encode::{encode_as, target};
+use super::inks::Inks;
 use super::keep::Keepsake;
 use super::limits::Limits;
 use super::orient::Orientation;
@@ -134,18 +135,20 @@ pub fn process_on(request: &ProcessRequest, limits: Limits, threads: Threads) ->
         log.applied.push(format!("orient {}", decoded.orientation.value()));
     }
     let keepsake = Keepsake::of(&request.image.bytes, decoded.icc.clone(), request.exif);
+    let inks = Inks::of(decoded.icc.as_ref());
     let picture = Cow::Owned(decoded.upright()?);
     let overlays: Vec<Result<Picture>> =
-        request.overlays.iter().map(|overlay| decode(&overlay.bytes, limits)?.upright()).collect();
+        request.overlays.iter().map(|overlay| inks.overlay(&overlay.bytes, limits)).collect();
     let bench = Workbench { limits, threads, overlays: &overlays, soft: &request.soft };
-    let picture = bench.run(picture, &request.steps, &mut log)?;
-    let writing = Writing { source, background: request.background, keepsake, threads };
+    let picture = bench.run(picture, &inks.steps(&request.steps)?, &mut log)?;
+    let writing = Writing { source, background: inks.colour(request.background)?, keepsake, threads };
 
     let mut failed: Vec<FailedPart> = log.failed.drain(..).map(|(part, error)| told(part, None, &error)).collect();
     let mut renditions = Vec::new();
     for rendition in &request.renditions {
         limits.check_time()?;
         let mut own = Log::default();
+        let rendition = &Rendition { steps: inks.steps(&rendition.steps)?, ..rendition.clone() };
         match render(&picture, rendition, &bench, &writing, &mut own) {
             Ok(file) => {
                 log.applied.extend(own.applied.into_iter().map(|done| format!("{}: {done}", rendition.name)));

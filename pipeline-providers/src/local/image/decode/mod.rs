@@ -32,6 +32,7 @@ use samples::Samples;
 #[cfg(feature = "avif")]
 pub(super) use avif::orientation as avif_orientation;
 pub(super) use directory::Directory;
+pub(super) use profile::Profile;
 
 /// The formats that can be read, for error messages.
 const ACCEPTED: &str =

@@ -1,4 +1,4 @@
-//! Colour profiles (ICC.1), and the way from their colours to sRGB.
+//! Colour profiles (ICC.1), and the way from their colours to sRGB and back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(super) enum Space {
 type Transform<T> = dyn TransformExecutor<T> + Send + Sync;
 
 /// A profile from which sRGB can be reached, by what it describes.
-pub(super) enum Profile {
+pub(in super::super) enum Profile {
     Grey(Arc<Transform<u8>>),
     /// The second one leaves alpha as it is.
     Rgb(Arc<Transform<u8>>, Arc<Transform<u8>>),
@@ -47,7 +47,7 @@ pub(super) enum Profile {
 
 /// The way from inks to sRGB with black point compensation: the darkest that the press can do becomes black. Without it the
 /// shadows of every picture would be grey, for no ink is as dark as a screen.
-pub(super) struct Press {
+pub(in super::super) struct Press {
     to_srgb: Arc<Transform<u16>>,
     /// What becomes of each of the values that the transform gives.
     tone: Vec<u8>,
@@ -76,13 +76,7 @@ impl Profile {
     /// Reads a profile; `None` when it is damaged or of another kind.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let profile = moxcms::ColorProfile::new_from_slice(bytes).ok()?;
-        let srgb = moxcms::ColorProfile::new_srgb();
-        // Whole numbers where there is a choice: they are the same on every processor.
-        let options = TransformOptions {
-            rendering_intent: RenderingIntent::Perceptual,
-            prefer_fixed_point: true,
-            ..TransformOptions::default()
-        };
+        let (srgb, options) = (moxcms::ColorProfile::new_srgb(), options());
         let bytes = |from, to| profile.create_transform_8bit(from, &srgb, to, options).ok();
         Some(match profile.color_space {
             DataColorSpace::Gray => Self::Grey(bytes(Layout::Gray, Layout::Rgb)?),
@@ -94,6 +88,14 @@ impl Profile {
             }
             _ => return None,
         })
+    }
+
+    /// Returns the way back: from sRGB to the colours of a profile in red, green and blue. `None` when it has none.
+    pub(in super::super) fn reversed(bytes: &[u8]) -> Option<Self> {
+        let profile = moxcms::ColorProfile::new_from_slice(bytes).ok()?;
+        let way =
+            |layout| moxcms::ColorProfile::new_srgb().create_transform_8bit(layout, &profile, layout, options()).ok();
+        Some(Self::Rgb(way(Layout::Rgb)?, way(Layout::Rgba)?))
     }
 
     pub(super) fn space(&self) -> Space {
@@ -120,7 +122,7 @@ impl Profile {
     }
 
     /// Converts a picture in place.
-    pub(super) fn convert(&self, picture: &mut Picture) -> Result<()> {
+    pub(in super::super) fn convert(&self, picture: &mut Picture) -> Result<()> {
         let Self::Rgb(opaque, with_alpha) = self else { return Err(unfit()) };
         let transform = if picture.has_alpha() { with_alpha } else { opaque };
         let stride = picture.width() * picture.channels();
@@ -158,10 +160,19 @@ impl Profile {
     }
 }
 
+/// Whole numbers where there is a choice: they are the same on every processor.
+fn options() -> TransformOptions {
+    TransformOptions {
+        rendering_intent: RenderingIntent::Perceptual,
+        prefer_fixed_point: true,
+        ..TransformOptions::default()
+    }
+}
+
 fn unfit() -> Error {
     Error::unexpected("a profile of other samples")
 }
 
 fn failed(error: moxcms::CmsError) -> Error {
-    Error::unexpected("cannot convert the colours to sRGB").because(error)
+    Error::unexpected("cannot convert the colours").because(error)
 }

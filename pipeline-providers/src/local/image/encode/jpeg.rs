@@ -32,7 +32,10 @@ pub(super) fn encode(picture: &Picture, encoding: &Encoding, threads: Threads) -
         encoder.set_sampling_factor(sampling(encoding.chroma));
         encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
         encoder.set_optimized_huffman_tables(encoding.progressive);
-        encoder.set_progressive(encoding.progressive);
+        if encoding.progressive {
+            // The mean of each block, then everything: each further scan makes the file longer.
+            encoder.set_progressive_scans(2);
+        }
         encoder.encode(pixels, width, height, colours)?;
         Ok(bytes)
     };

@@ -17,6 +17,25 @@ pub(super) struct Reduced {
     pub(super) indexes: Vec<u8>,
 }
 
+impl Reduced {
+    pub(super) fn count(&self) -> usize {
+        self.colors.len() / 3
+    }
+
+    /// The colour of each pixel in so many bits, 1, 2, 4 or 8, the first in the highest ones; each row begins with a byte.
+    pub(super) fn packed(self, width: usize, bits: usize) -> Vec<u8> {
+        if bits == 8 {
+            return self.indexes;
+        }
+        let rows = self.indexes.chunks_exact(width.max(1));
+        let byte = |pixels: &[u8]| {
+            let places = pixels.iter().zip((0..8).step_by(bits));
+            places.fold(0, |byte, (index, place)| byte | index << (8 - bits - place))
+        };
+        rows.flat_map(|row| row.chunks(8 / bits).map(byte)).collect()
+    }
+}
+
 /// Reduces to at most `colors`, 2 to 256, with the error spread to the pixels around.
 pub(super) fn reduce(picture: &Picture, colors: u16) -> Result<Reduced> {
     let broken = |error: quantizr::Error| failed("PNG with a palette").because(format!("{error:?}"));

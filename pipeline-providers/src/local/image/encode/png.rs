@@ -31,17 +31,24 @@ pub(super) fn encode(picture: &Picture, encoding: &Encoding, threads: Threads) -
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, size.width, size.height);
     encoder.set_depth(BitDepth::Eight);
-    let indexes;
+    let numbers;
     let (rows, filters): (Rows<'_>, &[Filter]) = if let Some(colors) = encoding.colors {
         let reduced = palette::reduce(picture, colors)?;
         encoder.set_color(ColorType::Indexed);
-        encoder.set_palette(reduced.colors);
-        if let Some(alphas) = reduced.alphas {
-            encoder.set_trns(alphas);
+        encoder.set_palette(reduced.colors.clone());
+        if let Some(alphas) = &reduced.alphas {
+            encoder.set_trns(alphas.clone());
         }
-        indexes = reduced.indexes;
+        let (depth, bits) = match reduced.count() {
+            ..=2 => (BitDepth::One, 1),
+            ..=4 => (BitDepth::Two, 2),
+            ..=16 => (BitDepth::Four, 4),
+            _ => (BitDepth::Eight, 8),
+        };
+        encoder.set_depth(depth);
+        numbers = reduced.packed(picture.width(), bits);
         // Numbers of colours say nothing about their neighbours.
-        (Rows::new(&indexes, picture.width(), 1), &[Filter::None])
+        (Rows::new(&numbers, (picture.width() * bits).div_ceil(8), 1), &[Filter::None])
     } else {
         encoder.set_color(if picture.has_alpha() { ColorType::Rgba } else { ColorType::Rgb });
         let channels = picture.channels();
@@ -79,8 +86,8 @@ fn band(rows: &Rows<'_>, filter: Filter, packing: Packing, top: usize) -> Result
     packing.pack(before, own, bottom == rows.count()).ok_or_else(|| failed("PNG"))
 }
 
-/// Finds the way that makes a sample of the picture shortest. The first ways are the quickest and the best for photographs:
-/// another one has to be clearly better.
+/// Finds the way that makes a sample of the picture shortest. Where the first way is the quickest one, and the best for
+/// photographs, another one has to be clearly better.
 fn best(rows: &Rows<'_>, filters: &[Filter], packings: &[Packing]) -> Result<(Filter, Packing)> {
     /// Bytes of each part of the sample.
     const PART: usize = 12 << 10;
@@ -97,6 +104,7 @@ fn best(rows: &Rows<'_>, filters: &[Filter], packings: &[Packing]) -> Result<(Fi
         let sample: Vec<u8> = parts.iter().flat_map(|part| rows.filtered(part.clone(), filter)).collect();
         Ok(packing.pack(&[], &sample, true).ok_or_else(|| failed("PNG"))?.bytes.len())
     };
+    let margin = if first.1 == Packing::Runs { CLEARLY } else { usize::MAX };
     let (mut found, mut least) = (first, None);
     for way in ways {
         let least = match &mut least {
@@ -104,7 +112,7 @@ fn best(rows: &Rows<'_>, filters: &[Filter], packings: &[Packing]) -> Result<(Fi
             none => none.insert(length(first)?),
         };
         let own = length(way)?;
-        if own + *least / CLEARLY < *least {
+        if own + *least / margin < *least {
             (found, *least) = (way, own);
         }
     }

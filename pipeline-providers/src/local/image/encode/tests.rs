@@ -79,6 +79,8 @@ fn png_searches_for_repeats_where_there_are_some() {
     let pixels = (0..3 * 300 * 300).map(|n| 100 + (grain(n) >> 60) as u8).collect();
     let photo = Picture::rgb(Dimensions { width: 300, height: 300 }, pixels).unwrap();
     assert_eq!(length(&photo, None), length(&photo, Some(1)));
+    // And more effort makes nothing longer.
+    assert!(length(&photo, Some(7)) <= length(&photo, None) && length(&photo, Some(10)) <= length(&photo, None));
 }
 
 #[test]
@@ -88,6 +90,21 @@ fn a_png_has_the_same_bytes_on_any_number_of_threads() {
         let files = [1, 2, 5].map(|threads| made(&busy(77, 601), MediaType::Png, &encoding, threads));
         assert!(files[0] == files[1] && files[1] == files[2]);
         assert_eq!(back(&files[0]), busy(77, 601));
+    }
+}
+
+#[test]
+fn few_colours_take_few_bits() {
+    let stripes = |colors: u32| {
+        let colour = |n: u32| [(n % 45 % colors * (255 / colors)) as u8, 90, 200];
+        Picture::rgb(Dimensions { width: 45, height: 9 }, (0..45 * 9).flat_map(colour).collect()).unwrap()
+    };
+    for (colors, bits) in [(2, 1), (3, 2), (4, 2), (16, 4), (17, 8)] {
+        let encoding = Encoding { colors: Some(colors), ..Encoding::default() };
+        let file = made(&stripes(colors.into()), MediaType::Png, &encoding, 1);
+        // The size of the header's fields: length, name, width and height after the signature.
+        assert_eq!(file.bytes[24], bits, "{colors}");
+        assert_eq!(back(&file), stripes(colors.into()), "{colors}");
     }
 }
 

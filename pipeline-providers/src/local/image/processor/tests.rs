@@ -321,6 +321,36 @@ fn a_picture_that_becomes_a_png_instead_keeps_its_profile() {
 }
 
 #[test]
+fn what_is_added_to_a_picture_that_keeps_its_profile_has_the_colours_it_was_given() {
+    let with = |profile: moxcms::ColorProfile, colour: [u8; 3]| {
+        let picture = Picture::rgb(Dimensions { width: 20, height: 20 }, colour.repeat(400)).unwrap();
+        let mut parts = DynImage::from_bytes(encode(&picture, MediaType::Png, 90).unwrap().bytes).unwrap().unwrap();
+        parts.set_icc_profile(Some(profile.encode().unwrap().into()));
+        ImageFile { bytes: parts.encoder().bytes(), media_type: MediaType::Png }
+    };
+    let wide = || moxcms::ColorProfile::new_display_p3();
+    let kept = |overlay: ImageFile, color| {
+        let mark =
+            ProcessStep::Watermark { overlay: 0, position: Anchor::Center, margin: 0, scale: None, opacity: 1.0 };
+        let pad = ProcessStep::Pad { top: 4, right: 0, bottom: 0, left: 0, fill: [255, 0, 0, 255] };
+        let mut request = request(with(wide(), [249, 222, 74]).bytes, vec![mark, pad], OutputFormat::Png);
+        (request.color, request.overlays) = (color, vec![overlay]);
+        let made = process(&request, Limits::DEFAULT).unwrap().image;
+        decode_as(&made.bytes, Limits::DEFAULT, color).unwrap().picture
+    };
+    // The same profile: the same numbers. Another one: the red of sRGB in Display P3 is 234, 51, 35.
+    let same = kept(with(wide(), [249, 222, 74]), ColorProfile::Keep);
+    assert_eq!(same.row(10)[30..33], [249, 222, 74]);
+    let other = kept(with(moxcms::ColorProfile::new_srgb(), [255, 0, 0]), ColorProfile::Keep);
+    for place in [other.row(0), other.row(10)] {
+        let apart = place[30..33].iter().zip([234, 51, 35]).map(|(found, known): (&u8, u8)| found.abs_diff(known));
+        assert!(apart.max() <= Some(1), "{:?}", &place[30..33]);
+    }
+    let converted = kept(with(moxcms::ColorProfile::new_srgb(), [255, 0, 0]), ColorProfile::Srgb);
+    assert_eq!((&converted.row(0)[..3], &converted.row(10)[30..33]), (&[255, 0, 0][..], &[255, 0, 0][..]));
+}
+
+#[test]
 fn any_set_of_soft_parts_lets_just_those_fail() {
     let bad = [
         ProcessStep::Extract { left: 50, top: 0, width: 20, height: 1 },

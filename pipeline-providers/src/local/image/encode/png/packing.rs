@@ -33,8 +33,8 @@ impl Packing {
         match effort {
             Some(1..=2) => &[Self::Runs],
             None | Some(3..=5) => &[Self::Runs, Self::Repeats(6)],
-            Some(6..=8) => &[Self::Repeats(6)],
-            Some(_) => &[Self::Repeats(9)],
+            Some(6..=8) => &[Self::Repeats(6), Self::Runs],
+            Some(_) => &[Self::Repeats(9), Self::Runs],
         }
     }
 

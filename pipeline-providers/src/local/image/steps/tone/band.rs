@@ -80,9 +80,19 @@ fn read<const N: usize>(tone: &Tone, curves: &Curves, row: &[u8], y: usize, rows
     let (gain, lift, turn) = (tone.gain, tone.lift, tone.turn);
     for x in 0..width {
         let lab = from_linear([red[x], green[x], blue[x]]);
-        lightness[x] = clip(lab[0] * gain + lift, 0.0, 100.0);
+        let light = lab[0] * gain + lift;
+        lightness[x] = if light > 0.0 { light } else { 0.0 };
         a[x] = turn[0][0] * lab[1] + turn[0][1] * lab[2];
         b[x] = turn[1][0] * lab[1] + turn[1][1] * lab[2];
+    }
+    // What is brighter than white becomes what can be shown of it, before anything is sharpened.
+    if 100.0 * gain + lift > 100.0 {
+        for x in 0..width {
+            if lightness[x] > 100.0 {
+                let levels = to_levels([lightness[x], a[x], b[x]]);
+                [lightness[x], a[x], b[x]] = from_linear(levels.map(|level| curves.linear(curves.encoded(level))));
+            }
+        }
     }
     if let Some((weighted, opacity)) = &mut rows.weighted {
         let (weighted, opacity) = (&mut weighted.row_mut(y)[..width], &mut opacity.row_mut(y)[..width]);

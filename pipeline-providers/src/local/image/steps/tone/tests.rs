@@ -34,7 +34,9 @@ fn reference(picture: &Picture, tone: &Tone) -> Vec<u8> {
         let (x, y) = (x.clamp(0, width - 1) as usize, y.clamp(0, height - 1) as usize);
         let [lightness, a, b] = lab(picture.row(y)[3 * x..][..3].try_into().unwrap());
         let [[e, f], [g, h]] = tone.turn;
-        [(lightness * tone.gain + tone.lift).clamp(0.0, 100.0), e * a + f * b, g * a + h * b]
+        let changed = [(lightness * tone.gain + tone.lift).max(0.0), e * a + f * b, g * a + h * b];
+        // What is brighter than white is clipped as a colour, before it is sharpened.
+        if changed[0] > 100.0 { lab(to_levels(changed).map(|level| Curves::get().encoded(level))) } else { changed }
     };
     let reach = tone.kernel.len().saturating_sub(1) as i64;
     let mut made = Vec::new();
@@ -114,6 +116,15 @@ fn saturation_scales_the_chroma_and_keeps_lightness_and_hue() {
         for (strong, weak, scale) in [(strong[1], weak[1], 500.0), (strong[2], weak[2], 200.0)] {
             assert!((strong - 1.5 * weak).abs() * scale < 0.6, "{colour:?}");
         }
+    }
+}
+
+#[test]
+fn what_becomes_brighter_than_white_is_white() {
+    // As sharp's `modulate({ brightness: 2 })`.
+    for (colour, expected) in [([255, 255, 0], [255, 255, 255]), ([0, 200, 40], [255, 255, 242])] {
+        let found = modulated(colour, 2.0, 1.0, 0.0);
+        assert!(found.iter().zip(expected).all(|(found, expected)| found.abs_diff(expected) <= 1), "{found:?}");
     }
 }
 
