@@ -755,7 +755,7 @@ async fn renditions_are_further_files() {
         (json!({"format": "tiff"}), "\"tiff\" is not accepted for `a.format`; expected one of "),
         (
             json!({"kernel": "cubic"}),
-            "unknown key `a.kernel`; there is `fit`, `format`, `height`, `quality` and `width`",
+            "unknown key `a.kernel`; there is `width`, `height`, `fit`, `format` and `quality`",
         ),
     ] {
         let wrong = crate::bench::request(KINDS, &[&path], json!({"process": {"renditions": {"a": rendition}}}));

@@ -41,8 +41,8 @@ pub(super) fn encode(picture: &Picture, encoding: &Encoding, threads: Threads) -
         }
         let (depth, bits) = match reduced.count() {
             ..=2 => (BitDepth::One, 1),
-            ..=4 => (BitDepth::Two, 2),
-            ..=16 => (BitDepth::Four, 4),
+            3..=4 => (BitDepth::Two, 2),
+            5..=16 => (BitDepth::Four, 4),
             _ => (BitDepth::Eight, 8),
         };
         encoder.set_depth(depth);
