@@ -207,14 +207,14 @@ mod tests {
         assert_eq!(kept, 2);
     }
 
-    /// Adds one to what a transaction reads; between the two it says so, and waits a moment for another to be done.
-    async fn add_one(store: &SqliteStore, has_read: Arc<Notify>, other: Option<Arc<Notify>>) -> Result<()> {
+    /// Adds one to what a transaction reads; between the two it says so, and waits for another to be done, at most so long.
+    async fn add_one(store: &SqliteStore, has_read: Arc<Notify>, other: Option<(Arc<Notify>, Duration)>) -> Result<()> {
         let done = store.write(move |connection, _| {
             Box::pin(async move {
                 let count: i64 = sqlx::query_scalar("SELECT n FROM counter").fetch_one(&mut *connection).await?;
                 has_read.notify_one();
-                if let Some(other) = other {
-                    tokio::time::timeout(Duration::from_secs(1), other.notified()).await.ok();
+                if let Some((other, patience)) = other {
+                    tokio::time::timeout(patience, other.notified()).await.ok();
                 }
                 sqlx::query("UPDATE counter SET n = ?").bind(count + 1).execute(connection).await?;
                 Ok(())
@@ -241,7 +241,10 @@ mod tests {
             done.notify_one();
             second
         };
-        let (first, second) = tokio::join!(add_one(&one, Arc::clone(&has_read), Some(Arc::clone(&done))), second);
+        // Where the other cannot be done meanwhile, a moment is enough.
+        let patience = Duration::from_secs(if deferred { 60 } else { 1 });
+        let first = add_one(&one, Arc::clone(&has_read), Some((Arc::clone(&done), patience)));
+        let (first, second) = tokio::join!(first, second);
         second.unwrap();
         let sum = sqlx::query_scalar("SELECT n FROM counter").fetch_one(&one.inner.readers).await.unwrap();
         (first, sum)

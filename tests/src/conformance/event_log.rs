@@ -59,17 +59,19 @@ pub async fn event_3_nothing_early(bench: &Bench) {
     let (job, items) = bench.submit(20).await;
     let session = bench.session().await;
     let claimed = bench.claim(session, 20).await;
+    let written = std::sync::atomic::AtomicBool::new(false);
     let writer = async {
         for claimed in &claimed {
             bench.commit(session, ending(claimed, ItemStatus::Succeeded)).await;
         }
+        written.store(true, std::sync::atomic::Ordering::SeqCst);
     };
     let reader = async {
-        let mut after = EventSeq::START;
-        for _ in 0..10_000 {
-            if after.0 == 22 {
-                return;
-            }
+        let (mut after, mut all) = (EventSeq::START, false);
+        while after.0 < 22 {
+            assert!(!all, "no event after {after:?}");
+            // A further look, once everything was written, finds what there is.
+            all = written.load(std::sync::atomic::Ordering::SeqCst);
             for event in bench.store.events(job, after, 100).await.unwrap() {
                 after = event.seq;
                 match event.body {
@@ -85,7 +87,6 @@ pub async fn event_3_nothing_early(bench: &Bench) {
             }
             tokio::task::yield_now().await;
         }
-        panic!("no event after {after:?}");
     };
     tokio::join!(writer, reader);
     assert_eq!(items.len(), 20);

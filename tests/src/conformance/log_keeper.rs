@@ -177,20 +177,25 @@ pub async fn log_4_nothing_is_missed(book: &LogBook) {
         }
     };
     let expected = usize::try_from((1..=WRITERS).sum::<i64>() * BATCHES).unwrap();
+    let written = std::sync::atomic::AtomicBool::new(false);
     let follow = async {
         let (mut seen, mut after, mut still) = (Vec::new(), LogSeq::START, 0);
         // Once everything was written, a follower that lacks some would look for ever.
-        while seen.len() < expected && still < 2_000 {
+        while seen.len() < expected && still < 2 {
+            let all = written.load(std::sync::atomic::Ordering::SeqCst);
             let page = book.again.entries(LogQuery { after, ..LogQuery::default() }).await.unwrap();
             after = page.last().map_or(after, |last| last.seq);
-            still = if page.is_empty() { still + 1 } else { 0 };
+            still = if page.is_empty() && all { still + 1 } else { 0 };
             seen.extend(page.into_iter().map(|entry| entry.entry.message.into_owned()));
             tokio::task::yield_now().await;
         }
         seen
     };
-    let writers = futures::future::join_all((0..WRITERS).map(write));
-    let (mut seen, _) = tokio::join!(follow, writers);
+    let writers = async {
+        futures::future::join_all((0..WRITERS).map(write)).await;
+        written.store(true, std::sync::atomic::Ordering::SeqCst);
+    };
+    let (mut seen, ()) = tokio::join!(follow, writers);
     // What came after the follower had given up.
     let mut all = book.messages(LogQuery { limit: 10_000, ..LogQuery::default() }).await;
     assert_eq!(all.len(), expected);

@@ -122,7 +122,7 @@ async fn a_call_that_takes_too_long_is_held_or_repeated_but_never_bought_twice(k
         let script = VendorScript::new().idempotent().replies([Reply::Hang { charged: true }]);
         let shop = Shop::open(kind, script).await;
         let engine = shop.engine(repeat);
-        let settings = [("generate.timeout_seconds", json!(0.3)), ("generate.max_attempts", json!(2))];
+        let settings = [("generate.timeout_seconds", json!(4)), ("generate.max_attempts", json!(2))];
         let job = engine.submit(pictures(&settings)).await.unwrap();
         run(&engine).await;
         let item = shop.items(job.id).await.remove(0);

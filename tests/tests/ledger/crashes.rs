@@ -126,7 +126,7 @@ async fn a_run_that_is_stopped_at_once_leaves_its_answer_to_the_next_one(kind: K
 async fn die_while_the_vendor_thinks(shop: &Shop, repeat: Repeat, variations: u32) -> JobId {
     let engine = shop.engine(repeat);
     // A short limit, because nobody knows before it is over that no answer will be recorded.
-    let settings = [("generate.variations", json!(variations)), ("generate.timeout_seconds", json!(1))];
+    let settings = [("generate.variations", json!(variations)), ("generate.timeout_seconds", json!(6))];
     let job = engine.submit(pictures(&settings)).await.unwrap();
     let doomed = tokio::spawn(async move { engine.run_until_idle().await });
     until(|| async { shop.vendor.charges().calls == 1 }).await;

@@ -131,10 +131,10 @@ async fn pictures_behind_links_are_fetched_after_the_call_is_settled(kind: Kind)
 async fn what_was_bought_waits_until_there_is_room_for_it(kind: Kind) {
     for error in [ErrorKind::Exhausted, ErrorKind::Unavailable] {
         let shop = Shop::open(kind, VendorScript::new()).await;
-        let full = Full { artifacts: shop.artifacts.clone(), kind: error, left: AtomicU32::new(3) };
+        let full = Full { artifacts: shop.artifacts.clone(), kind: error, left: AtomicU32::new(5) };
         let engine = shop.builder(Repeat::Unsafe).artifacts(full).build().unwrap();
         // Neither the time nor the tries of the stage suffice for the wait.
-        let settings = [("generate.timeout_seconds", json!(0.3)), ("generate.max_attempts", json!(1))];
+        let settings = [("generate.timeout_seconds", json!(2)), ("generate.max_attempts", json!(1))];
         let job = engine.submit(pictures(&settings)).await.unwrap();
         run(&engine).await;
         assert_eq!(engine.job(job.id).await.unwrap().status, JobStatus::Completed);

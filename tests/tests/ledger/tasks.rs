@@ -80,7 +80,7 @@ async fn assert_bought_once(shop: &Shop, job: JobId, pictures: u64) {
 }
 
 async fn the_task_is_durable_before_the_vendor_is_asked_for_it(kind: Kind) {
-    let shop = Shop::open(kind, VendorScript::new().latency(Duration::from_millis(300))).await;
+    let shop = Shop::open(kind, VendorScript::new().latency(Duration::from_secs(3))).await;
     let engine = engine(&shop, &shop.store, false);
     let job = engine.submit(pictures(&[])).await.unwrap();
     let runner = engine.clone();
@@ -98,7 +98,7 @@ async fn die_before_the_note(shop: &Shop, idempotent: bool) -> JobId {
     let store: Arc<dyn Store> = Arc::new(sluice.clone());
     let engine = engine(shop, &store, idempotent);
     // A short limit, because nobody knows before it is over that no answer will be recorded.
-    let settings = [("generate.variations", json!(2)), ("generate.timeout_seconds", json!(1))];
+    let settings = [("generate.variations", json!(2)), ("generate.timeout_seconds", json!(6))];
     let job = engine.submit(pictures(&settings)).await.unwrap();
     let doomed = tokio::spawn(async move { engine.run_until_idle().await });
     soon(sluice.tap.is_shut()).await;
@@ -202,9 +202,9 @@ async fn a_throttled_poll_waits_and_does_not_count_as_a_try(kind: Kind) {
 }
 
 async fn a_task_that_takes_longer_than_a_try_is_waited_for_by_the_next(kind: Kind) {
-    let shop = Shop::open(kind, script(false).latency(Duration::from_millis(500))).await;
+    let shop = Shop::open(kind, script(false).latency(Duration::from_secs(5))).await;
     let engine = engine(&shop, &shop.store, false);
-    let job = engine.submit(pictures(&[("generate.timeout_seconds", json!(0.2))])).await.unwrap();
+    let job = engine.submit(pictures(&[("generate.timeout_seconds", json!(2))])).await.unwrap();
     run(&engine).await;
     assert!(call(&shop, job.id).await.attempt > 1);
     assert_eq!(shop.vendor.requests().len(), 1);
