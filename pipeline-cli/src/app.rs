@@ -40,7 +40,10 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         return commands::completions(shell);
     }
     let home = Home::find(&cli.global)?;
+    // The allocator keeps memory for each thread that works on pictures: few threads take turns.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(2 * cores + 4)
         .enable_all()
         .build()
         .map_err(|error| Failure::file_system("cannot start", &error))?;

@@ -1,10 +1,5 @@
 //! The clauses of `EventLog`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    clippy::panic,
-    reason = "test code: a failed step is a failed test"
-)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test code: a failed step is a failed test")]
 
 use pipeline_core::id::EventSeq;
 use pipeline_core::model::{Control, ItemStatus};
