@@ -94,7 +94,10 @@ async fn overlays(context: &dyn StageContext, settings: &ProcessSettings) -> Res
             })?;
             context.artifacts().get(digest).await?
         }
-        None => context.journal().step(Step::Read, watermark.clone(), read(watermark)).await?,
+        None => {
+            let read = async { read(watermark).await.map_err(|error| error.with("setting", "watermark")) };
+            context.journal().step(Step::Read, watermark.clone(), read).await?
+        }
     };
     // What it is, the decoder finds out.
     Ok(vec![ImageFile { bytes, media_type: pipeline_core::model::MediaType::Binary }])
