@@ -86,12 +86,13 @@ impl SettingsSchema {
     }
 }
 
-/// Says which value of a valid object cannot be read: the first that cannot be read alone, or else the first of all.
+/// Says which value of a valid object cannot be read: the first that cannot be read alone, or else the first of all. The
+/// value itself is not repeated, for it may be a secret.
 fn unread<T: StageSettings>(value: &Value, why: &str) -> (String, String) {
     let keys = || value.as_object().into_iter().flatten();
     let alone = keys().find_map(|(key, value)| {
         let object = Value::Object([(key.clone(), value.clone())].into_iter().collect());
-        T::deserialize(object).err().map(|error| (key.clone(), format!("{value} is not accepted; {error}")))
+        T::deserialize(object).err().map(|error| (key.clone(), format!("this value is not accepted: {error}")))
     });
     alone.unwrap_or_else(|| (keys().next().map(|(key, _)| key.clone()).unwrap_or_default(), why.to_owned()))
 }

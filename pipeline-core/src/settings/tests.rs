@@ -156,8 +156,8 @@ fn every_problem_is_reported_with_what_is_accepted() {
 fn a_number_larger_than_its_type_is_refused_by_name() {
     let text = |set| Problems(resolve(&sections(), &arguments(&[set])).unwrap_err()).to_string();
     let wrong = text("generate.sizes=1,99999999999");
-    assert!(wrong.starts_with("generate.sizes: [1,99999999999] is not accepted; "), "{wrong}");
-    assert!(wrong.contains("u32"), "{wrong}");
+    assert!(wrong.starts_with("generate.sizes: this value is not accepted: "), "{wrong}");
+    assert!(wrong.contains("99999999999") && wrong.contains("u32"), "{wrong}");
 }
 
 #[test]

@@ -9,7 +9,6 @@ use super::limits::Limits;
 use super::picture::Picture;
 
 /// The way from sRGB to the colours of a picture.
-#[derive(Default)]
 pub(super) struct Inks {
     /// The profile that the picture keeps, and the way to it.
     kept: Option<(Bytes, Profile)>,
@@ -29,10 +28,14 @@ impl Inks {
     pub(super) fn overlay(&self, bytes: &[u8], limits: Limits) -> Result<Picture> {
         let Some((icc, way)) = &self.kept else { return decode(bytes, limits)?.upright() };
         let own = decode_as(bytes, limits, ColorProfile::Keep)?;
-        if own.icc.as_ref() == Some(icc) {
-            return own.upright();
+        let from = own.icc.clone();
+        let mut picture = own.upright()?;
+        if from.as_ref() == Some(icc) {
+            return Ok(picture);
         }
-        let mut picture = decode(bytes, limits)?.upright()?;
+        if let Some(profile) = from.and_then(|from| Profile::parse(&from)) {
+            profile.convert(&mut picture)?;
+        }
         way.convert(&mut picture)?;
         Ok(picture)
     }

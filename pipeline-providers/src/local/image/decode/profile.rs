@@ -74,7 +74,7 @@ const MOST: f32 = 65_535.0;
 
 impl Profile {
     /// Reads a profile; `None` when it is damaged or of another kind.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(in super::super) fn parse(bytes: &[u8]) -> Option<Self> {
         let profile = moxcms::ColorProfile::new_from_slice(bytes).ok()?;
         let (srgb, options) = (moxcms::ColorProfile::new_srgb(), options());
         let bytes = |from, to| profile.create_transform_8bit(from, &srgb, to, options).ok();
